@@ -1,0 +1,172 @@
+"""Every exception nodedns raises on purpose, in one tree.
+
+Strategy: decoders raise ``WireError`` and nothing else; cores raise only when
+their own caller breaks a rule (``LocalProtocolError``); shells translate
+``OSError`` at the seam. Remote input never raises out of a core. Anything
+else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AgentError",
+    "ApiError",
+    "BindError",
+    "ConfigError",
+    "ConfigProblem",
+    "DataDirError",
+    "DnsWireError",
+    "GossipWireError",
+    "JoinError",
+    "LocalProtocolError",
+    "NodednsError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "TooBig",
+    "WireError",
+    "shorten",
+]
+
+SHORTENED_CHARS = 60
+
+
+def shorten(value: object) -> str:
+    """Return ``repr(value)``, cut so that a hostile value cannot fill a log line."""
+    text = repr(value)
+    if len(text) <= SHORTENED_CHARS:
+        return text
+    return text[: SHORTENED_CHARS - 3] + "..."
+
+
+class NodednsError(Exception):
+    """Root of every exception that nodedns raises on purpose."""
+
+
+class ConfigProblem:
+    """One thing wrong in the configuration: where it stands, what, and the rule it breaks.
+
+    Attributes:
+        source: File name, or ``command line``, or ``environment``.
+        path: Dotted key path such as ``dns_config.node_ttl``; empty for a whole file.
+        message: What is wrong, with the offending value shortened.
+    """
+
+    __slots__ = ("message", "path", "source")
+
+    def __init__(self, source: str, path: str, message: str) -> None:
+        self.source = source
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        where = f"{self.source}: {self.path}" if self.path else self.source
+        return f"{where}: {self.message}"
+
+    def __repr__(self) -> str:
+        return f"ConfigProblem({self!s})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConfigProblem) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class ConfigError(NodednsError):
+    """The configuration cannot be used; carries every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class WireError(NodednsError):
+    """Bytes from the network do not form what they claim to be.
+
+    Args:
+        what: The thing being decoded, e.g. ``alive message``.
+        offset: Byte offset at which decoding stopped, 0 where unknown.
+        reason: Why, in a few words; safe to log.
+    """
+
+    def __init__(self, what: str, offset: int, reason: str) -> None:
+        self.what = what
+        self.offset = offset
+        self.reason = reason
+        super().__init__(f"{what}: {reason} (at byte {offset})")
+
+
+class GossipWireError(WireError):
+    """A gossip packet or stream is malformed."""
+
+
+class DnsWireError(WireError):
+    """A DNS message is malformed."""
+
+
+class TooBig(NodednsError):
+    """An encoder was given more than fits its limit.
+
+    Args:
+        what: The thing being encoded.
+        size_bytes: Its encoded size.
+        limit_bytes: The limit it broke.
+    """
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        self.what = what
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(f"{what} is {size_bytes} bytes, the limit is {limit_bytes}")
+
+
+class ProtocolError(NodednsError):
+    """A rule of a protocol was broken; see the two subclasses for by whom."""
+
+
+class LocalProtocolError(ProtocolError):
+    """Our own caller broke a rule of the core (a bug in nodedns, not in the peer)."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke a rule on a stream."""
+
+
+class JoinError(NodednsError):
+    """No address of a join could be contacted.
+
+    Args:
+        attempts: ``(address text, reason)`` of each try.
+    """
+
+    def __init__(self, attempts: Sequence[tuple[str, str]]) -> None:
+        self.attempts = tuple(attempts)
+        super().__init__("; ".join(f"Failed to join {where}: {why}" for where, why in self.attempts))
+
+
+class ApiError(NodednsError):
+    """An HTTP request is answered with an error status.
+
+    Args:
+        status: HTTP status code.
+        message: Body text, without a trailing newline.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self.message = message
+        super().__init__(f"{status}: {message}")
+
+
+class AgentError(NodednsError):
+    """The agent cannot start or go on."""
+
+
+class BindError(AgentError):
+    """An address or port cannot be bound; the message names address, port, errno and flag."""
+
+
+class DataDirError(AgentError):
+    """The data directory cannot be used: another node's, in use, or not writable."""

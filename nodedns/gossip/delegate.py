@@ -1,0 +1,65 @@
+"""``Delegate``: what the gossip core asks of the layer above it (Serf), all synchronous and pure.
+
+memberlist's Delegate, AliveDelegate and MergeDelegate in one Protocol;
+notifications go the other way, as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from nodedns.model.member import Member, NodeState
+
+__all__ = ["Delegate", "NullDelegate"]
+
+
+class Delegate(Protocol):
+    """The layer above gossip."""
+
+    def ack_payload(self) -> bytes:
+        """Return what an ack carries (Serf: our coordinate); empty for nothing."""
+        ...
+
+    def broadcasts(self, overhead: int, limit: int) -> list[bytes]:
+        """Return user messages to piggyback, each counting ``overhead + len`` bytes toward ``limit``.
+
+        The messages start with Serf's type byte; the caller adds memberlist's.
+        """
+        ...
+
+    def local_state(self, *, is_join: bool) -> bytes:
+        """Return the user state of a push/pull."""
+        ...
+
+    def refuse_alive(self, member: Member) -> str | None:
+        """Return why an alive message about ``member`` must be ignored, or None."""
+        ...
+
+    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:
+        """Return why a joining push/pull with these members must be abandoned, or None."""
+        ...
+
+
+class NullDelegate:
+    """A ``Delegate`` that adds nothing and refuses nothing: memberlist without Serf."""
+
+    def ack_payload(self) -> bytes:
+        """Return no payload."""
+        return b""
+
+    def broadcasts(self, overhead: int, limit: int) -> list[bytes]:  # noqa: ARG002
+        """Return no messages."""
+        return []
+
+    def local_state(self, *, is_join: bool) -> bytes:  # noqa: ARG002
+        """Return no state."""
+        return b""
+
+    def refuse_alive(self, member: Member) -> str | None:  # noqa: ARG002
+        """Refuse nothing."""
+        return None
+
+    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:  # noqa: ARG002
+        """Refuse nothing."""
+        return None

@@ -1,0 +1,219 @@
+"""What the gossip core tells its owner: datagrams to send, streams to open, and events.
+
+Events are drained with ``Swim.next_event``; the names are memberlist's
+delegate callbacks turned into values.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from nodedns.model.address import Address
+from nodedns.model.member import Member, NodeState
+from nodedns.model.names import NodeName
+
+__all__ = [
+    "ConflictSeen",
+    "Datagram",
+    "Dropped",
+    "GossipEvent",
+    "JoinFinished",
+    "LeaveFinished",
+    "NodeDeparted",
+    "NodeJoined",
+    "NodeSuspected",
+    "NodeUpdated",
+    "PingCompleted",
+    "PushPullMerged",
+    "Refuted",
+    "StreamPurpose",
+    "StreamWanted",
+    "TcpOnlyAck",
+    "UserMessage",
+]
+
+
+@attrs.frozen
+class Datagram:
+    """One UDP payload to send from the gossip socket."""
+
+    payload: bytes
+    destination: Address
+
+
+class StreamPurpose(enum.Enum):
+    """Why a stream is opened."""
+
+    PING = "ping"
+    PUSH_PULL = "push_pull"
+    USER = "user"
+
+
+@attrs.frozen
+class StreamWanted:
+    """The core wants a TCP stream dialled; answer with ``open_stream`` or ``stream_failed``.
+
+    Attributes:
+        stream_id: Handed back in the answer.
+        address: Where to dial.
+        purpose: For logs.
+        deadline: Monotonic seconds by which the whole exchange must be over.
+    """
+
+    stream_id: int
+    address: Address
+    purpose: StreamPurpose
+    deadline: float
+
+
+@attrs.frozen
+class NodeJoined:
+    """A node unknown, dead or left until now is alive (memberlist NotifyJoin)."""
+
+    member: Member
+
+
+@attrs.frozen
+class NodeUpdated:
+    """An alive node announced other metadata (memberlist NotifyUpdate)."""
+
+    member: Member
+
+
+@attrs.frozen
+class NodeDeparted:
+    """A node is dead or left (memberlist NotifyLeave); Serf decides which it means.
+
+    Attributes:
+        member: Its last known identity.
+        state: ``DEAD`` or ``LEFT``.
+        accuser: The name in the message's From: ourselves when our suspicion ran out.
+    """
+
+    member: Member
+    state: NodeState
+    accuser: NodeName
+
+
+@attrs.frozen
+class NodeSuspected:
+    """A node is suspected from now on."""
+
+    member: Member
+    accuser: NodeName
+
+
+@attrs.frozen
+class ConflictSeen:
+    """An alive claims a live node's name from another address (memberlist NotifyConflict)."""
+
+    existing: Member
+    claimant: Member
+
+
+@attrs.frozen
+class Refuted:
+    """Someone said we are suspect or dead; we announced a higher incarnation."""
+
+    accuser: NodeName
+    incarnation: int
+
+
+@attrs.frozen
+class PingCompleted:
+    """A direct UDP probe was acked within the probe timeout.
+
+    Attributes:
+        member: Who answered.
+        rtt_s: Round trip in seconds.
+        payload: The ack's payload (Serf: a coordinate), possibly empty.
+    """
+
+    member: Member
+    rtt_s: float
+    payload: bytes
+
+
+@attrs.frozen
+class TcpOnlyAck:
+    """A member answered over TCP while its UDP probes went unanswered: UDP is blocked."""
+
+    member: Member
+
+
+@attrs.frozen
+class UserMessage:
+    """A Serf message arrived (first byte: Serf's message type).
+
+    Attributes:
+        payload: The message without memberlist's type byte.
+        source: Who sent the packet or stream.
+    """
+
+    payload: bytes
+    source: Address
+
+
+@attrs.frozen
+class PushPullMerged:
+    """A push/pull was merged; ``user_state`` is Serf's part, empty where there was none."""
+
+    user_state: bytes
+    is_join: bool
+
+
+@attrs.frozen
+class JoinFinished:
+    """A join begun with ``Swim.join`` is over.
+
+    Attributes:
+        join_id: What ``join`` returned.
+        address: Whom we contacted.
+        error: Empty on success, else the reason in words.
+    """
+
+    join_id: int
+    address: Address
+    error: str
+
+
+@attrs.frozen
+class LeaveFinished:
+    """Our own departure was sent to the limit, or nobody was there to hear it, or time ran out."""
+
+    timed_out: bool
+
+
+@attrs.frozen
+class Dropped:
+    """Input was dropped; counted by reason and logged at a limited rate.
+
+    Attributes:
+        reason: Constant text with dashes, e.g. ``bad-crc``; a metric label.
+        source: Who sent it; None where unknown.
+        detail: A few words more, already shortened.
+    """
+
+    reason: str
+    source: Address | None
+    detail: str = ""
+
+
+GossipEvent = (
+    NodeJoined
+    | NodeUpdated
+    | NodeDeparted
+    | NodeSuspected
+    | ConflictSeen
+    | Refuted
+    | PingCompleted
+    | TcpOnlyAck
+    | UserMessage
+    | PushPullMerged
+    | JoinFinished
+    | LeaveFinished
+    | StreamWanted
+    | Dropped
+)

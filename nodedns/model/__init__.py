@@ -1,0 +1,1 @@
+"""The nouns every room shares: names, addresses, members. Pure values, no behaviour over time."""

@@ -1,0 +1,29 @@
+"""Names: what a node may be called, and how two spellings are told to be one.
+
+Gossip compares node names byte for byte; Consul's catalog and DNS fold ASCII
+case (RFC 4343). ``fold`` is the one place where that folding happens.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import NewType
+
+__all__ = ["MAX_LABEL_BYTES", "NodeName", "fold", "is_dns_label"]
+
+NodeName = NewType("NodeName", str)
+
+MAX_LABEL_BYTES = 63  # RFC 1035 section 2.3.4
+
+_FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_LABEL_CHARS = frozenset(string.ascii_letters + string.digits + "-")
+
+
+def fold(name: str) -> str:
+    """Return ``name`` with ASCII letters lower-cased and all else untouched (RFC 4343 section 3)."""
+    return name.translate(_FOLDED)
+
+
+def is_dns_label(name: str) -> bool:
+    """Whether ``name`` is one label of letters, digits and dashes, 1 to 63 bytes long."""
+    return 0 < len(name) <= MAX_LABEL_BYTES and all(char in _LABEL_CHARS for char in name)
