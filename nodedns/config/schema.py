@@ -1,0 +1,101 @@
+"""``AgentConfig``: the whole configuration of one agent, checked and complete.
+
+What stands in files and flags is ``settings.Settings``, in which every key may
+be missing. ``load.load`` merges those and resolves them to this class, which has no
+optional meaning left: defaults are filled in, templates are expanded, the
+advertised address is known. The rooms' own params are composed here; the
+rooms never see this class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from nodedns.dns.policy import DnsPolicy
+from nodedns.gossip.params import GossipParams
+from nodedns.serf.params import SerfParams
+
+__all__ = ["OFF", "AgentConfig"]
+
+OFF = -1
+"""A DNS or HTTP port with this value is not opened."""
+
+
+@attrs.frozen(kw_only=True)
+class AgentConfig:
+    """Everything that an agent is told before it starts.
+
+    Attributes:
+        node_name: This agent's name in the cluster; never empty.
+        node_id: UUID text in lower case, or empty: made by the agent and kept in the data directory.
+        node_meta: At most 64 pairs.
+        datacenter: Lower case.
+        domain: The DNS zone, without the final dot.
+        data_dir: Where state is kept; ``None`` in dev mode, which keeps nothing.
+        server: Server or client.
+        bootstrap: Whether this server counts as the whole cluster (``-bootstrap``, or an expectation of 1).
+        bootstrap_expect: Servers that must agree before the cluster counts as known; 0 when not given.
+        dev_mode: Whether ``-dev`` was given.
+        bind_addr: IP text to listen on for gossip.
+        advertise_addr: IP text told to the others; never unspecified.
+        client_addrs: What ``client_addr`` came to: IP texts and ``unix://`` paths.
+        dns_addrs: IP texts to serve DNS on; empty when off.
+        http_addrs: IP texts and ``unix://`` paths to serve HTTP on; empty when off.
+        dns_port: 1..65535, or ``OFF``.
+        http_port: 1..65535, or ``OFF``.
+        serf_lan_port: 1..65535, for UDP and TCP gossip.
+        retry_join: Addresses to join, in order; ``-join`` and ``start_join`` are aliases, as in Consul.
+        retry_interval_s: Seconds between two rounds of ``retry_join``.
+        retry_max: Rounds after which the agent gives up and exits; 0 for never.
+        rejoin_after_leave: Whether a restart after a graceful leave joins the remembered members.
+        leave_on_terminate: Whether SIGTERM leaves the cluster gracefully.
+        skip_leave_on_interrupt: Whether SIGINT stops without leaving.
+        enable_script_checks: Accepted and kept; there are no checks to run yet.
+        enable_local_script_checks: Accepted and kept, likewise.
+        log_level: ``TRACE``, ``DEBUG``, ``INFO``, ``WARN`` or ``ERROR``.
+        log_json: Whether each log line is one JSON object.
+        pid_file: Where the process id is written, and removed at the end.
+        gossip: Params of failure detection and dissemination.
+        serf: Params of the Serf layer.
+        dns: How DNS answers are made.
+        origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
+        warnings: Sentences to log at start.
+    """
+
+    node_name: str
+    node_id: str
+    node_meta: Mapping[str, str]
+    datacenter: str
+    domain: str
+    data_dir: Path | None
+    server: bool
+    bootstrap: bool
+    bootstrap_expect: int
+    dev_mode: bool
+    bind_addr: str
+    advertise_addr: str
+    client_addrs: tuple[str, ...]
+    dns_addrs: tuple[str, ...]
+    http_addrs: tuple[str, ...]
+    dns_port: int
+    http_port: int
+    serf_lan_port: int
+    retry_join: tuple[str, ...]
+    retry_interval_s: float
+    retry_max: int
+    rejoin_after_leave: bool
+    leave_on_terminate: bool
+    skip_leave_on_interrupt: bool
+    enable_script_checks: bool
+    enable_local_script_checks: bool
+    log_level: str
+    log_json: bool
+    pid_file: Path | None
+    gossip: GossipParams
+    serf: SerfParams
+    dns: DnsPolicy
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
