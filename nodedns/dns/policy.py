@@ -1,0 +1,41 @@
+"""``DnsPolicy``: the knobs of the DNS room, with Consul's defaults where Consul has the knob."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["DnsPolicy"]
+
+MAX_TTL_S: Final = 2**31 - 1  # RFC 2181 section 8
+MIN_UDP_PAYLOAD_BYTES: Final = 512  # RFC 6891 section 6.2.3
+EDNS_PAYLOAD_BYTES: Final = 1232  # DNS flag day 2020, RFC 9715: fits the smallest IPv6 MTU
+MAX_UDP_PAYLOAD_BYTES: Final = 4096  # RFC 6891 section 6.2.5: the largest that is worth offering
+
+_ttl = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0), attrs.validators.le(MAX_TTL_S))
+_payload = attrs.validators.and_(
+    attrs.validators.instance_of(int),
+    attrs.validators.ge(MIN_UDP_PAYLOAD_BYTES),
+    attrs.validators.le(MAX_UDP_PAYLOAD_BYTES),
+)
+
+
+@attrs.frozen(kw_only=True)
+class DnsPolicy:
+    """Knobs of DNS answers. Building one with a value out of range raises ``ValueError``."""
+
+    node_ttl_s: int = attrs.field(default=0, validator=_ttl)
+    """TTL of node, name server and glue records. 0: a change is seen at once, and nothing is cached."""
+    soa_refresh_s: int = attrs.field(default=3600, validator=_ttl)
+    """SOA REFRESH: how often a secondary looks for changes."""
+    soa_retry_s: int = attrs.field(default=600, validator=_ttl)
+    """SOA RETRY: how soon a secondary tries again."""
+    soa_expire_s: int = attrs.field(default=86400, validator=_ttl)
+    """SOA EXPIRE: how long a secondary may answer without us."""
+    soa_min_ttl_s: int = attrs.field(default=0, validator=_ttl)
+    """SOA MINIMUM and TTL: how long a missing name may be cached (RFC 2308)."""
+    udp_payload_bytes: int = attrs.field(default=EDNS_PAYLOAD_BYTES, validator=_payload)
+    """Largest UDP reply we send, and the size we offer. Larger replies may be fragmented, and lost."""
+    enable_additional_node_meta_txt: bool = True
+    """Whether A and AAAA answers carry the node's meta as TXT in the additional section."""

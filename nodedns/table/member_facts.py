@@ -1,0 +1,190 @@
+"""``MemberFacts``: what a member's Serf tags say about it, whoever wrote them.
+
+Strategy: four kinds of member share a pool. nodedns agents carry the tag
+``nodedns``; Consul servers ``role=consul``; Consul clients ``role=node`` with
+``vsn``; anything else is a plain Serf member, whose tags are its meta. Tags
+come from strangers, so every number and id is checked and a bad one reads as
+absent; nothing here raises.
+
+nodedns itself says ``role=node`` in both modes, because a Consul leader tries
+to make every ``role=consul`` member a Raft peer.
+
+This does not check that encoded tags fit memberlist's 512 bytes; the encoder does.
+
+Source: Consul's tags as its agents announce them (agent/consul server and client Serf set-up).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+import attrs
+
+from nodedns.model.member import SerfMember
+
+__all__ = [
+    "KIND_CLIENT",
+    "KIND_SERVER",
+    "KIND_UNKNOWN",
+    "MAX_NODE_META",
+    "MemberFacts",
+    "facts_of",
+    "tags_for",
+]
+
+KIND_SERVER = "server"
+KIND_CLIENT = "client"
+KIND_UNKNOWN = "unknown"
+
+MAX_NODE_META = 64  # Consul: pairs of meta a node may have
+MAX_PORT = 65_535
+MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is nonsense
+
+NODEDNS_TAG = "nodedns"
+META_PREFIX = "nm_"
+# Consul's own protocol numbers, which its members and tools read.
+PROTOCOL = "2"
+PROTOCOL_MIN = "2"
+PROTOCOL_MAX = "3"
+
+# A fixed namespace, so that every agent derives one id for a member that announces none.
+_NODE_ID_NAMESPACE = uuid.UUID("9f4a7c52-6f0e-5d0b-8a52-3c1d8b7e6a10")
+
+
+@attrs.frozen
+class MemberFacts:
+    """A member's tags, understood.
+
+    Attributes:
+        datacenter: Where it says it is; the local one for a plain Serf member.
+        node_id: UUID text; derived from the name where none is announced.
+        kind: ``server``, ``client`` or ``unknown``, as ``members`` prints it.
+        build: Version without what follows a colon; empty where none is announced.
+        protocol: Consul's protocol number as text; empty where none is announced.
+        is_server: Whether it is a server agent, nodedns's or Consul's.
+        dns_port: Port of its DNS server, 0 where unknown.
+        meta: Node meta.
+        expect: Servers it expects before the cluster counts as known, 0 for none.
+        bootstrap: Whether it was told to start a cluster alone.
+    """
+
+    datacenter: str
+    node_id: str
+    kind: str
+    build: str
+    protocol: str
+    is_server: bool
+    dns_port: int
+    meta: Mapping[str, str]
+    expect: int
+    bootstrap: bool
+
+
+def facts_of(member: SerfMember, datacenter: str) -> MemberFacts:
+    """Return what ``member``'s tags say.
+
+    Args:
+        member: Any member of the pool, of whatever make.
+        datacenter: The local datacenter, assumed where the member names none.
+    """
+    tags = member.tags
+    if NODEDNS_TAG in tags:
+        is_server = tags.get("server") == "1"
+        kind = KIND_SERVER if is_server else KIND_CLIENT
+        meta = _own_meta(tags)
+    elif tags.get("role") == "consul":
+        is_server, kind, meta = True, KIND_SERVER, _consul_meta(tags)
+    elif tags.get("role") == "node" and "vsn" in tags:
+        is_server, kind, meta = False, KIND_CLIENT, _consul_meta(tags)
+    else:
+        is_server, kind, meta = False, KIND_UNKNOWN, _first_pairs(tags)
+    return MemberFacts(
+        datacenter=tags.get("dc") or datacenter,
+        node_id=_node_id(member),
+        kind=kind,
+        build=tags.get("build", "").partition(":")[0],
+        protocol=tags.get("vsn", ""),
+        is_server=is_server,
+        dns_port=_number(tags.get("dns", ""), MAX_PORT) if NODEDNS_TAG in tags else 0,
+        meta=meta,
+        expect=_number(tags.get("expect", ""), MAX_EXPECT) if is_server else 0,
+        bootstrap=is_server and tags.get("bootstrap") == "1",
+    )
+
+
+def tags_for(
+    *,
+    version: str,
+    datacenter: str,
+    node_id: str,
+    is_server: bool,
+    dns_port: int,
+    meta: Mapping[str, str],
+    expect: int = 0,
+    bootstrap: bool = False,
+) -> dict[str, str]:
+    """Return the tags by which a nodedns agent announces itself; ``facts_of`` reads them back.
+
+    Args:
+        version: nodedns's version, such as ``0.1.0``.
+        datacenter: Local datacenter.
+        node_id: UUID text.
+        is_server: Whether the agent runs with ``-server``.
+        dns_port: Port of its DNS server; none is announced where it is not positive.
+        meta: Node meta, at most ``MAX_NODE_META`` pairs.
+        expect: ``-bootstrap-expect`` of a server, 0 for none.
+        bootstrap: ``-bootstrap`` of a server.
+    """
+    tags = {
+        "role": "node",
+        "dc": datacenter,
+        "id": node_id,
+        "vsn": PROTOCOL,
+        "vsn_min": PROTOCOL_MIN,
+        "vsn_max": PROTOCOL_MAX,
+        "build": f"{version}:nodedns",
+        "segment": "",
+        NODEDNS_TAG: version,
+    }
+    if dns_port > 0:
+        tags["dns"] = str(dns_port)
+    if is_server:
+        tags["server"] = "1"
+        if expect > 0:
+            tags["expect"] = str(expect)
+        if bootstrap:
+            tags["bootstrap"] = "1"
+    tags.update((META_PREFIX + key, value) for key, value in meta.items())
+    return tags
+
+
+def _own_meta(tags: Mapping[str, str]) -> dict[str, str]:
+    return _first_pairs(
+        {key.removeprefix(META_PREFIX): value for key, value in tags.items() if key.startswith(META_PREFIX)}
+    )
+
+
+def _consul_meta(tags: Mapping[str, str]) -> dict[str, str]:
+    build = tags.get("build", "").partition(":")[0]
+    return {"consul-version": build} if build else {}
+
+
+def _first_pairs(tags: Mapping[str, str]) -> dict[str, str]:
+    # Sorted first, so that every agent cuts an over-long set at the same place.
+    return dict(sorted(tags.items())[:MAX_NODE_META])
+
+
+def _node_id(member: SerfMember) -> str:
+    try:
+        return str(uuid.UUID(member.tags["id"]))
+    except (KeyError, ValueError):
+        name = member.name.encode("utf-8", "surrogateescape")
+        return str(uuid.uuid5(_NODE_ID_NAMESPACE, name.hex()))
+
+
+def _number(text: str, maximum: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum))):
+        return 0
+    number = int(text)
+    return number if number <= maximum else 0

@@ -1,0 +1,295 @@
+"""``NodeTable``: the one writer. Changes in, a new ``TableView`` out.
+
+Strategy: members and external nodes are kept as given; each change settles the
+one folded name it touches. A candidate row that equals the present one is
+thrown away, so the row object, its indexes and the view's sorted list live on.
+Dicts are copied once per ``apply`` and only if they change.
+
+Who has a row: members alive, leaving or failed (a failed node still resolves,
+as in Consul), not those left or reaped; external nodes unless a member of that
+name has a row. Names differing only in case are one node to Consul's catalog
+and to DNS: the alive member has the row, among several the one changed last.
+A member that names another datacenter is listed as a member and has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from nodedns.errors import LocalProtocolError
+from nodedns.model.member import MemberStatus, SerfMember
+from nodedns.model.names import NodeName, fold
+from nodedns.table.changes import (
+    Change,
+    ClusterKnown,
+    ExternalNode,
+    MemberForgotten,
+    MemberUpserted,
+    NodeDeregistered,
+    NodeRegistered,
+)
+from nodedns.table.member_facts import facts_of
+from nodedns.table.view import NodeRow, NodeSet, TableView
+
+__all__ = ["NodeTable"]
+
+_STATUSES_WITH_ROW = frozenset({MemberStatus.ALIVE, MemberStatus.LEAVING, MemberStatus.FAILED})
+
+
+class NodeTable:
+    """Members and external nodes of one datacenter.
+
+    Args:
+        datacenter: Local datacenter.
+        local_name: This agent's node name.
+        first_index: Index of the empty table, at least 1. Wall-clock seconds at start keep
+            the index, and the SOA serial made from it, rising over restarts.
+        cluster_known: Whether absent names are known to be absent from the start.
+    """
+
+    def __init__(self, datacenter: str, local_name: NodeName, first_index: int, *, cluster_known: bool = True) -> None:
+        if first_index < 1:
+            raise LocalProtocolError(f"the first index is at least 1, not {first_index}")
+        self._datacenter = datacenter
+        self._members: dict[str, SerfMember] = {}
+        self._spellings: dict[str, list[str]] = {}  # folded name -> member names, last changed last
+        self._externals: dict[str, ExternalNode] = {}
+        self._view = TableView(
+            index=first_index,
+            nodes_index=first_index,
+            datacenter=datacenter,
+            local_name=local_name,
+            cluster_known=cluster_known,
+            node_set=NodeSet(by_name={}, by_ip={}, parents={}),
+            members={},
+        )
+
+    @property
+    def view(self) -> TableView:
+        """The table as of the last ``apply``."""
+        return self._view
+
+    def external_nodes(self) -> tuple[ExternalNode, ...]:
+        """Return every registered node by folded name, those hidden by a member included."""
+        return tuple(self._externals[name] for name in sorted(self._externals))
+
+    def apply(self, changes: Sequence[Change]) -> TableView:
+        """Apply ``changes`` in order and return the view after them.
+
+        The index rises by one for each change that alters what a view shows. If none
+        does, the present view itself is returned.
+        """
+        draft = _Draft(self._view)
+        for change in changes:
+            self._apply_one(change, draft)
+        if draft.index != self._view.index:
+            self._view = draft.finish(self._members)
+        return self._view
+
+    def _apply_one(self, change: Change, draft: _Draft) -> None:
+        match change:
+            case MemberUpserted(member=member):
+                self._upsert(member, draft)
+            case MemberForgotten(name=name):
+                self._forget(name, draft)
+            case NodeRegistered(node=node):
+                self._externals[fold(node.name)] = node
+                self._settle(fold(node.name), draft)
+            case NodeDeregistered(name=name):
+                if self._externals.pop(fold(name), None) is not None:
+                    self._settle(fold(name), draft)
+            case ClusterKnown():
+                draft.know_cluster()
+
+    def _upsert(self, member: SerfMember, draft: _Draft) -> None:
+        if self._members.get(member.name) == member:
+            return
+        self._members[member.name] = member
+        folded = fold(member.name)
+        spellings = self._spellings.setdefault(folded, [])
+        if member.name in spellings:
+            spellings.remove(member.name)
+        spellings.append(member.name)
+        draft.begin_change()
+        draft.members_changed = True
+        self._settle(folded, draft, is_begun=True)
+
+    def _forget(self, name: NodeName, draft: _Draft) -> None:
+        if self._members.pop(name, None) is None:
+            return
+        folded = fold(name)
+        self._spellings[folded].remove(name)
+        if not self._spellings[folded]:
+            del self._spellings[folded]
+        draft.begin_change()
+        draft.members_changed = True
+        self._settle(folded, draft, is_begun=True)
+
+    def _settle(self, folded: str, draft: _Draft, *, is_begun: bool = False) -> None:
+        present = draft.row(folded)
+        wanted = self._wanted_row(folded)
+        if wanted is not None and present is not None:
+            wanted = attrs.evolve(wanted, create_index=present.create_index, modify_index=present.modify_index)
+        if wanted == present:
+            return
+        if not is_begun:
+            draft.begin_change()
+        draft.replace(folded, present, wanted)
+
+    def _wanted_row(self, folded: str) -> NodeRow | None:
+        member = self._member_for_row(folded)
+        if member is not None:
+            return _member_row(member, self._datacenter)
+        external = self._externals.get(folded)
+        return _external_row(external, self._datacenter) if external is not None else None
+
+    def _member_for_row(self, folded: str) -> SerfMember | None:
+        found = None
+        for name in reversed(self._spellings.get(folded, ())):
+            member = self._members[name]
+            if member.status not in _STATUSES_WITH_ROW or not member.address.is_valid:
+                continue
+            if fold(facts_of(member, self._datacenter).datacenter) != fold(self._datacenter):
+                continue
+            if member.status is MemberStatus.ALIVE:
+                return member
+            found = found or member
+        return found
+
+
+class _Draft:
+    """The next view in the making: copies a dict when it is first written to."""
+
+    def __init__(self, base: TableView) -> None:
+        self._base = base
+        self._base_set = base._node_set  # noqa: SLF001 - view and table are one noun in two files
+        self._by_name: dict[str, NodeRow] | None = None
+        self._by_ip: dict[str, tuple[str, ...]] | None = None
+        self._parents: dict[str, int] | None = None
+        self._nodes_index = base.nodes_index
+        self._cluster_known = base.cluster_known
+        self.index = base.index
+        self.members_changed = False
+
+    def begin_change(self) -> None:
+        self.index += 1
+
+    def know_cluster(self) -> None:
+        if not self._cluster_known:
+            self._cluster_known = True
+            self.begin_change()
+
+    def row(self, folded: str) -> NodeRow | None:
+        return (self._base_set.by_name if self._by_name is None else self._by_name).get(folded)
+
+    def replace(self, folded: str, present: NodeRow | None, wanted: NodeRow | None) -> None:
+        self._nodes_index = self.index
+        if self._by_name is None:
+            self._by_name = dict(self._base_set.by_name)
+        if wanted is None:
+            del self._by_name[folded]
+        else:
+            wanted = self._with_indexes(present, wanted)
+            self._by_name[folded] = wanted
+        self._move_addresses(folded, present, wanted)
+        if (present is None) != (wanted is None):
+            self._count_parents(folded, 1 if present is None else -1)
+
+    def finish(self, members: dict[str, SerfMember]) -> TableView:
+        base, node_set = self._base, self._base_set
+        if self._by_name is not None:
+            node_set = NodeSet(
+                by_name=self._by_name,
+                by_ip=node_set.by_ip if self._by_ip is None else self._by_ip,
+                parents=node_set.parents if self._parents is None else self._parents,
+            )
+        return attrs.evolve(
+            base,
+            index=self.index,
+            nodes_index=self._nodes_index,
+            cluster_known=self._cluster_known,
+            node_set=node_set,
+            members=dict(members) if self.members_changed else base._members,  # noqa: SLF001 - as above
+        )
+
+    def _with_indexes(self, present: NodeRow | None, wanted: NodeRow) -> NodeRow:
+        if present is None:
+            return attrs.evolve(wanted, create_index=self.index, modify_index=self.index)
+        if _catalog_facts(present) == _catalog_facts(wanted):
+            return wanted
+        return attrs.evolve(wanted, modify_index=self.index)
+
+    def _move_addresses(self, folded: str, present: NodeRow | None, wanted: NodeRow | None) -> None:
+        before = present.ip_texts if present is not None else ()
+        after = wanted.ip_texts if wanted is not None else ()
+        if before == after:
+            return
+        if self._by_ip is None:
+            self._by_ip = dict(self._base_set.by_ip)
+        for ip in before:
+            rest = tuple(name for name in self._by_ip[ip] if name != folded)
+            if rest:
+                self._by_ip[ip] = rest
+            else:
+                del self._by_ip[ip]
+        for ip in after:
+            self._by_ip[ip] = tuple(sorted({*self._by_ip.get(ip, ()), folded}))
+
+    def _count_parents(self, folded: str, step: int) -> None:
+        parent = folded.partition(".")[2]
+        if not parent:
+            return
+        if self._parents is None:
+            self._parents = dict(self._base_set.parents)
+        while parent:
+            count = self._parents.get(parent, 0) + step
+            if count:
+                self._parents[parent] = count
+            else:
+                del self._parents[parent]
+            parent = parent.partition(".")[2]
+
+
+def _catalog_facts(row: NodeRow) -> tuple[object, ...]:
+    return row.name, row.node_id, row.address, row.datacenter, row.tagged_addresses, row.meta, row.is_member
+
+
+def _member_row(member: SerfMember, datacenter: str) -> NodeRow:
+    facts = facts_of(member, datacenter)
+    ip = member.address.ip
+    text = str(ip)
+    # Consul's agents announce these four for themselves; ours are derived, because tags are short of room.
+    tagged = {"lan": text, f"lan_ipv{ip.version}": text, "wan": text, f"wan_ipv{ip.version}": text}
+    return NodeRow(
+        name=member.name,
+        node_id=facts.node_id,
+        address=text,
+        datacenter=datacenter,
+        tagged_addresses=tagged,
+        meta=facts.meta,
+        is_member=True,
+        status=member.status,
+        is_server=facts.is_server,
+        dns_port=facts.dns_port,
+        create_index=0,
+        modify_index=0,
+    )
+
+
+def _external_row(node: ExternalNode, datacenter: str) -> NodeRow:
+    return NodeRow(
+        name=node.name,
+        node_id=node.node_id,
+        address=node.address,
+        datacenter=datacenter,
+        tagged_addresses=node.tagged_addresses,
+        meta=node.meta,
+        is_member=False,
+        status=MemberStatus.NONE,
+        is_server=False,
+        dns_port=0,
+        create_index=0,
+        modify_index=0,
+    )
