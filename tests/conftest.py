@@ -1,0 +1,51 @@
+"""What every test shares: Hypothesis profiles, and fixtures for the real programs some tests talk to.
+
+A fixture for a program skips the test that asks for it where the program is
+missing, and names its Debian package; under ``CI=true`` it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from nodedns.testing.programs import is_ci, require_network_namespaces, require_program
+
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile(
+    "ci",
+    deadline=None,
+    max_examples=50,
+    derandomize=True,  # a run is judged by the change under test, not by its luck
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("nightly", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if is_ci() else "dev"))
+
+
+@pytest.fixture(scope="session")
+def serf_program() -> Path:
+    """Debian's ``serf``, the real peer of the gossip."""
+    return require_program("serf", package="serf")
+
+
+@pytest.fixture(scope="session")
+def dig_program() -> Path:
+    """BIND's ``dig``."""
+    return require_program("dig", package="bind9-dnsutils")
+
+
+@pytest.fixture(scope="session")
+def kdig_program() -> Path:
+    """Knot DNS's ``kdig``."""
+    return require_program("kdig", package="knot-dnsutils")
+
+
+@pytest.fixture(scope="session")
+def ip_program() -> Path:
+    """Linux's ``ip``, on a machine where this user may make network namespaces."""
+    return require_network_namespaces()
