@@ -1,1 +1,1 @@
-"""TODO."""
+"""What an agent tells its operator: log lines and counters."""

@@ -1,0 +1,104 @@
+"""The table of metrics and the registry behind it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nodedns.observe import metrics
+from nodedns.observe.metrics import CounterSpec, GaugeSpec, HistogramSpec, Metrics
+
+NAME = re.compile(r"nodedns_(gossip|serf|snapshot|table|dns|http)(_[a-z]+)+")
+
+
+def test_counter_rises_by_one_and_by_more() -> None:
+    counted = Metrics()
+
+    counted.count(metrics.GOSSIP_DATAGRAMS_SENT)
+    counted.count(metrics.GOSSIP_DATAGRAMS_SENT, 4)
+
+    assert counted.value("nodedns_gossip_datagrams_sent_total") == 5
+
+
+def test_counter_is_kept_by_label() -> None:
+    counted = Metrics()
+
+    counted.count(metrics.GOSSIP_DROPPED, reason="bad-crc")
+    counted.count(metrics.GOSSIP_DROPPED, reason="too-short")
+    counted.count(metrics.GOSSIP_DROPPED, reason="bad-crc")
+
+    assert counted.value("nodedns_gossip_dropped_total", reason="bad-crc") == 2
+    assert counted.value("nodedns_gossip_dropped_total", reason="never") == 0
+
+
+def test_label_order_does_not_matter() -> None:
+    counted = Metrics()
+
+    counted.count(metrics.DNS_QUERIES, rcode="NOERROR", transport="udp", qtype="A")
+
+    assert counted.value("nodedns_dns_queries_total", transport="udp", qtype="A", rcode="NOERROR") == 1
+
+
+def test_gauge_takes_the_last_value() -> None:
+    counted = Metrics()
+
+    counted.set(metrics.SERF_MEMBERS, 3, status="alive")
+    counted.set(metrics.SERF_MEMBERS, 2, status="alive")
+
+    assert counted.value("nodedns_serf_members", status="alive") == 2
+
+
+def test_histogram_counts_each_value_in_its_bucket() -> None:
+    counted = Metrics()
+
+    counted.observe(metrics.DNS_ANSWER_SECONDS, 0.0003, transport="udp")
+
+    assert counted.value("nodedns_dns_answer_seconds_bucket", transport="udp", le="0.00025") == 0
+    assert counted.value("nodedns_dns_answer_seconds_bucket", transport="udp", le="0.0005") == 1
+
+
+@pytest.mark.parametrize("labels", [{}, {"reason": "x", "more": "y"}, {"other": "x"}])
+def test_labels_that_are_not_the_metrics_are_refused(labels: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="nodedns_gossip_dropped_total has the labels reason, not"):
+        Metrics().count(metrics.GOSSIP_DROPPED, **labels)
+
+
+def test_two_agents_in_one_process_do_not_mix() -> None:
+    first, second = Metrics(), Metrics()
+
+    first.count(metrics.GOSSIP_REFUTED)
+
+    assert second.value("nodedns_gossip_refuted_total") == 0
+
+
+def test_label_values_a_stranger_invents_end_under_other() -> None:
+    counted = Metrics()
+
+    for number in range(metrics.MAX_SERIES + 50):
+        counted.count(metrics.DNS_DROPPED, reason=f"invented-{number}")
+    counted.count(metrics.DNS_DROPPED, reason="invented-0")
+
+    assert counted.value("nodedns_dns_dropped_total", reason="other") == 50
+    assert counted.value("nodedns_dns_dropped_total", reason="invented-0") == 2
+
+
+def test_exposed_text_holds_every_metric_of_the_table() -> None:
+    text = Metrics().expose().decode()
+
+    assert [] == [spec.name for spec in metrics.METRICS if f"# HELP {spec.name} " not in text]
+
+
+def test_table_lists_every_metric_of_the_file_once() -> None:
+    declared = [value for value in vars(metrics).values() if isinstance(value, CounterSpec | GaugeSpec | HistogramSpec)]
+
+    assert declared == list(metrics.METRICS)
+    assert len({spec.name for spec in metrics.METRICS}) == len(metrics.METRICS)
+
+
+@pytest.mark.parametrize("spec", metrics.METRICS, ids=lambda spec: spec.name)
+def test_name_says_room_noun_and_unit(spec: CounterSpec | GaugeSpec | HistogramSpec) -> None:
+    assert NAME.fullmatch(spec.name)
+    assert isinstance(spec, CounterSpec) == spec.name.endswith("_total")
+    assert isinstance(spec, HistogramSpec) == spec.name.endswith("_seconds")
+    assert spec.help.endswith(".")
