@@ -179,8 +179,7 @@ def _node_id(member: SerfMember) -> str:
     try:
         return str(uuid.UUID(member.tags["id"]))
     except (KeyError, ValueError):
-        name = member.name.encode("utf-8", "surrogateescape")
-        return str(uuid.uuid5(_NODE_ID_NAMESPACE, name.hex()))
+        return str(uuid.uuid5(_NODE_ID_NAMESPACE, member.name.encode("utf-8", "surrogatepass").hex()))
 
 
 def _number(text: str, maximum: int) -> int:

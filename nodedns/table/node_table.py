@@ -20,7 +20,7 @@ import attrs
 
 from nodedns.errors import LocalProtocolError
 from nodedns.model.member import MemberStatus, SerfMember
-from nodedns.model.names import NodeName, fold
+from nodedns.model.names import MAX_LABEL_BYTES, NodeName, fold
 from nodedns.table.changes import (
     Change,
     ClusterKnown,
@@ -238,18 +238,21 @@ class _Draft:
             self._by_ip[ip] = tuple(sorted({*self._by_ip.get(ip, ()), folded}))
 
     def _count_parents(self, folded: str, step: int) -> None:
-        parent = folded.partition(".")[2]
-        if not parent:
-            return
-        if self._parents is None:
-            self._parents = dict(self._base_set.parents)
-        while parent:
+        for parent in _parents_of(folded):
+            if self._parents is None:
+                self._parents = dict(self._base_set.parents)
             count = self._parents.get(parent, 0) + step
             if count:
                 self._parents[parent] = count
             else:
                 del self._parents[parent]
-            parent = parent.partition(".")[2]
+
+
+def _parents_of(folded: str) -> list[str]:
+    labels = folded.split(".")
+    if not all(0 < len(label.encode("utf-8", "surrogatepass")) <= MAX_LABEL_BYTES for label in labels):
+        return []  # no domain name can spell it, so it makes no name exist
+    return [".".join(labels[position:]) for position in range(1, len(labels))]
 
 
 def _catalog_facts(row: NodeRow) -> tuple[object, ...]:

@@ -141,12 +141,9 @@ class TableView:
 
     def nodes_at(self, ip_text: str) -> tuple[NodeRow, ...]:
         """Return the rows that DNS gives ``ip_text`` for, by folded name; empty for what is no IP."""
-        try:
-            canonical = str(ipaddress.ip_address(ip_text))
-        except ValueError:
-            return ()
+        ip = _ip(ip_text)
         node_set = self._node_set
-        return tuple(node_set.by_name[name] for name in node_set.by_ip.get(canonical, ()))
+        return tuple(node_set.by_name[name] for name in node_set.by_ip.get(str(ip), ()))
 
     def member(self, name: str) -> SerfMember | None:
         """Return the member of exactly this name, left ones included."""
@@ -169,9 +166,15 @@ class TableView:
         return tuple(self._members[name] for name in sorted(self._members))
 
 
-def _packed(text: str, length: int) -> bytes | None:
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        packed = ipaddress.ip_address(text.partition("%")[0]).packed
+        ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return packed if len(packed) == length else None
+    # A v4-mapped address is IPv4 to Consul, and nobody could reach it by AAAA.
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _packed(text: str, length: int) -> bytes | None:
+    ip = _ip(text)
+    return ip.packed if ip is not None and len(ip.packed) == length else None

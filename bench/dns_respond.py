@@ -1,0 +1,69 @@
+"""Time of one ``respond()``, without sockets: a hit, a miss, and a name outside, at 1,000 nodes.
+
+Run: ``python bench/dns_respond.py [NODES]``. Prints microseconds a call, best of five runs.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import timeit
+from functools import partial
+from random import Random
+
+import attrs
+
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import Transport
+from nodedns.dns.responder import QueryContext, respond
+from nodedns.dns.zone import Zone
+from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.table.changes import MemberUpserted
+from nodedns.table.member_facts import tags_for
+from nodedns.table.node_table import NodeTable
+
+CALLS = 2_000
+RUNS = 5
+
+
+def query(name: str, rtype: int = 1) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack("!6H", 4711, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", rtype, 1)
+
+
+def member(number: int) -> SerfMember:
+    tags = tags_for(
+        version="0.1.0",
+        datacenter="dc1",
+        node_id="",
+        is_server=number == 0,
+        dns_port=8600,
+        meta={"rack": str(number % 40)},
+    )
+    address = Address.from_text(f"10.0.{number // 250}.{number % 250 + 1}", 8301)
+    return SerfMember(NodeName(f"node-{number}"), address, tags, MemberStatus.ALIVE, Versions(b""))
+
+
+def main() -> None:
+    nodes = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    table = NodeTable("dc1", NodeName("node-0"), 1)
+    table.apply([MemberUpserted(member(number)) for number in range(nodes)])
+    bare = DnsPolicy(enable_additional_node_meta_txt=False)
+    rng = Random(0)  # noqa: S311 - a seed, not a secret
+    context = QueryContext(None, Transport.UDP, table.view, Zone.of_domain("consul"), bare, rng)
+    with_meta = attrs.evolve(context, policy=DnsPolicy())
+    probes = [
+        ("hit, A", query(f"node-{nodes // 2}.node.consul"), context),
+        ("hit, A and meta TXT", query(f"node-{nodes // 2}.node.consul"), with_meta),
+        ("miss, NXDOMAIN and SOA", query("no-such-node.node.consul"), context),
+        ("outside, REFUSED", query("www.example.com"), context),
+    ]
+    for what, wire, ctx in probes:
+        best = min(timeit.repeat(partial(respond, wire, ctx), number=CALLS, repeat=RUNS))
+        print(f"{what:<24} {best / CALLS * 1e6:8.1f} us  ({nodes} nodes)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Domain names as tuples of labels, leftmost first, without the root.
+
+A label is bytes: any octet may stand in it (RFC 2181 section 11), a dot too,
+so a name is never kept as text. Only ASCII letters fold (RFC 4343), which is
+what ``bytes.lower`` does. There are no escapes and no IDNA here: text comes
+from configuration and from the node table, where a dot always parts labels.
+"""
+
+from __future__ import annotations
+
+from nodedns.model.names import MAX_LABEL_BYTES
+
+__all__ = ["MAX_NAME_BYTES", "Labels", "fold_labels", "labels_of", "text_bytes", "wire_bytes"]
+
+Labels = tuple[bytes, ...]
+
+MAX_NAME_BYTES = 255  # RFC 1035 section 2.3.4, length bytes and root included
+
+
+def text_bytes(text: str) -> bytes:
+    """Return ``text`` as UTF-8, bytes that were none when received as they were received."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # JSON can spell lone surrogates that no bytes decode to.
+        return text.encode("utf-8", "replace")
+
+
+def labels_of(text: str) -> Labels | None:
+    """Return the labels of ``text``; None if no domain name can be spelt so.
+
+    A final dot is not removed: it makes an empty label, hence None.
+    """
+    labels = tuple(text_bytes(text).split(b"."))
+    if not all(0 < len(label) <= MAX_LABEL_BYTES for label in labels):
+        return None
+    return labels if wire_bytes(labels) <= MAX_NAME_BYTES else None
+
+
+def wire_bytes(labels: Labels) -> int:
+    """Return the length of the name on the wire, uncompressed."""
+    return sum(map(len, labels)) + len(labels) + 1
+
+
+def fold_labels(labels: Labels) -> Labels:
+    """Return ``labels`` with ASCII letters lower-cased."""
+    return tuple([label.lower() for label in labels])

@@ -1,0 +1,109 @@
+"""``Question`` and ``Query``: what a client asked, in our own types.
+
+Numbers that a client may choose freely (type, class) stay plain integers;
+the enums name those that mean something here (RFC 3597: unknown types are
+asked for like any other).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from nodedns.dns.name import Labels
+
+__all__ = ["Edns", "Query", "Question", "RRClass", "RRType", "Rcode", "Transport"]
+
+
+class RRType(enum.IntEnum):
+    """Types that are treated specially (IANA's numbers)."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    TXT = 16
+    AAAA = 28
+    OPT = 41
+    IXFR = 251
+    AXFR = 252
+    ANY = 255
+
+
+class RRClass(enum.IntEnum):
+    """Classes that are treated specially."""
+
+    IN = 1
+    ANY = 255
+
+
+class Rcode(enum.IntEnum):
+    """Response codes we send; those above 15 need an OPT record (RFC 6891 section 6.1.3)."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
+
+
+class Transport(enum.Enum):
+    """How the query came."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+
+@attrs.frozen
+class Question:
+    """The one question of a query.
+
+    Attributes:
+        labels: Name in the letter case it was asked in.
+        folded: Name with ASCII letters lower-cased.
+        rtype: Type asked for.
+        rclass: Class asked for.
+    """
+
+    labels: Labels
+    folded: Labels
+    rtype: int
+    rclass: int
+
+
+@attrs.frozen
+class Edns:
+    """The OPT record of a query (RFC 6891), options left out: none is acted on.
+
+    Attributes:
+        version: EDNS version.
+        payload_bytes: UDP size the client says it can take.
+        wants_dnssec: The DO bit.
+    """
+
+    version: int
+    payload_bytes: int
+    wants_dnssec: bool
+
+
+@attrs.frozen
+class Query:
+    """A query that parsed.
+
+    Attributes:
+        query_id: Echoed in the reply.
+        flags: The 16 flag bits as received.
+        question: What is asked.
+        question_wire: The question section, echoed byte for byte.
+        edns: The OPT record, if one came.
+    """
+
+    query_id: int
+    flags: int
+    question: Question
+    question_wire: bytes
+    edns: Edns | None

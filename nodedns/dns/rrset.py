@@ -1,0 +1,67 @@
+"""``RRset`` and ``Answer``: what is to be said, before anyone asks whether it fits.
+
+An answer names its records by what losing them means, because only the
+encoder knows the size limit: losing ``answer``, ``authority`` or ``glue`` sets
+TC, losing ``extra`` does not (RFC 2181 section 9, RFC 9471).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from nodedns.dns.name import Labels
+from nodedns.dns.question import Rcode, RRType
+
+__all__ = ["EDE_NOT_READY", "Answer", "RRset", "Rdata", "SoaData"]
+
+EDE_NOT_READY = 14  # RFC 8914 section 4.15
+
+
+@attrs.frozen
+class SoaData:
+    """RDATA of a SOA record (RFC 1035 section 3.3.13); times in seconds."""
+
+    mname: Labels
+    rname: Labels
+    serial: int
+    refresh_s: int
+    retry_s: int
+    expire_s: int
+    minimum_s: int
+
+
+Rdata = bytes | Labels | SoaData
+"""A and AAAA: the packed address. NS, CNAME and PTR: a name. TXT: its strings, each at most 255 bytes."""
+
+
+@attrs.frozen
+class RRset:
+    """All records of one name and type; one TTL for all (RFC 2181 section 5.2), never empty."""
+
+    owner: Labels
+    rtype: RRType
+    ttl_s: int
+    rdatas: tuple[Rdata, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """A reply without its envelope.
+
+    Attributes:
+        rcode: Response code.
+        authoritative: The AA bit.
+        answer: Answer section.
+        authority: Authority section.
+        glue: Additional section: addresses that the answer is of little use without.
+        extra: Additional section: what may be left out silently.
+        ede: Extended DNS error code, said to clients that speak EDNS.
+    """
+
+    rcode: Rcode
+    authoritative: bool = False
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    glue: tuple[RRset, ...] = ()
+    extra: tuple[RRset, ...] = ()
+    ede: int | None = None

@@ -1,0 +1,222 @@
+"""``Zone``: a question against a table view gives an answer.
+
+The names of a zone, DC being the local datacenter:
+
+    DOMAIN                                  SOA and NS
+    ns.DOMAIN                               the answering agent, whom the SOA names
+    NAME.node.DOMAIN                        a node
+    NAME.node.DC.DOMAIN                     the same node
+    NAME.node.DC.dc.DOMAIN                  the same node
+    node.DOMAIN, DC.DOMAIN, dc.DOMAIN ...   exist and are empty
+
+NAME may have dots; then every name between it and ``node`` exists as well
+(RFC 8020). As in Consul the rightmost ``node`` is the one that counts, and what
+stands right of it says where. Letter case is folded to find a name and kept in
+what is answered, the zone's own names included.
+
+Where Consul breaks an RFC, the RFC is followed: each negative answer has the
+SOA, a name that is there never gets NXDOMAIN, one that is not always does.
+
+This does not know of sizes, transports or flags; ``codec`` and ``responder`` do.
+Source: RFC 1034, 2308, 8020; Consul's name grammar and record contents.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from nodedns.dns.meta_text import meta_texts
+from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels, labels_of, text_bytes, wire_bytes
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import Question, Rcode, RRType
+from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
+from nodedns.errors import LocalProtocolError
+from nodedns.model.names import fold
+from nodedns.table.view import NodeRow, TableView
+
+__all__ = ["MAX_NAME_SERVERS", "Zone"]
+
+MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
+
+KIND_NODE = b"node"
+DATACENTER = b"dc"
+NAME_SERVER = b"ns"
+HOSTMASTER = b"hostmaster"
+
+_SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
+
+
+@attrs.frozen
+class Zone:
+    """One domain whose names we are the authority for.
+
+    Attributes:
+        origin: Labels of the domain, folded.
+    """
+
+    origin: Labels
+
+    @classmethod
+    def of_domain(cls, domain: str) -> Zone:
+        """Build the zone of ``domain``, given with or without its final dot.
+
+        Raises:
+            LocalProtocolError: No domain name is spelt so.
+        """
+        labels = labels_of(domain.removesuffix("."))
+        if labels is None:
+            raise LocalProtocolError(f"not a domain name: {domain!r}")
+        return cls(fold_labels(labels))
+
+    def covers(self, folded: Labels) -> bool:
+        """Whether the name is the zone's origin or below it, label by label."""
+        return folded[-len(self.origin) :] == self.origin
+
+    def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
+        """Answer ``question``, whose name the zone covers and whose class was settled before."""
+        asked = _Asked(question, self.origin, view, policy)
+        relative = question.folded[: -len(self.origin)]
+        if not relative:
+            return asked.apex()
+        if relative == (NAME_SERVER,):
+            return asked.name_server()
+        try:
+            kind_at = len(relative) - 1 - relative[::-1].index(KIND_NODE)
+        except ValueError:
+            return asked.no_data() if _is_locality(relative, view) else asked.no_name()
+        locality = relative[kind_at + 1 :]
+        if locality and not _names_local_datacenter(locality, view):
+            return asked.no_name()
+        return asked.node(relative[:kind_at])
+
+
+def _is_locality(labels: Labels, view: TableView) -> bool:
+    return labels == (DATACENTER,) or _names_local_datacenter(labels, view)
+
+
+def _names_local_datacenter(labels: Labels, view: TableView) -> bool:
+    if len(labels) == 2 and labels[1] != DATACENTER:
+        return False
+    return len(labels) in (1, 2) and labels[0] == text_bytes(fold(view.datacenter))
+
+
+@attrs.frozen
+class _Asked:
+    """One question with all that is needed to answer it."""
+
+    question: Question
+    folded_origin: Labels
+    view: TableView
+    policy: DnsPolicy
+
+    @property
+    def origin(self) -> Labels:
+        """The zone's name in the letter case of the question."""
+        return self.question.labels[-len(self.folded_origin) :]
+
+    def apex(self) -> Answer:
+        rtype = self.question.rtype
+        rrsets: list[RRset] = []
+        glue: tuple[RRset, ...] = ()
+        if rtype in (RRType.SOA, RRType.ANY):
+            rrsets.append(self._soa())
+        if rtype in (RRType.NS, RRType.ANY):
+            name_servers, glue = self._name_servers()
+            rrsets.append(name_servers)
+        if not rrsets:
+            return self.no_data()
+        return Answer(rcode=Rcode.NOERROR, authoritative=True, answer=tuple(rrsets), glue=glue)
+
+    def name_server(self) -> Answer:
+        row = self.view.node(self.view.local_name)
+        return self._positive(self._addresses(row, self.question.labels, self.question.rtype) if row else ())
+
+    def node(self, name_labels: Labels) -> Answer:
+        if not name_labels:
+            return self.no_data()
+        if any(b"." in label for label in name_labels):
+            # A dot inside a label parts nothing; no node can be meant.
+            return self.no_name()
+        name = b".".join(name_labels).decode("utf-8", "surrogateescape")
+        row = self.view.node_folded(name)
+        if row is not None:
+            return self._node_answer(row)
+        return self.no_data() if self.view.has_names_under(name) else self.no_name()
+
+    def no_data(self) -> Answer:
+        return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=(self._soa(),))
+
+    def no_name(self) -> Answer:
+        return Answer(rcode=Rcode.NXDOMAIN, authoritative=True, authority=(self._soa(),))
+
+    def _positive(self, rrsets: tuple[RRset, ...], extra: tuple[RRset, ...] = ()) -> Answer:
+        if not rrsets:
+            return self.no_data()
+        return Answer(rcode=Rcode.NOERROR, authoritative=True, answer=rrsets, extra=extra)
+
+    def _node_answer(self, row: NodeRow) -> Answer:
+        owner, rtype = self.question.labels, self.question.rtype
+        alias = _host_name(row)
+        if alias is not None:
+            # RFC 1034 section 3.6.2: where a CNAME is, nothing else is, so every type gets it.
+            return self._positive((self._rrset(owner, RRType.CNAME, (alias,)),))
+        addresses = self._addresses(row, owner, rtype)
+        if rtype in (RRType.A, RRType.AAAA):
+            is_wanted = self.policy.enable_additional_node_meta_txt
+            return self._positive(addresses, self._texts(row) if is_wanted else ())
+        if rtype in (RRType.TXT, RRType.ANY):
+            return self._positive(addresses + self._texts(row))
+        return self.no_data()
+
+    def _addresses(self, row: NodeRow, owner: Labels, rtype: int) -> tuple[RRset, ...]:
+        rrsets: list[RRset] = []
+        if row.ipv4 is not None and rtype in (RRType.A, RRType.ANY):
+            rrsets.append(self._rrset(owner, RRType.A, (row.ipv4,)))
+        if row.ipv6 is not None and rtype in (RRType.AAAA, RRType.ANY):
+            rrsets.append(self._rrset(owner, RRType.AAAA, (row.ipv6,)))
+        return tuple(rrsets)
+
+    def _texts(self, row: NodeRow) -> tuple[RRset, ...]:
+        texts = meta_texts(row.meta) if row.meta else ()
+        return (self._rrset(self.question.labels, RRType.TXT, texts),) if texts else ()
+
+    def _rrset(self, owner: Labels, rtype: RRType, rdatas: tuple[Rdata, ...]) -> RRset:
+        return RRset(owner, rtype, self.policy.node_ttl_s, rdatas)
+
+    def _soa(self) -> RRset:
+        origin, policy = self.origin, self.policy
+        soa = SoaData(
+            mname=(NAME_SERVER, *origin),
+            rname=(HOSTMASTER, *origin),
+            serial=self.view.nodes_index & _SERIAL_MASK,
+            refresh_s=policy.soa_refresh_s,
+            retry_s=policy.soa_retry_s,
+            expire_s=policy.soa_expire_s,
+            minimum_s=policy.soa_min_ttl_s,
+        )
+        # TTL and MINIMUM are one knob, so the TTL is always the lesser of both (RFC 2308 section 3).
+        return RRset(origin, RRType.SOA, policy.soa_min_ttl_s, (soa,))
+
+    def _name_servers(self) -> tuple[RRset, tuple[RRset, ...]]:
+        local = self.view.node(self.view.local_name)
+        rows = self.view.servers() or ((local,) if local else ())
+        named = [(name, row) for row in rows if (name := self._node_owner(row)) is not None][:MAX_NAME_SERVERS]
+        names: tuple[Rdata, ...] = tuple(name for name, _ in named)
+        if not named:
+            # A zone has name servers. Ours may have a name that DNS cannot spell, but this one always works.
+            own = (NAME_SERVER, *self.origin)
+            names, named = (own,), [(own, local)] if local else []
+        glue = [rrset for name, row in named for rrset in self._addresses(row, name, RRType.ANY)]
+        return self._rrset(self.origin, RRType.NS, names), tuple(glue)
+
+    def _node_owner(self, row: NodeRow) -> Labels | None:
+        relative = labels_of(fold(f"{row.name}.node.{self.view.datacenter}"))
+        if relative is None or wire_bytes(relative + self.origin) > MAX_NAME_BYTES:
+            return None
+        return relative + self.origin
+
+
+def _host_name(row: NodeRow) -> Labels | None:
+    if row.ipv4 is not None or row.ipv6 is not None:
+        return None
+    return labels_of(row.address.removesuffix("."))
