@@ -1,0 +1,228 @@
+"""What the Serf layer tells its owner, and the state it is in itself.
+
+Events are drained with ``Serf.next_event``. Those of the gossip core that an
+owner needs (``StreamWanted``, ``Dropped``, ``Refuted``, ``NodeSuspected``,
+``TcpOnlyAck``) come through unchanged.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, StreamWanted, TcpOnlyAck
+from nodedns.model.address import Address
+from nodedns.model.member import Member, SerfMember
+from nodedns.model.names import NodeName
+
+__all__ = [
+    "ConflictLost",
+    "ConflictWon",
+    "JoinDone",
+    "LeaveDone",
+    "LocalState",
+    "MemberChangeKind",
+    "MemberChanged",
+    "NameConflict",
+    "QueryAcked",
+    "QueryAnswered",
+    "QueryClosed",
+    "QueryReceived",
+    "RejoinTried",
+    "SerfEvent",
+    "SnapshotAppend",
+    "SnapshotRewrite",
+    "UserEventReceived",
+]
+
+
+class LocalState(enum.Enum):
+    """Where this agent is in its own life."""
+
+    ALIVE = "alive"
+    LEAVING = "leaving"
+    LEFT = "left"
+    SHUTDOWN = "shutdown"
+
+
+class MemberChangeKind(enum.Enum):
+    """What happened to a member, in Serf's words."""
+
+    JOIN = "member-join"
+    LEAVE = "member-leave"
+    FAILED = "member-failed"
+    UPDATE = "member-update"
+    REAP = "member-reap"
+    LEAVING = "member-leaving"
+    """Its leave intent was heard; Serf has no event for this, only the status."""
+
+
+@attrs.frozen
+class MemberChanged:
+    """A member changed; ``member`` is how it stands now (for ``REAP``: how it stood last)."""
+
+    kind: MemberChangeKind
+    member: SerfMember
+
+
+@attrs.frozen
+class JoinDone:
+    """A join begun with ``Serf.join`` is over.
+
+    Attributes:
+        join_id: What ``join`` returned.
+        contacted: How many addresses answered.
+        failures: The others, each with its reason.
+    """
+
+    join_id: int
+    contacted: int
+    failures: tuple[tuple[Address, str], ...]
+
+
+@attrs.frozen
+class LeaveDone:
+    """Our departure is over and the agent may stop.
+
+    Attributes:
+        error: Empty, or what ran out of time on the way; the departure went on all the same.
+    """
+
+    error: str
+
+
+@attrs.frozen
+class UserEventReceived:
+    """A user event, ours or another's, is delivered, once."""
+
+    ltime: int
+    name: str
+    payload: bytes
+    can_coalesce: bool
+
+
+@attrs.frozen
+class QueryReceived:
+    """A query for the application; answer with ``Serf.respond`` before ``deadline``.
+
+    Attributes:
+        ltime: Its Lamport time; with ``query_id`` its identity.
+        query_id: Drawn by the asker.
+        name: What is asked.
+        payload: The question's parameters.
+        source_name: The asking node, empty where unknown.
+        destination: Where the answer goes.
+        relay_factor: How many members relay the answer besides.
+        deadline: Monotonic seconds after which an answer is of no use.
+    """
+
+    ltime: int
+    query_id: int
+    name: str
+    payload: bytes
+    source_name: str
+    destination: Address
+    relay_factor: int
+    deadline: float
+
+
+@attrs.frozen
+class QueryAcked:
+    """A member got the query we sent."""
+
+    query_id: int
+    node: NodeName
+
+
+@attrs.frozen
+class QueryAnswered:
+    """A member answered the query we sent."""
+
+    query_id: int
+    node: NodeName
+    payload: bytes
+
+
+@attrs.frozen
+class QueryClosed:
+    """The time of a query we sent is over."""
+
+    query_id: int
+    acks: int
+    answers: int
+
+
+@attrs.frozen
+class NameConflict:
+    """Two agents claim one name; ``is_local`` if it is ours."""
+
+    existing: Member
+    claimant: Member
+    is_local: bool
+
+
+@attrs.frozen
+class ConflictWon:
+    """The vote about our own name confirmed our address."""
+
+    matching: int
+    responses: int
+
+
+@attrs.frozen
+class ConflictLost:
+    """The vote about our own name went to the other agent: the caller must shut down."""
+
+    matching: int
+    responses: int
+
+
+@attrs.frozen
+class SnapshotAppend:
+    """Append ``data`` (whole lines) to the snapshot file."""
+
+    data: bytes
+
+
+@attrs.frozen
+class SnapshotRewrite:
+    """Replace the snapshot file by ``data``, atomically."""
+
+    data: bytes
+
+
+@attrs.frozen
+class RejoinTried:
+    """A member remembered from before the restart was tried.
+
+    Attributes:
+        address: As the snapshot has it.
+        error: Empty if it answered, and the rejoin is over.
+    """
+
+    address: str
+    error: str
+
+
+SerfEvent = (
+    MemberChanged
+    | JoinDone
+    | LeaveDone
+    | UserEventReceived
+    | QueryReceived
+    | QueryAcked
+    | QueryAnswered
+    | QueryClosed
+    | NameConflict
+    | ConflictWon
+    | ConflictLost
+    | SnapshotAppend
+    | SnapshotRewrite
+    | RejoinTried
+    | StreamWanted
+    | Dropped
+    | Refuted
+    | NodeSuspected
+    | TcpOnlyAck
+)
