@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from nodedns.gossip.events import StreamWanted
+from nodedns.model.address import Address
+from nodedns.net import gossip_driver
+from nodedns.net.gossip_driver import GossipDriver
+from nodedns.testing.network import SimNetwork
+from nodedns.testing.toy_core import Greeted, Heard, ToyCore
+from nodedns.testing.transports import SimHost, TrioScheduler
+
+ONE = Address.from_text("10.0.0.1", 8301)
+TWO = Address.from_text("10.0.0.2", 8301)
+
+Event = Heard | Greeted | StreamWanted
+
+
+@attrs.define
+class Side:
+    core: ToyCore
+    host: SimHost
+    events: list[Event] = attrs.Factory(list)
+    driver: GossipDriver[Event] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.driver = GossipDriver(
+            self.core, self.host.transport, self.host.dialer, self.host.listener, self.events.append
+        )
+
+
+Body = Callable[[Side, Side, SimNetwork], Awaitable[None]]
+
+
+def run(one: ToyCore, two: ToyCore, body: Body) -> None:
+    async def main() -> None:
+        scheduler = TrioScheduler()
+        network = SimNetwork(scheduler, seed=1)
+        sides = Side(one, SimHost(network, ONE)), Side(two, SimHost(network, TWO))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.run)
+            for side in sides:
+                await nursery.start(side.driver.run)
+            await body(*sides, network)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_timer_sends_and_the_answer_becomes_an_event() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        await trio.sleep(3.5)
+        assert [Heard(TWO)] * 3 == one.events
+        assert [] == two.events
+
+    run(ToyCore(b"hello", [TWO]), ToyCore(b"howdy"), body)
+
+
+def test_timer_is_not_called_before_its_deadline() -> None:
+    async def body(one: Side, _: Side, __: SimNetwork) -> None:
+        await trio.sleep(3.5)
+        assert [1.0, 2.0, 3.0] == one.core.timer_calls
+
+    run(ToyCore(b"hello", [TWO]), ToyCore(b"howdy"), body)
+
+
+def test_stream_wanted_is_dialled_and_answered() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        one.core.greet(TWO, trio.current_time())
+        one.driver.wake()
+        await trio.sleep(1)
+        assert [Greeted(b"howdy", "")] == one.events
+        assert [Greeted(b"hello", "")] == two.events
+        assert (0, 0) == (one.core.streams, two.core.streams)
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_refused_stream_fails_with_the_reason() -> None:
+    async def body(one: Side, _: Side, __: SimNetwork) -> None:
+        one.core.greet(Address.from_text("10.0.0.9", 8301), trio.current_time())
+        one.driver.wake()
+        await trio.sleep(1)
+        assert [Greeted(b"", "ECONNREFUSED: Connection refused")] == one.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_stream_to_an_unreachable_host_fails_at_its_deadline() -> None:
+    async def body(one: Side, _: Side, network: SimNetwork) -> None:
+        network.cut([ONE], [TWO])
+        one.core.greet(TWO, trio.current_time())
+        one.driver.wake()
+        await trio.sleep(4.9)
+        assert [] == one.events
+        await trio.sleep(0.2)
+        assert [Greeted(b"", "i/o timeout")] == one.events
+        assert 0 == one.driver.statistics().outbound_streams
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_inbound_stream_that_says_nothing_is_ended_at_the_deadline() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        stream = await one.host.dialer.dial(TWO)
+        with trio.fail_after(6):
+            assert b"" == await stream.receive_some(10)
+        assert [Greeted(b"", "i/o timeout")] == two.events
+        assert 0 == two.driver.statistics().inbound_streams
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_stream_closed_early_by_the_peer_aborts_the_exchange() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        stream = await one.host.dialer.dial(TWO)
+        await stream.send_all(b"hel")
+        await stream.aclose()
+        await trio.sleep(1)
+        assert [Greeted(b"", "closed early")] == two.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_stream_reset_by_the_peer_aborts_the_exchange() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        stream = await one.host.dialer.dial(TWO)
+        await stream.send_all(b"hel")
+        await trio.sleep(0.1)
+        stream.reset()
+        await trio.sleep(1)
+        assert [Greeted(b"", "connection lost: reset by peer")] == two.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_stream_that_the_core_declines_is_closed_unserved() -> None:
+    async def body(one: Side, two: Side, network: SimNetwork) -> None:
+        held = [await one.host.dialer.dial(TWO) for _ in range(2)]
+        await trio.sleep(0.1)
+        third = await one.host.dialer.dial(TWO)
+        assert b"" == await third.receive_some(10)
+        assert 1 == two.driver.statistics().streams_refused
+        for stream in held:
+            await stream.aclose()
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy", max_streams=2), body)
+
+
+def test_outbound_streams_are_bounded() -> None:
+    async def body(one: Side, two: Side, network: SimNetwork) -> None:
+        network.cut([ONE], [TWO])
+        for _ in range(gossip_driver.MAX_OUTBOUND_STREAMS + 1):
+            one.core.greet(TWO, trio.current_time())
+        one.driver.wake()
+        assert gossip_driver.MAX_OUTBOUND_STREAMS == one.driver.statistics().outbound_streams
+        assert [Greeted(b"", "too many streams")] == one.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_outbox_is_bounded_and_drops_the_newest() -> None:
+    async def body(one: Side, _: Side, __: SimNetwork) -> None:
+        await trio.sleep(1.5)
+        assert 10 == one.driver.statistics().outbox_dropped
+        assert gossip_driver.MAX_OUTBOX_DATAGRAMS == one.host.transport.statistics().sent
+
+    run(ToyCore(b"hello", [TWO] * (gossip_driver.MAX_OUTBOX_DATAGRAMS + 10)), ToyCore(b"howdy"), body)
+
+
+def test_flood_of_datagrams_leaves_the_timer_its_turn() -> None:
+    async def body(one: Side, two: Side, network: SimNetwork) -> None:
+        # Put the flood into the inbox at once: the clock cannot move until it has been taken.
+        for _number in range(2000):
+            two.host.transport.deliver(b"noise", ONE)
+        turns = 0
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+            if two.host.transport.statistics().received == 2000:
+                break
+        assert turns >= 2000 // gossip_driver.RECEIVE_BATCH_DATAGRAMS
+        assert [] == one.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_command_given_by_an_event_handler_is_drained_too() -> None:
+    async def main() -> None:
+        scheduler = TrioScheduler()
+        network = SimNetwork(scheduler, seed=1)
+        core = ToyCore(b"hello", [TWO])
+        host = SimHost(network, ONE)
+        other = Side(ToyCore(b"howdy"), SimHost(network, TWO))
+        greeted: list[Event] = []
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, Heard) and not greeted:
+                core.greet(TWO, trio.current_time())
+                driver.wake()
+            greeted.append(event)
+
+        driver = GossipDriver[Event](core, host.transport, host.dialer, host.listener, on_event)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.run)
+            await nursery.start(other.driver.run)
+            await nursery.start(driver.run)
+            await trio.sleep(1.5)
+            assert [Heard(TWO), Greeted(b"howdy", "")] == greeted
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_wake_before_run_does_nothing() -> None:
+    async def main() -> None:
+        side = Side(ToyCore(b"hello"), SimHost(SimNetwork(TrioScheduler(), seed=1), ONE))
+        side.core.greet(TWO, 0.0)
+        side.driver.wake()
+        assert 0 == side.driver.statistics().outbound_streams
+
+    trio.run(main)
