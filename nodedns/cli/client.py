@@ -1,0 +1,230 @@
+"""``AgentClient``: asks one agent over its HTTP API, as Consul's command-line client does.
+
+The address comes from ``-http-addr``, else from ``CONSUL_HTTP_ADDR``, else it
+is 127.0.0.1:8500; it may be ``host:port``, ``http://host:port`` or
+``unix:///path``. HTTP itself is h11's over one blocking socket per request:
+commands live for a moment, and h11 loads in a third of the time that the
+standard library's client takes. There is no TLS, no token and no redirect.
+
+Error texts have Consul's shapes, since scripts look for them; an agent that
+cannot be reached gets a second line that says how to mend it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import h11
+
+from nodedns import __version__
+from nodedns.cli.goflags import CommandError, text_flag
+from nodedns.errors import NodednsError, shorten
+
+__all__ = ["ABSENT_CLIENT_FLAGS", "AgentClient", "ClientError", "Endpoint", "client_flags", "parse_endpoint"]
+
+DEFAULT_ADDRESS = "127.0.0.1:8500"
+DEFAULT_PORT = 8500
+ADDRESS_VARIABLE = "CONSUL_HTTP_ADDR"
+CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0
+"""Longer than a graceful leave (15 s) and than a join that tries several dead addresses."""
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+"""Room for the members of the largest cluster (131,072, about 1 KiB each) and as much again."""
+READ_BYTES = 64 * 1024
+
+ABSENT_CLIENT_FLAGS: Mapping[str, str] = {
+    "token": "there are no access control lists.",
+    "token-file": "there are no access control lists.",
+    "ca-file": "the HTTP API is served without TLS.",
+    "ca-path": "the HTTP API is served without TLS.",
+    "client-cert": "the HTTP API is served without TLS.",
+    "client-key": "the HTTP API is served without TLS.",
+    "tls-server-name": "the HTTP API is served without TLS.",
+    "namespace": "there are no namespaces.",
+    "partition": "there are no partitions.",
+}
+"""Flags of Consul's clients that no command of nodedns has."""
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+class ClientError(NodednsError):
+    """The agent could not be asked, or refused; the message is fit to print."""
+
+
+class Endpoint:
+    """Where an agent's HTTP API is: a host and port, or the path of a Unix socket."""
+
+    __slots__ = ("host", "port", "unix_path")
+
+    def __init__(self, host: str, port: int, unix_path: str = "") -> None:
+        self.host = host
+        self.port = port
+        self.unix_path = unix_path
+
+    @property
+    def authority(self) -> str:
+        """``host:port`` as it stands in a URL, or ``localhost`` for a Unix socket."""
+        if self.unix_path:
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def dialled(self) -> str:
+        """What is dialled, in the words of Go's network errors."""
+        return f"unix {self.unix_path}" if self.unix_path else f"tcp {self.authority}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the endpoint that ``text`` names.
+
+    Raises:
+        CommandError: It is https, or has no host, or its port is no port.
+    """
+    if text.startswith("unix://"):
+        return Endpoint("", 0, unix_path=text.removeprefix("unix://"))
+    if text.startswith("https://"):
+        raise CommandError(f"{text}: nodedns serves its HTTP API without TLS; use http:// in -http-addr.")
+    bare = text.removeprefix("http://").partition("/")[0]
+    host, colon, port = bare.rpartition(":")
+    if not colon or bare.endswith("]"):
+        host, port = bare, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise CommandError(
+            f"{shorten(text)} is not an address of an agent; -http-addr takes host:port or unix:///path."
+        )
+    return Endpoint(host, int(port))
+
+
+def client_flags(function: _Decorated) -> _Decorated:
+    """Add ``-http-addr`` to a command."""
+    return text_flag(
+        "http-addr",
+        "address",
+        f"The agent to ask: host:port, http://host:port or unix:///path. Default: ${ADDRESS_VARIABLE}, "
+        f"else {DEFAULT_ADDRESS}.",
+    )(function)
+
+
+class AgentClient:
+    """Asks one agent. Each call is one connection.
+
+    Args:
+        endpoint: The agent's HTTP API.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    @classmethod
+    def from_flag(cls, http_addr: str | None) -> AgentClient:
+        """Build from ``-http-addr``, else from the environment, else the default."""
+        return cls(parse_endpoint(http_addr or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS))
+
+    def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:  # noqa: ANN401 - JSON has no type
+        """Return the JSON answer to a GET.
+
+        Args:
+            path: From ``/v1`` on, its parts quoted.
+            query: Parameters, in order.
+
+        Raises:
+            ClientError: No agent, no HTTP, another status than 200, or no JSON.
+        """
+        body = self._ask("GET", path, query)
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise ClientError(f"the answer to {path} is no JSON: {shorten(body)}") from None
+
+    def put(self, path: str, query: Sequence[tuple[str, str]] = ()) -> None:
+        """Send a PUT without a body and drop the answer. Raises as ``get``."""
+        self._ask("PUT", path, query)
+
+    def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]]) -> bytes:
+        target = path + _encode_query(query)
+        request = h11.Request(
+            method=method,
+            target=target,
+            headers=[
+                ("Host", self._endpoint.authority),
+                ("User-Agent", f"nodedns/{__version__}"),
+                ("Accept", "application/json"),
+                ("Content-Length", "0"),
+                ("Connection", "close"),
+            ],
+        )
+        try:
+            with self._connect() as sock:
+                sock.settimeout(ANSWER_TIMEOUT_S)
+                status, body = _exchange(sock, request)
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise ClientError(self._explain(method, target, error)) from error
+        if status != 200:
+            raise ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})")
+        return body
+
+    def _connect(self) -> socket.socket:
+        if not self._endpoint.unix_path:
+            return socket.create_connection((self._endpoint.host, self._endpoint.port), CONNECT_TIMEOUT_S)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(CONNECT_TIMEOUT_S)
+            sock.connect(self._endpoint.unix_path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _explain(self, method: str, target: str, error: Exception) -> str:
+        line = f'{method.capitalize()} "http://{self._endpoint.authority}{target}": {self._reason(error)}'
+        return (
+            f"{line}\nNo agent of nodedns answers there. Start one (nodedns agent -dev), or name the one to ask "
+            f"with -http-addr=<host:port> or {ADDRESS_VARIABLE}."
+        )
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, h11.RemoteProtocolError):
+            return f"no HTTP from {self._endpoint.dialled}: {error}"
+        if isinstance(error, TimeoutError):
+            return f"dial {self._endpoint.dialled}: i/o timeout"
+        if isinstance(error, socket.gaierror):
+            return f"dial {self._endpoint.dialled}: lookup {self._endpoint.host}: {error.strerror}"
+        reason = str(getattr(error, "strerror", None) or error).lower()
+        return f"dial {self._endpoint.dialled}: connect: {reason}"
+
+
+def _exchange(sock: socket.socket, request: h11.Request) -> tuple[int, bytes]:
+    connection = h11.Connection(our_role=h11.CLIENT)
+    sock.sendall((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    status = 0
+    chunks: list[bytes] = []
+    room = MAX_ANSWER_BYTES
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(sock.recv(READ_BYTES))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            chunks.append(bytes(event.data))
+            room -= len(event.data)
+            if room < 0:
+                raise h11.RemoteProtocolError(f"the answer is over {MAX_ANSWER_BYTES} bytes")
+        elif isinstance(event, h11.EndOfMessage):
+            return status, b"".join(chunks)
+
+
+def _encode_query(query: Sequence[tuple[str, str]]) -> str:
+    if not query:
+        return ""
+    # Imported here: most commands send no parameter, and it costs them a few milliseconds.
+    from urllib.parse import urlencode  # noqa: PLC0415
+
+    return "?" + urlencode(query)
