@@ -1,0 +1,247 @@
+"""Who has a row, and when the index moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from nodedns.errors import LocalProtocolError
+from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.table.changes import (
+    Change,
+    ClusterKnown,
+    ExternalNode,
+    MemberForgotten,
+    MemberUpserted,
+    NodeDeregistered,
+    NodeRegistered,
+)
+from nodedns.table.node_table import NodeTable
+from nodedns.table.view import TableView
+
+MakeMember = Callable[..., SerfMember]
+FIRST = 100
+
+
+@pytest.fixture
+def table() -> NodeTable:
+    return NodeTable("dc1", NodeName("one"), FIRST)
+
+
+def external(name: str, address: str = "192.0.2.1", **meta: str) -> ExternalNode:
+    return ExternalNode(NodeName(name), "", address, {}, meta)
+
+
+def names(view: TableView) -> list[str]:
+    return [row.name for row in view.nodes()]
+
+
+@pytest.mark.parametrize("status", [MemberStatus.ALIVE, MemberStatus.LEAVING, MemberStatus.FAILED])
+def test_member_that_has_not_left_has_a_row(table: NodeTable, make_member: MakeMember, status: MemberStatus) -> None:
+    row = table.apply([MemberUpserted(make_member("one", status=status))]).node("one")
+    assert row is not None
+    assert (status, "10.0.0.1", True) == (row.status, row.address, row.is_member)
+
+
+def test_member_that_left_is_listed_and_has_no_row(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("one"))])
+    view = table.apply([MemberUpserted(make_member("one", status=MemberStatus.LEFT))])
+    assert ([], ["one"]) == (names(view), [member.name for member in view.members()])
+
+
+def test_forgotten_member_is_not_listed(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("one"))])
+    view = table.apply([MemberForgotten(NodeName("one"))])
+    assert ((), (), None) == (view.nodes(), view.members(), view.member("one"))
+
+
+def test_member_of_another_datacenter_is_listed_and_has_no_row(table: NodeTable, make_member: MakeMember) -> None:
+    view = table.apply([MemberUpserted(make_member("far", tags={"role": "node", "vsn": "2", "dc": "dc2"}))])
+    assert ([], 1) == (names(view), len(view.members()))
+
+
+def test_member_without_a_usable_address_has_no_row(table: NodeTable) -> None:
+    member = SerfMember(NodeName("odd"), Address(b"\1\2", 1), {}, MemberStatus.ALIVE, Versions(b""))
+    assert [] == names(table.apply([MemberUpserted(member)]))
+
+
+def test_lookup_folds_ascii_case_and_nothing_else(table: NodeTable, make_member: MakeMember) -> None:
+    view = table.apply([MemberUpserted(make_member("Äb"))])
+    assert (True, False) == (view.node("ÄB") is not None, view.node("äb") is not None)
+
+
+def test_lookup_in_another_datacenter_finds_nothing(table: NodeTable, make_member: MakeMember) -> None:
+    view = table.apply([MemberUpserted(make_member("one"))])
+    assert (None, True) == (view.node("one", "dc2"), view.node("one", "DC1") is not None)
+
+
+def test_member_hides_the_external_node_of_its_name(table: NodeTable, make_member: MakeMember) -> None:
+    view = table.apply([NodeRegistered(external("ONE")), MemberUpserted(make_member("one"))])
+    assert ["one"] == names(view)
+
+
+def test_external_node_shows_again_when_the_member_leaves(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([NodeRegistered(external("ONE")), MemberUpserted(make_member("one"))])
+    assert ["ONE"] == names(table.apply([MemberUpserted(make_member("one", status=MemberStatus.LEFT))]))
+
+
+def test_registering_behind_a_member_shows_nothing_and_keeps_the_index(
+    table: NodeTable, make_member: MakeMember
+) -> None:
+    before = table.apply([MemberUpserted(make_member("one"))])
+    assert before is table.apply([NodeRegistered(external("one"))])
+    assert ["one"] == [node.name for node in table.external_nodes()]
+
+
+def test_deregistering_leaves_a_member_alone(table: NodeTable, make_member: MakeMember) -> None:
+    before = table.apply([MemberUpserted(make_member("one"))])
+    assert before is table.apply([NodeDeregistered(NodeName("one"))])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (MemberStatus.ALIVE, MemberStatus.ALIVE, "TEST"),
+        (MemberStatus.ALIVE, MemberStatus.FAILED, "test"),
+        (MemberStatus.FAILED, MemberStatus.ALIVE, "TEST"),
+        (MemberStatus.FAILED, MemberStatus.FAILED, "TEST"),
+        (MemberStatus.FAILED, MemberStatus.LEFT, "test"),
+    ],
+)
+def test_of_two_spellings_the_alive_then_the_latest_has_the_row(
+    table: NodeTable, make_member: MakeMember, first: MemberStatus, second: MemberStatus, expected: str
+) -> None:
+    view = table.apply(
+        [MemberUpserted(make_member("test", status=first)), MemberUpserted(make_member("TEST", status=second))]
+    )
+    assert [expected] == names(view)
+
+
+def test_forgetting_one_spelling_leaves_the_other(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("test")), MemberUpserted(make_member("TEST"))])
+    assert ["test"] == names(table.apply([MemberForgotten(NodeName("TEST"))]))
+
+
+def test_index_rises_by_one_for_each_effective_change(table: NodeTable, make_member: MakeMember) -> None:
+    changes = [MemberUpserted(make_member("a")), MemberUpserted(make_member("b")), MemberUpserted(make_member("a"))]
+    assert FIRST + 2 == table.apply(changes).index
+
+
+def test_change_that_alters_nothing_returns_the_same_view(table: NodeTable, make_member: MakeMember) -> None:
+    before = table.apply([MemberUpserted(make_member("one")), NodeRegistered(external("x"))])
+    again: list[Change] = [
+        MemberUpserted(make_member("one")),
+        NodeRegistered(external("x")),
+        MemberForgotten(NodeName("no")),
+        NodeDeregistered(NodeName("no")),
+        ClusterKnown(),
+    ]
+    assert before is table.apply(again)
+
+
+def test_change_of_a_member_without_a_row_leaves_nodes_index(table: NodeTable, make_member: MakeMember) -> None:
+    left = make_member("gone", status=MemberStatus.LEFT)
+    view = table.apply([MemberUpserted(left)])
+    assert (FIRST + 1, FIRST) == (view.index, view.nodes_index)
+
+
+def test_create_index_stays_and_modify_index_follows_the_address(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("one"))])
+    row = table.apply([MemberUpserted(make_member("one", "10.0.0.2"))]).node("one")
+    assert row is not None
+    assert (FIRST + 1, FIRST + 2) == (row.create_index, row.modify_index)
+
+
+def test_failing_moves_nodes_index_but_not_modify_index(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("one"))])
+    view = table.apply([MemberUpserted(make_member("one", status=MemberStatus.FAILED))])
+    row = view.node("one")
+    assert row is not None
+    assert (FIRST + 2, FIRST + 1) == (view.nodes_index, row.modify_index)
+
+
+def test_name_that_comes_back_is_created_anew(table: NodeTable) -> None:
+    table.apply([NodeRegistered(external("x")), NodeDeregistered(NodeName("X"))])
+    row = table.apply([NodeRegistered(external("x"))]).node("x")
+    assert row is not None
+    assert FIRST + 3 == row.create_index
+
+
+def test_rows_that_did_not_change_are_shared_between_views(table: NodeTable, make_member: MakeMember) -> None:
+    before = table.apply([MemberUpserted(make_member("a")), MemberUpserted(make_member("b"))])
+    after = table.apply([MemberUpserted(make_member("b", "10.0.0.9"))])
+    assert before.nodes()[0] is after.nodes()[0]
+
+
+def test_views_between_which_no_node_changed_share_the_sorted_rows(table: NodeTable, make_member: MakeMember) -> None:
+    before = table.apply([MemberUpserted(make_member("a"))])
+    after = table.apply([MemberUpserted(make_member("z", status=MemberStatus.LEFT))])
+    assert before.nodes() is after.nodes()
+
+
+def test_old_view_does_not_see_later_changes(table: NodeTable, make_member: MakeMember) -> None:
+    before = table.apply([MemberUpserted(make_member("a"))])
+    table.apply([MemberForgotten(NodeName("a")), NodeRegistered(external("b.c"))])
+    assert (["a"], ["a"], False) == (names(before), [m.name for m in before.members()], before.has_names_under("c"))
+
+
+def test_external_node_does_not_follow_its_callers_mapping(table: NodeTable) -> None:
+    meta = {"k": "v"}
+    node = ExternalNode(NodeName("x"), "", "192.0.2.1", {}, meta)
+    meta["k"] = "changed"
+    row = table.apply([NodeRegistered(node)]).node("x")
+    assert row is not None
+    assert {"k": "v"} == row.meta
+
+
+def test_cluster_once_known_stays_known() -> None:
+    table = NodeTable("dc1", NodeName("one"), FIRST, cluster_known=False)
+    assert table.view.cluster_known is False
+    view = table.apply([ClusterKnown()])
+    assert (True, FIRST + 1) == (view.cluster_known, view.index)
+
+
+def test_servers_are_the_alive_ones_in_order(table: NodeTable, make_member: MakeMember) -> None:
+    server = {"nodedns": "1", "server": "1"}
+    view = table.apply(
+        [
+            MemberUpserted(make_member("c", tags=server)),
+            MemberUpserted(make_member("a", tags=server)),
+            MemberUpserted(make_member("b", tags=server, status=MemberStatus.FAILED)),
+            MemberUpserted(make_member("d", tags={"nodedns": "1"})),
+        ]
+    )
+    assert ["a", "c"] == [row.name for row in view.servers()]
+
+
+def test_nodes_at_finds_addresses_and_lan_tags_in_any_spelling(table: NodeTable, make_member: MakeMember) -> None:
+    dual = attrs.evolve(external("dual", "192.0.2.7"), tagged_addresses={"lan_ipv6": "2001:DB8:0::7"})
+    view = table.apply([NodeRegistered(dual), MemberUpserted(make_member("b", "192.0.2.7"))])
+    assert [["b", "dual"], ["dual"], [], []] == [
+        [row.name for row in view.nodes_at(ip)] for ip in ("::ffff:192.0.2.7", "2001:db8::7", "192.0.2.8", "no ip")
+    ]
+
+
+def test_names_under_a_dotted_name_are_counted_down_again(table: NodeTable) -> None:
+    view = table.apply([NodeRegistered(external("a.b.c")), NodeRegistered(external("x.c"))])
+    assert [True, True, False] == [view.has_names_under(name) for name in ("b.c", "c", "a.b.c")]
+    view = table.apply([NodeDeregistered(NodeName("a.b.c"))])
+    assert [False, True] == [view.has_names_under(name) for name in ("b.c", "c")]
+
+
+@pytest.mark.parametrize("name", ["a..b", "a.b.", "x" * 64 + ".b"])
+def test_name_that_dns_cannot_spell_makes_no_other_exist(table: NodeTable, name: str) -> None:
+    assert table.apply([NodeRegistered(external(name))]).has_names_under("b") is False
+
+
+def test_index_below_one_is_a_bug_of_the_caller() -> None:
+    with pytest.raises(LocalProtocolError):
+        NodeTable("dc1", NodeName("one"), 0)
+
+
+def test_only_the_local_datacenter_is_known(table: NodeTable) -> None:
+    assert ("dc1",) == table.view.datacenters()

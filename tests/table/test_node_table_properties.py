@@ -1,0 +1,117 @@
+"""The table against a model that starts afresh from everything it was told."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.table.changes import (
+    Change,
+    ExternalNode,
+    MemberForgotten,
+    MemberUpserted,
+    NodeDeregistered,
+    NodeRegistered,
+)
+from nodedns.table.node_table import NodeTable
+
+NAMES = st.sampled_from(["a", "A", "b", "b.a", "B.A", "c.b.a", "Q"]).map(NodeName)
+HOSTS = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1"])
+ADDRESSES = st.one_of(HOSTS, st.just("www.example.com"))
+MEMBERS = st.builds(
+    lambda name, host, status, tags: SerfMember(name, Address.from_text(host, 1), tags, status, Versions(b"")),
+    NAMES,
+    HOSTS,
+    st.sampled_from([status for status in MemberStatus if status is not MemberStatus.NONE]),
+    st.sampled_from([{}, {"nodedns": "1", "server": "1"}, {"role": "node", "vsn": "2", "dc": "dc2"}]),
+)
+EXTERNALS = st.builds(
+    ExternalNode, NAMES, st.just(""), ADDRESSES, st.dictionaries(st.just("lan_ipv6"), st.just("2001:db8::1"))
+)
+CHANGES = st.one_of(
+    MEMBERS.map(MemberUpserted), NAMES.map(MemberForgotten), EXTERNALS.map(NodeRegistered), NAMES.map(NodeDeregistered)
+)
+
+Facts = dict[str, tuple[str, str, MemberStatus]]
+
+
+class TableAgainstModel(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = NodeTable("dc1", NodeName("a"), 1)
+        self.members: list[SerfMember] = []  # last changed last
+        self.externals: dict[str, ExternalNode] = {}
+
+    @rule(changes=st.lists(CHANGES, max_size=5))
+    def apply(self, changes: list[Change]) -> None:
+        before = self.table.view
+        shown = (self.model_rows(), before.members())
+        for change in changes:
+            self.tell_model(change)
+        after = self.table.apply(changes)
+        assert before.index <= after.index <= before.index + len(changes)
+        if (self.model_rows(), after.members()) != shown:
+            assert after.index > before.index
+        if self.model_rows() != shown[0]:
+            assert before.index < after.nodes_index <= after.index
+
+    def tell_model(self, change: Change) -> None:
+        match change:
+            case MemberUpserted(member=member) if member not in self.members:
+                self.members = [known for known in self.members if known.name != member.name] + [member]
+            case MemberForgotten(name=name):
+                self.members = [known for known in self.members if known.name != name]
+            case NodeRegistered(node=node):
+                self.externals[node.name.lower()] = node
+            case NodeDeregistered(name=name):
+                self.externals.pop(name.lower(), None)
+
+    def model_rows(self) -> Facts:
+        rows: Facts = {folded: (node.name, node.address, MemberStatus.NONE) for folded, node in self.externals.items()}
+        ranked = sorted(self.members, key=lambda member: member.status is MemberStatus.ALIVE)
+        for member in ranked:
+            if member.status is not MemberStatus.LEFT and member.tags.get("dc", "dc1") == "dc1":
+                rows[member.name.lower()] = (member.name, member.address.host, member.status)
+        return rows
+
+    @invariant()
+    def rows_are_the_models(self) -> None:
+        view = self.table.view
+        rows = {row.name.lower(): (row.name, row.address, row.status) for row in view.nodes()}
+        assert self.model_rows() == rows
+        assert sorted(rows) == list(rows)
+        assert [view.node(name.upper()) for name in rows] == list(view.nodes())
+
+    @invariant()
+    def members_are_the_models(self) -> None:
+        assert sorted(self.members, key=lambda member: member.name) == list(self.table.view.members())
+
+    @invariant()
+    def address_index_agrees_with_the_rows(self) -> None:
+        view = self.table.view
+        for ip in ("10.0.0.1", "10.0.0.2", "2001:db8::1"):
+            packed = ipaddress.ip_address(ip).packed
+            assert [row for row in view.nodes() if packed in (row.ipv4, row.ipv6)] == list(view.nodes_at(ip))
+
+    @invariant()
+    def parents_agree_with_the_rows(self) -> None:
+        view = self.table.view
+        for parent in ("a", "b", "b.a", "c.b.a", "q"):
+            expected = any(row.name.lower().endswith("." + parent) for row in view.nodes())
+            assert expected == view.has_names_under(parent)
+
+    @invariant()
+    def indexes_are_in_order(self) -> None:
+        view = self.table.view
+        for row in view.nodes():
+            assert 1 < row.create_index <= row.modify_index <= view.nodes_index <= view.index
+
+
+TestTableAgainstModel = TableAgainstModel.TestCase
+TestTableAgainstModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
