@@ -1,0 +1,80 @@
+"""``Outbox``: turns messages into datagrams within the packet budget, broadcasts riding along.
+
+Every message we send takes queued broadcasts with it as far as they fit:
+memberlist's own first, then what the delegate (Serf) offers. One message goes
+as it is, several as a compound. Source: memberlist's getBroadcasts and sendMsg.
+"""
+
+from __future__ import annotations
+
+from nodedns.gossip.broadcast import BroadcastQueue
+from nodedns.gossip.delegate import Delegate
+from nodedns.gossip.envelope import Envelope
+from nodedns.gossip.events import Datagram
+from nodedns.gossip.messages import MessageType
+from nodedns.gossip.params import GossipParams
+from nodedns.gossip.wire import encode_compound
+from nodedns.model.address import Address
+
+__all__ = ["Outbox"]
+
+COMPOUND_HEADER_BYTES = 2
+COMPOUND_PART_BYTES = 2
+USER_TYPE_BYTES = 1
+MAX_COMPOUND_PARTS = 255
+
+_USER = bytes([MessageType.USER])
+
+
+class Outbox:
+    """Datagrams waiting to be sent, and the way in which they are filled.
+
+    Args:
+        params: The packet budget.
+        envelope: Seals what leaves.
+        queue: memberlist's own broadcasts.
+        delegate: Offers user broadcasts for the room that is left.
+    """
+
+    def __init__(self, params: GossipParams, envelope: Envelope, queue: BroadcastQueue, delegate: Delegate) -> None:
+        self._envelope = envelope
+        self._queue = queue
+        self._delegate = delegate
+        self._budget = params.udp_payload_bytes - COMPOUND_HEADER_BYTES - envelope.packet_overhead
+        self._datagrams: list[Datagram] = []
+
+    def send(self, message: bytes, destination: Address, members: int) -> None:
+        """Send an encoded message with as many broadcasts as fit beside it."""
+        extra = self.take_broadcasts(self._budget - len(message), members, MAX_COMPOUND_PARTS - 1)
+        self.send_packet([message, *extra], destination)
+
+    def send_alone(self, message: bytes, destination: Address) -> None:
+        """Send an encoded message with nothing beside it."""
+        self._datagrams.append(Datagram(self._envelope.seal_packet(message), destination))
+
+    def send_packet(self, messages: list[bytes], destination: Address) -> None:
+        """Send encoded messages in one datagram."""
+        packet = messages[0] if len(messages) == 1 else encode_compound(messages)
+        self.send_alone(packet, destination)
+
+    def take_batch(self, members: int) -> list[bytes]:
+        """Return the broadcasts for one whole packet, each counted as transmitted."""
+        return self.take_broadcasts(self._budget, members, MAX_COMPOUND_PARTS)
+
+    def take_broadcasts(self, room: int, members: int, max_parts: int) -> list[bytes]:
+        """Return broadcasts that fit into ``room`` bytes, memberlist's before the delegate's."""
+        if room <= COMPOUND_PART_BYTES:
+            return []
+        taken = self._queue.take(COMPOUND_PART_BYTES, room, members)
+        room -= sum(map(len, taken)) + COMPOUND_PART_BYTES * len(taken)
+        overhead = COMPOUND_PART_BYTES + USER_TYPE_BYTES
+        if room > overhead:
+            taken += [_USER + message for message in self._delegate.broadcasts(overhead, room)]
+        # The smallest message has over 8 bytes, so 1400 bytes never hold more parts than a compound may.
+        return taken[:max_parts]
+
+    def drain(self) -> list[Datagram]:
+        """Return the datagrams waiting, oldest first, and forget them."""
+        datagrams = self._datagrams
+        self._datagrams = []
+        return datagrams

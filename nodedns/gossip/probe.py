@@ -1,0 +1,285 @@
+"""``Prober``: asks one member after the other whether it is there, and the probes we relay for others.
+
+One probe is a small machine: a direct ping; after the probe timeout pings
+through other members and a ping over TCP; at the end of the (health-scaled)
+probe interval the verdict. Any ack with its sequence number saves the member.
+Only one probe runs at a time, as in memberlist.
+
+Relayed pings share the sequence numbers and the table of pending acks.
+
+Source: SWIM paper section 3.1, Lifeguard section IV.A, memberlist's probeNode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from nodedns.gossip.awareness import Awareness
+from nodedns.gossip.events import GossipEvent, PingCompleted, StreamPurpose, TcpOnlyAck
+from nodedns.gossip.members import Listed, MemberTable
+from nodedns.gossip.messages import Ack, IndirectPing, Message, Nack, Ping, Suspect
+from nodedns.gossip.params import GossipParams
+from nodedns.gossip.timers import Timer, TimerHeap
+from nodedns.model.address import Address
+from nodedns.model.member import Member, NodeState
+
+__all__ = ["ProbeHost", "Prober"]
+
+TCP_PING_VERSION = 3
+NACK_VERSION = 4
+SEQUENCE_MASK = 0xFFFF_FFFF
+
+
+class ProbeHost(Protocol):
+    """What the prober needs of the core around it."""
+
+    def send_message(self, message: Message, destination: Address) -> None:
+        """Send ``message`` with broadcasts beside it."""
+        ...
+
+    def send_pair(self, first: Message, second: Message, destination: Address) -> None:
+        """Send two messages in one datagram with nothing beside them."""
+        ...
+
+    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
+        """Ask for a TCP stream that carries ``ping``; ``on_ack`` when its ack has come back."""
+        ...
+
+    def emit(self, event: GossipEvent) -> None:
+        """Queue an event for the owner."""
+        ...
+
+    def suspect(self, suspect: Suspect, now: float) -> None:
+        """Apply our own suspicion."""
+        ...
+
+
+class _Probe:
+    """One running probe."""
+
+    __slots__ = (
+        "direct_until",
+        "expected_nacks",
+        "incarnation",
+        "nacks",
+        "row",
+        "seq_no",
+        "sent_at",
+        "tcp_acked",
+        "timers",
+        "verdict_at",
+    )
+
+    def __init__(self, row: Listed, seq_no: int, sent_at: float, direct_until: float, verdict_at: float) -> None:
+        self.row = row
+        self.seq_no = seq_no
+        self.incarnation = row.incarnation
+        self.sent_at = sent_at
+        self.direct_until = direct_until
+        self.verdict_at = verdict_at
+        self.expected_nacks = 0
+        self.nacks = 0
+        self.tcp_acked = False
+        self.timers: list[Timer] = []
+
+    def note_tcp_ack(self) -> None:
+        self.tcp_acked = True
+
+
+class _Relay:
+    """One ping made for somebody else."""
+
+    __slots__ = ("asker", "asker_seq_no", "timer")
+
+    def __init__(self, asker: Address, asker_seq_no: int, timer: Timer) -> None:
+        self.asker = asker
+        self.asker_seq_no = asker_seq_no
+        self.timer = timer
+
+
+class Prober:
+    """Walks the member table, one probe at a time.
+
+    Args:
+        host: The core around it.
+        params: Intervals and limits.
+        local: Our own identity, for the source fields of pings.
+        table: Whom to probe.
+        awareness: Our health score, moved by the outcome of probes.
+        timers: Where deadlines are set.
+    """
+
+    def __init__(
+        self,
+        host: ProbeHost,
+        params: GossipParams,
+        local: Member,
+        table: MemberTable,
+        awareness: Awareness,
+        timers: TimerHeap,
+    ) -> None:
+        self._host = host
+        self._params = params
+        self._local = local
+        self._table = table
+        self._awareness = awareness
+        self._timers = timers
+        self._index = 0
+        self._sequence = 0
+        self._current: _Probe | None = None
+        self._tick_missed = False
+        self._pending: dict[int, _Probe | _Relay] = {}
+
+    @property
+    def pending(self) -> int:
+        """How many acks are awaited, relayed pings included."""
+        return len(self._pending)
+
+    def tick(self, now: float) -> None:
+        """Probe the next member; a tick during a probe is made up for when that ends."""
+        if self._current is not None:
+            self._tick_missed = True
+            return
+        row = self._next_row(now)
+        if row is not None:
+            self._begin(row, now)
+
+    def _next_row(self, now: float) -> Listed | None:
+        checked = 0
+        while checked < len(self._table):
+            if self._index >= len(self._table):
+                self._table.reap_and_shuffle(now)
+                self._index = 0
+                checked += 1
+                continue
+            row = self._table[self._index]
+            self._index += 1
+            if row.member.name != self._local.name and not row.is_gone:
+                return row
+            checked += 1
+        return None
+
+    # --- our own probe -------------------------------------------------------
+
+    def _begin(self, row: Listed, now: float) -> None:
+        interval_s = self._awareness.scale(self._params.probe_interval_s)
+        probe = _Probe(row, self._next_seq_no(), now, now + self._params.probe_timeout_s, now + interval_s)
+        self._current = probe
+        self._pending[probe.seq_no] = probe
+        probe.timers = [
+            self._timers.set(probe.direct_until, self._direct_timeout),
+            self._timers.set(probe.verdict_at, self._verdict),
+        ]
+        ping = self._ping(probe.seq_no, row.member.name)
+        if row.state == NodeState.SUSPECT:
+            # It learns of the suspicion with the ping, so that it can refute at once.
+            suspect = Suspect(row.incarnation, row.member.name, self._local.name)
+            self._host.send_pair(ping, suspect, row.member.address)
+        else:
+            self._host.send_message(ping, row.member.address)
+
+    def _direct_timeout(self, now: float) -> None:
+        probe = self._current
+        if probe is None or now >= probe.verdict_at:
+            return
+        member = probe.row.member
+        for helper in self._table.pick(self._params.indirect_checks, self._is_helper):
+            wants_nack = helper.member.versions.protocol_max >= NACK_VERSION
+            probe.expected_nacks += wants_nack
+            address = member.address
+            self._host.send_message(
+                IndirectPing(
+                    probe.seq_no, address.packed, address.port, member.name, wants_nack, *self._source_fields()
+                ),
+                helper.member.address,
+            )
+        if self._params.tcp_pings and member.versions.protocol_max >= TCP_PING_VERSION:
+            ping = self._ping(probe.seq_no, member.name)
+            self._host.want_tcp_ping(ping, member.address, probe.verdict_at, probe.note_tcp_ack)
+
+    def _is_helper(self, row: Listed) -> bool:
+        probe = self._current
+        is_target = probe is not None and row is probe.row
+        return row.state == NodeState.ALIVE and not is_target and row.member.name != self._local.name
+
+    def _verdict(self, now: float) -> None:
+        probe = self._current
+        if probe is None:
+            return
+        self._finish(probe, now)
+        if probe.tcp_acked:
+            self._awareness.apply_delta(-1)
+            self._host.emit(TcpOnlyAck(probe.row.member))
+            return
+        # A missing nack says that the way from us is bad, rather than that the member is gone.
+        missing = probe.expected_nacks - probe.nacks if probe.expected_nacks else 1
+        self._awareness.apply_delta(missing)
+        self._host.suspect(Suspect(probe.incarnation, probe.row.member.name, self._local.name), now)
+
+    def _finish(self, probe: _Probe, now: float) -> None:
+        for timer in probe.timers:
+            timer.cancel()
+        self._pending.pop(probe.seq_no, None)
+        self._current = None
+        if self._tick_missed:
+            self._tick_missed = False
+            self._timers.set(now, self.tick)
+
+    # --- acks ------------------------------------------------------------------
+
+    def handle_ack(self, ack: Ack, now: float) -> bool:
+        """Take an ack, whoever sent it; return whether anybody waited for it."""
+        waiting = self._pending.get(ack.seq_no)
+        if waiting is None:
+            return False
+        if isinstance(waiting, _Relay):
+            del self._pending[ack.seq_no]
+            waiting.timer.cancel()
+            self._host.send_message(Ack(waiting.asker_seq_no), waiting.asker)
+            return True
+        self._finish(waiting, now)
+        self._awareness.apply_delta(-1)
+        if now <= waiting.direct_until:
+            self._host.emit(PingCompleted(waiting.row.member, now - waiting.sent_at, ack.payload))
+        return True
+
+    def handle_nack(self, nack: Nack) -> bool:
+        """Take a nack; return whether a probe of ours waited for it."""
+        waiting = self._pending.get(nack.seq_no)
+        if not isinstance(waiting, _Probe):
+            return False
+        waiting.nacks = min(waiting.nacks + 1, waiting.expected_nacks)
+        return True
+
+    # --- probes for others -------------------------------------------------------
+
+    def relay(self, request: IndirectPing, asker: Address, now: float) -> bool:
+        """Ping a member for somebody else; return False when too many are under way."""
+        if len(self._pending) >= self._params.max_relayed_pings:
+            return False
+        seq_no = self._next_seq_no()
+
+        def give_up(_now: float) -> None:
+            del self._pending[seq_no]
+            if request.nack:
+                self._host.send_message(Nack(request.seq_no), asker)
+
+        timer = self._timers.set(now + self._params.probe_timeout_s, give_up)
+        self._pending[seq_no] = _Relay(asker, request.seq_no, timer)
+        self._host.send_message(self._ping(seq_no, request.node), Address(request.target, request.port))
+        return True
+
+    # --- inside --------------------------------------------------------------------
+
+    def _next_seq_no(self) -> int:
+        self._sequence = (self._sequence + 1) & SEQUENCE_MASK
+        while self._sequence in self._pending:
+            self._sequence = (self._sequence + 1) & SEQUENCE_MASK
+        return self._sequence
+
+    def _source_fields(self) -> tuple[bytes, int, str]:
+        return self._local.address.packed, self._local.address.port, self._local.name
+
+    def _ping(self, seq_no: int, node: str) -> Ping:
+        return Ping(seq_no, node, *self._source_fields())

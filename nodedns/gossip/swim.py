@@ -1,0 +1,564 @@
+"""``Swim``: the gossip core's facade; bytes and ``now`` in, datagrams, events and deadlines out.
+
+Strategy: this file wires the small machines together and decides nothing that
+one of them could. Packets are opened and decoded, each message goes to its
+handler by a table; alive, suspect and dead go to the ``MemberTable``, whose
+effects are carried out here (gossip, refute, timers, events). Probing, streams
+and filling packets have files of their own.
+
+What it does not do: Serf's intents, events and queries (the delegate's), any
+I/O, clocks or logs. Order of messages within a packet is kept, where memberlist
+turns it round; nobody may rely on either.
+
+Source: SWIM and Lifeguard papers; memberlist 0.2.2 (Serf 0.9.4) and 0.5 observed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import attrs
+
+from nodedns.errors import GossipWireError, LocalProtocolError, shorten
+from nodedns.gossip.awareness import Awareness
+from nodedns.gossip.broadcast import BroadcastQueue
+from nodedns.gossip.core import StreamExchange
+from nodedns.gossip.delegate import Delegate
+from nodedns.gossip.envelope import Envelope
+from nodedns.gossip.events import (
+    Datagram,
+    Dropped,
+    GossipEvent,
+    JoinFinished,
+    LeaveFinished,
+    NodeUpdated,
+    PushPullMerged,
+    Refuted,
+    StreamPurpose,
+    StreamWanted,
+    UserMessage,
+)
+from nodedns.gossip.members import (
+    Accuse,
+    Confirm,
+    Effect,
+    Ignored,
+    Listed,
+    MemberTable,
+    Notify,
+    Rebroadcast,
+    Refute,
+    Vindicate,
+)
+from nodedns.gossip.messages import (
+    Ack,
+    Alive,
+    Dead,
+    ErrorReply,
+    IndirectPing,
+    Message,
+    Nack,
+    Ping,
+    Suspect,
+    UserData,
+)
+from nodedns.gossip.outbox import Outbox
+from nodedns.gossip.params import GossipParams
+from nodedns.gossip.probe import Prober
+from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, push_pull_scale, remote_members
+from nodedns.gossip.stream_reader import PushPullState, StreamMessage
+from nodedns.gossip.streams import Streams
+from nodedns.gossip.suspicion import Suspicion, suspicion_bounds
+from nodedns.gossip.timers import TimerHeap
+from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_push_pull
+from nodedns.model.address import Address
+from nodedns.model.member import Member, NodeState, Versions
+from nodedns.model.names import NodeName
+
+__all__ = ["Swim", "SwimStatistics"]
+
+MAX_EVENTS = 65_536
+"""Events kept for an owner that does not drain; ours, far above what one input can cause."""
+
+
+@attrs.frozen
+class SwimStatistics:
+    """Counters of one moment, for ``info``, metrics and the simulation's invariants."""
+
+    members: int
+    alive: int
+    suspect: int
+    dead: int
+    left: int
+    health_score: int
+    incarnation: int
+    queued_broadcasts: int
+    pending_acks: int
+    inbound_streams: int
+    timers: int
+
+
+class Swim:
+    """One member of a memberlist pool, without its sockets and clock.
+
+    Satisfies ``GossipCore``. After ``start``, and after any input or command:
+    drain ``datagrams_to_send``, then ``next_event``, then re-read
+    ``next_deadline``.
+
+    Args:
+        params: Timers and limits.
+        local: Our identity; its port also stands in for a port 0 in others' messages.
+        delegate: The layer above.
+        rng: Every random choice is drawn from it.
+        envelope: Label and encryption.
+    """
+
+    def __init__(
+        self, params: GossipParams, local: Member, delegate: Delegate, rng: Random, envelope: Envelope
+    ) -> None:
+        self._params = params
+        self._local = local
+        self._delegate = delegate
+        self._rng = rng
+        self._envelope = envelope
+        self._timers = TimerHeap()
+        self._awareness = Awareness(params.awareness_max_multiplier)
+        self._table = MemberTable(params, local.name, rng)
+        self._queue = BroadcastQueue(params.retransmit_mult, params.max_queued_broadcasts)
+        self._outbox = Outbox(params, envelope, self._queue, delegate)
+        self._streams = Streams(params, envelope, local.name, self)
+        self._prober = Prober(self, params, local, self._table, self._awareness, self._timers)
+        self._events: deque[GossipEvent] = deque()
+        self._next_join_id = 0
+        self._leave_finished = False
+        # Keyed by message class; each handler takes just that class.
+        self._handlers: dict[type, Callable[[Any, Address, float], None]] = {
+            Ping: self._handle_ping,
+            IndirectPing: self._handle_indirect_ping,
+            Ack: self._handle_ack,
+            Nack: self._handle_nack,
+            Alive: self._apply,
+            Suspect: self._apply,
+            Dead: self._apply,
+            UserData: self._handle_user,
+            ErrorReply: self._handle_error,
+        }
+
+    # --- views -------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Nodes listed: ourselves, and for a while the dead and left ones, included."""
+        return len(self._table)
+
+    @property
+    def health_score(self) -> int:
+        """Lifeguard's local health, 0 when well."""
+        return self._awareness.score
+
+    @property
+    def incarnation(self) -> int:
+        """Our own incarnation; 0 before ``start``."""
+        row = self._table.get(self._local.name)
+        return row.incarnation if row else 0
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether ``leave`` was called."""
+        return self._table.is_leaving
+
+    def alive_count(self) -> int:
+        """Return how many nodes are alive or suspect, ourselves included."""
+        return self._table.live
+
+    def node(self, name: str) -> tuple[Member, NodeState] | None:
+        """Return a node's identity and state, or None."""
+        row = self._table.get(name)
+        return (row.member, row.state) if row else None
+
+    def nodes(self) -> list[tuple[Member, NodeState]]:
+        """Return every node listed, in the order in which they became known."""
+        return [(row.member, row.state) for row in self._table]
+
+    def statistics(self) -> SwimStatistics:
+        """Return the counters of this moment."""
+        count = self._table.count
+        return SwimStatistics(
+            members=self.size,
+            alive=count(NodeState.ALIVE),
+            suspect=count(NodeState.SUSPECT),
+            dead=count(NodeState.DEAD),
+            left=count(NodeState.LEFT),
+            health_score=self.health_score,
+            incarnation=self.incarnation,
+            queued_broadcasts=len(self._queue),
+            pending_acks=self._prober.pending,
+            inbound_streams=self._streams.inbound,
+            timers=len(self._timers),
+        )
+
+    # --- the five methods, and streams -----------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Announce ourselves with incarnation 1 and set the tickers, each at a random stagger."""
+        local = self._local
+        alive = Alive(1, local.name, local.address.packed, local.address.port, local.meta, local.versions.packed)
+        self._carry_out(self._table.apply_alive(alive, now, is_boot=True), now)
+        params = self._params
+        self._tick_every(params.probe_interval_s, self._prober.tick, now)
+        self._tick_every(params.gossip_interval_s, self._gossip, now)
+        if params.push_pull_interval_s > 0:
+            stagger_s = self._rng.uniform(0, params.push_pull_interval_s)
+            self._timers.set(now + stagger_s + self._push_pull_wait_s(), self._push_pull_tick)
+
+    def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
+        """Take one datagram from ``source``; never raises for what it holds. Drain after calling."""
+
+        def on_bad(problem: GossipWireError) -> None:
+            self.emit(Dropped("bad-message", source, str(problem)))
+
+        try:
+            messages = decode_packet_untrusted(self._envelope.open_packet_untrusted(data), on_bad)
+        except GossipWireError as problem:
+            self.emit(Dropped("bad-packet", source, str(problem)))
+            return
+        for message in messages:
+            self._handlers[type(message)](message, source, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at ``now``. Drain after calling."""
+        self._timers.fire(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_timer`` is wanted next."""
+        return self._timers.next_deadline()
+
+    def datagrams_to_send(self, now: float) -> list[Datagram]:
+        """Return the datagrams to send, oldest first, each once."""
+        del now  # part of the contract; packets are filled when they are made
+        return self._outbox.drain()
+
+    def next_event(self) -> GossipEvent | None:
+        """Return the oldest event not yet taken, or None."""
+        return self._events.popleft() if self._events else None
+
+    def open_stream(self, wanted: StreamWanted, now: float) -> StreamExchange:
+        """Return the dialling side of an exchange asked for by ``wanted``. Drain after calling."""
+        return self._streams.open(wanted, now)
+
+    def stream_failed(self, wanted: StreamWanted, reason: str, now: float) -> None:
+        """Tell that the stream could not be connected. Drain after calling."""
+        self._streams.fail(wanted, reason, now)
+
+    def accept_stream(self, source: Address, now: float) -> StreamExchange | None:
+        """Return the answering side of a stream from ``source``; None: too many. Drain after calling."""
+        return self._streams.accept(source, now)
+
+    # --- commands ------------------------------------------------------------------
+
+    def join(self, address: Address, now: float) -> int:
+        """Exchange states with the member at ``address``; ``JoinFinished`` tells the outcome.
+
+        Returns:
+            The id that ``JoinFinished`` will carry. Drain after calling.
+        """
+        self._next_join_id += 1
+        join_id = self._next_join_id
+
+        def over(error: str, _now: float) -> None:
+            self.emit(JoinFinished(join_id, address, error))
+
+        self._want_push_pull(address, is_join=True, on_over=over, now=now)
+        return join_id
+
+    def leave(self, timeout_s: float, now: float) -> None:
+        """Announce our own departure; ``LeaveFinished`` follows once it has spread. Drain after calling.
+
+        Raises:
+            LocalProtocolError: Called twice.
+        """
+        if self.is_leaving:
+            raise LocalProtocolError("leave was called twice")
+        self._table.is_leaving = True
+        others = self._table.live - 1
+        name = self._local.name
+        self._carry_out(self._table.apply_dead(Dead(self.incarnation, name, name), now), now)
+        if others < 1:
+            self._finish_leaving(timed_out=False)
+            return
+        self._timers.set(now + timeout_s, lambda _now: self._finish_leaving(timed_out=True))
+
+    def update_meta(self, meta: bytes, now: float) -> None:
+        """Announce other metadata with a higher incarnation. Drain after calling."""
+        self._local = attrs.evolve(self._local, meta=meta)
+        alive = self._table.raise_incarnation(self.incarnation, self._local, now)
+        self._broadcast(alive.node, alive)
+        self.emit(NodeUpdated(self._local))
+
+    def send_user(self, payload: bytes, destination: Address) -> None:
+        """Send one user message straight to ``destination`` by UDP. Drain after calling."""
+        self._outbox.send_alone(encode_message(UserData(payload)), destination)
+
+    def set_timer(self, deadline: float, action: Callable[[float], None]) -> None:
+        """Have ``action(now)`` called at ``deadline``, in order with the core's own timers."""
+        self._timers.set(deadline, action)
+
+    # --- what the machines inside ask for -------------------------------------------
+
+    def emit(self, event: GossipEvent) -> None:
+        """Queue an event; an owner that never drains loses the oldest."""
+        if len(self._events) >= MAX_EVENTS:
+            self._events.popleft()
+        self._events.append(event)
+
+    def send_message(self, message: Message, destination: Address) -> None:
+        """Send a message with broadcasts beside it."""
+        self._outbox.send(encode_message(message), destination, self.size)
+
+    def send_pair(self, first: Message, second: Message, destination: Address) -> None:
+        """Send two messages in one datagram, nothing beside them."""
+        self._outbox.send_packet([encode_message(first), encode_message(second)], destination)
+
+    def suspect(self, suspect: Suspect, now: float) -> None:
+        """Apply a suspicion of our own."""
+        self._carry_out(self._table.apply_suspect(suspect, now), now)
+
+    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
+        """Ask for a stream that carries ``ping``."""
+
+        def reply(message: StreamMessage, _now: float) -> str | None:
+            if not isinstance(message, Ack) or message.seq_no != ping.seq_no:
+                return "not the ack of this ping"
+            on_ack()
+            return None
+
+        self._streams.want(
+            StreamPurpose.PING, address, deadline, lambda: encode_message(ping), reply, lambda _error, _now: None
+        )
+
+    def encode_local_state(self, *, is_join: bool) -> bytes:
+        """Return our push/pull message: every node listed, and the delegate's state."""
+        nodes = [node_of(row) for row in self._table]
+        return encode_push_pull(is_join, nodes, self._delegate.local_state(is_join=is_join))
+
+    def merge_remote_state(self, state: PushPullState, now: float) -> str | None:
+        """Merge the other side of a push/pull; return why it was refused, or None."""
+        refusal = incompatibility(state.nodes, self._table)
+        if refusal is None and state.header.join:
+            refusal = self._delegate.refuse_merge(list(remote_members(state.nodes)))
+        if refusal is not None:
+            return refusal
+        for node in state.nodes:
+            claim = claim_of(node, self._local.name)
+            if claim is not None:
+                self._apply(claim, None, now)
+        self.emit(PushPullMerged(state.user_state, state.header.join))
+        return None
+
+    # --- handlers, one for each message ------------------------------------------------
+
+    def _handle_ping(self, ping: Ping, source: Address, _now: float) -> None:
+        if ping.node not in ("", self._local.name):
+            self.emit(Dropped("ping-for-other-node", source, shorten(ping.node)))
+            return
+        ack = Ack(ping.seq_no, self._delegate.ack_payload())
+        self.send_message(ack, _reply_address(ping, source))
+
+    def _handle_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
+        if len(request.target) not in (4, 16):
+            self.emit(Dropped("bad-address", source))
+            return
+        if request.port == 0:
+            request = attrs.evolve(request, port=self._local.address.port)
+        if not self._prober.relay(request, _reply_address(request, source), now):
+            self.emit(Dropped("too-many-relayed-pings", source))
+
+    def _handle_ack(self, ack: Ack, _source: Address, now: float) -> None:
+        # A late ack is everyday business, so nothing is told of it.
+        self._prober.handle_ack(ack, now)
+
+    def _handle_nack(self, nack: Nack, _source: Address, _now: float) -> None:
+        self._prober.handle_nack(nack)
+
+    def _handle_user(self, user: UserData, source: Address, _now: float) -> None:
+        self.emit(UserMessage(user.payload, source))
+
+    def _handle_error(self, error: ErrorReply, source: Address, _now: float) -> None:
+        self.emit(Dropped("unexpected-message", source, shorten(error.error)))
+
+    # --- claims and what follows from them -----------------------------------------------
+
+    def _apply(self, claim: Alive | Suspect | Dead, source: Address | None, now: float) -> None:
+        if isinstance(claim, Alive):
+            effects = self._apply_alive(claim, now)
+        elif isinstance(claim, Suspect):
+            effects = self._table.apply_suspect(claim, now)
+        else:
+            effects = self._table.apply_dead(claim, now)
+        self._carry_out(effects, now, source)
+
+    def _apply_alive(self, alive: Alive, now: float) -> tuple[Effect, ...]:
+        if alive.port == 0:
+            alive = attrs.evolve(alive, port=self._local.address.port)
+        row = self._table.get(alive.node)
+        if row is not None and alive.incarnation <= row.incarnation and not row.is_gone:
+            # Old news changes nothing, so the delegate need not be asked.
+            return self._table.apply_alive(alive, now)
+        refusal = self._refusal(alive)
+        if refusal is not None:
+            return (Ignored(refusal, is_fault=True),)
+        return self._table.apply_alive(alive, now)
+
+    def _refusal(self, alive: Alive) -> str | None:
+        if alive.node == self._local.name or len(alive.addr) not in (4, 16):
+            return None
+        address = Address(alive.addr, alive.port)
+        return self._delegate.refuse_alive(Member(NodeName(alive.node), address, alive.meta, Versions(alive.vsn)))
+
+    def _carry_out(self, effects: tuple[Effect, ...], now: float, source: Address | None = None) -> None:
+        for effect in effects:
+            match effect:
+                case Ignored():
+                    if effect.is_fault:
+                        self.emit(Dropped(effect.reason, source))
+                case Rebroadcast():
+                    self._broadcast(effect.message.node, effect.message)
+                case Notify():
+                    self.emit(effect.event)
+                case Refute():
+                    self._refute(effect, now)
+                case Accuse():
+                    self._start_suspicion(effect.row, effect.accuser, now)
+                case Confirm():
+                    self._set_suspicion_timer(effect.row)
+                case Vindicate():
+                    _cancel_suspicion(effect.row)
+
+    def _broadcast(self, subject: str, message: Alive | Suspect | Dead) -> None:
+        on_finished = None
+        if subject == self._local.name and self.is_leaving and isinstance(message, Dead):
+            on_finished = self._departure_sent
+        self._queue.queue(subject, encode_message(message), on_finished)
+
+    def _refute(self, accusation: Refute, now: float) -> None:
+        self._awareness.apply_delta(1)
+        alive = self._table.raise_incarnation(accusation.incarnation, self._local, now)
+        self._broadcast(alive.node, alive)
+        self.emit(Refuted(accusation.accuser, alive.incarnation))
+
+    def _start_suspicion(self, row: Listed, accuser: NodeName, now: float) -> None:
+        shortest_s, longest_s, k = suspicion_bounds(self._params, self.size)
+        row.suspicion = Suspicion(accuser, shortest_s, longest_s, k, now)
+        self._set_suspicion_timer(row)
+
+    def _set_suspicion_timer(self, row: Listed) -> None:
+        suspicion = row.suspicion
+        if suspicion is None:
+            return
+        if row.timer is not None:
+            row.timer.cancel()
+
+        def expired(now: float) -> None:
+            _cancel_suspicion(row)
+            dead = Dead(row.incarnation, row.member.name, self._local.name)
+            self._carry_out(self._table.apply_dead(dead, now), now)
+
+        row.timer = self._timers.set(suspicion.deadline, expired)
+
+    def _departure_sent(self) -> None:
+        self._finish_leaving(timed_out=False)
+
+    def _finish_leaving(self, *, timed_out: bool) -> None:
+        if not self._leave_finished:
+            self._leave_finished = True
+            self.emit(LeaveFinished(timed_out))
+
+    # --- tickers -----------------------------------------------------------------------
+
+    def _tick_every(self, interval_s: float, action: Callable[[float], None], now: float) -> None:
+        """Call ``action`` every ``interval_s`` after a random stagger; late runs skip ticks."""
+        due = now + self._rng.uniform(0, interval_s)
+
+        def tick(now: float) -> None:
+            nonlocal due
+            action(now)
+            due += interval_s
+            if due <= now:
+                due = now + interval_s
+            self._timers.set(due, tick)
+
+        self._timers.set(due, tick)
+
+    def _gossip(self, now: float) -> None:
+        """Send queued broadcasts to a few random members, a fresh batch for each."""
+        if len(self._table) < 2:
+            return
+        dead_until = now - self._params.gossip_to_the_dead_s
+        local_name = self._local.name
+
+        def is_wanted(row: Listed) -> bool:
+            if row.member.name == local_name or row.state == NodeState.LEFT:
+                return False
+            return row.state != NodeState.DEAD or row.changed_at >= dead_until
+
+        # Batch before targets: an idle member draws no random numbers and costs nothing.
+        batch = self._outbox.take_batch(self.size)
+        if not batch:
+            return
+        for row in self._table.pick(self._params.gossip_nodes, is_wanted):
+            batch = batch or self._outbox.take_batch(self.size)
+            if not batch:
+                return
+            self._outbox.send_packet(batch, row.member.address)
+            batch = []
+
+    def _push_pull_wait_s(self) -> float:
+        return self._params.push_pull_interval_s * push_pull_scale(self.size)
+
+    def _push_pull_tick(self, now: float) -> None:
+        self._timers.set(now + self._push_pull_wait_s(), self._push_pull_tick)
+        local_name = self._local.name
+        partners = self._table.pick(
+            1, lambda row: row.state == NodeState.ALIVE and row.member.name != local_name
+        )
+        if partners and not self.is_leaving:
+            address = partners[0].member.address
+
+            def over(error: str, _now: float) -> None:
+                if error:
+                    self.emit(Dropped("push-pull-failed", address, error))
+
+            self._want_push_pull(address, is_join=False, on_over=over, now=now)
+
+    def _want_push_pull(
+        self, address: Address, *, is_join: bool, on_over: Callable[[str, float], None], now: float
+    ) -> None:
+        def reply(message: StreamMessage, now: float) -> str | None:
+            if not isinstance(message, PushPullState):
+                return f"expected a push/pull, got {type(message).__name__}"
+            return self.merge_remote_state(message, now)
+
+        self._streams.want(
+            StreamPurpose.PUSH_PULL,
+            address,
+            now + self._params.tcp_timeout_s,
+            lambda: self.encode_local_state(is_join=is_join),
+            reply,
+            on_over,
+        )
+
+
+def _reply_address(message: Ping | IndirectPing, source: Address) -> Address:
+    if message.source_port and len(message.source_addr) in (4, 16):
+        return Address(message.source_addr, message.source_port)
+    return source
+
+
+def _cancel_suspicion(row: Listed) -> None:
+    if row.timer is not None:
+        row.timer.cancel()
+        row.timer = None
+    row.suspicion = None
