@@ -100,7 +100,7 @@ class NodeTable:
             case NodeDeregistered(name=name):
                 if self._externals.pop(fold(name), None) is not None:
                     self._settle(fold(name), draft)
-            case ClusterKnown():
+            case ClusterKnown():  # pragma: no branch - the last of the union
                 draft.know_cluster()
 
     def _upsert(self, member: SerfMember, draft: _Draft) -> None:
