@@ -1,0 +1,76 @@
+"""``MergePolicy``: whom a nodedns member refuses to share a pool with (Consul's LAN merge rules).
+
+The rules run on every alive message, for that one member, and on joining
+push/pulls, for all members in them. A wrong entry that got in would be refused
+by every real Consul agent that we sync with, and block us from them.
+
+- A Consul or nodedns member of another datacenter is refused.
+- A node ID that is ours, under another name, is refused; so is one that two
+  members of one batch share (counted only for members that have not left).
+- A plain Serf member, without those tags, passes.
+
+Source: Consul's lanMergeDelegate (gossip-protocol 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from nodedns.model.names import NodeName, fold
+
+__all__ = ["Candidate", "MergePolicy"]
+
+CONSUL_ROLES = ("node", "consul")
+
+
+@attrs.frozen
+class Candidate:
+    """A member as the policy judges it."""
+
+    name: NodeName
+    tags: Mapping[str, str]
+    has_left: bool = False
+
+
+@attrs.frozen
+class MergePolicy:
+    """The rules, with what is ours in them.
+
+    Attributes:
+        name: Our node name.
+        node_id: Our node ID, a UUID's text.
+        datacenter: Our datacenter.
+    """
+
+    name: NodeName
+    node_id: str
+    datacenter: str
+
+    def refusal(self, candidates: Sequence[Candidate]) -> str | None:
+        """Return why these members must not be let in, or None."""
+        names_by_id: dict[str, NodeName] = {}
+        for candidate in candidates:
+            reason = self._id_refusal(candidate, names_by_id) or self._datacenter_refusal(candidate)
+            if reason is not None:
+                return reason
+        return None
+
+    def _id_refusal(self, candidate: Candidate, names_by_id: dict[str, NodeName]) -> str | None:
+        node_id = candidate.tags.get("id", "")
+        if not node_id or candidate.has_left:
+            return None
+        conflict = f"Member '{candidate.name}' has conflicting node ID '{node_id}' with"
+        if node_id == self.node_id and fold(candidate.name) != fold(self.name):
+            return f"{conflict} this agent's ID"
+        other = names_by_id.setdefault(node_id, candidate.name)
+        if fold(other) != fold(candidate.name):
+            return f"{conflict} member '{other}'"
+        return None
+
+    def _datacenter_refusal(self, candidate: Candidate) -> str | None:
+        datacenter = candidate.tags.get("dc", "")
+        if candidate.tags.get("role") not in CONSUL_ROLES or datacenter in ("", self.datacenter):
+            return None
+        return f"Member '{candidate.name}' part of wrong datacenter '{datacenter}'"
