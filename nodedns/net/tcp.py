@@ -102,6 +102,7 @@ class TcpListener:
     """``StreamListener`` on a listening, non-blocking socket, which it owns from now on."""
 
     def __init__(self, sock: socket.socket) -> None:
+        self._stdlib_sock = sock
         self._sock = trio.socket.from_stdlib_socket(sock)
         self._local_address = address_of(sock.getsockname())
 
@@ -133,7 +134,11 @@ class TcpListener:
 
     def close(self) -> None:
         """Stop listening; closing twice does nothing."""
-        self._sock.close()
+        if trio.lowlevel.in_trio_run():
+            self._sock.close()
+        else:
+            # Bound before trio runs, and given up because something else could not be bound.
+            self._stdlib_sock.close()
 
 
 class TcpDialer:

@@ -146,10 +146,10 @@ class UdpTransport:
 
     def close(self) -> None:
         """Close the socket; closing twice does nothing."""
-        if self._sock.fileno() >= 0:
+        if self._sock.fileno() >= 0 and trio.lowlevel.in_trio_run():
             # Tasks that wait on the socket get ClosedResourceError instead of hanging.
             trio.lowlevel.notify_closing(self._sock)
-            self._sock.close()
+        self._sock.close()
 
     def statistics(self) -> DatagramStatistics:
         """Return a snapshot of the counters."""

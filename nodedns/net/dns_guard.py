@@ -1,0 +1,69 @@
+"""``GuardedResponder``: an answer whatever happens; a bug costs one SERVFAIL, not the server.
+
+The DNS room never raises for what a query holds. Should it do so all the same,
+the client gets SERVFAIL, a counter rises, and the traceback is logged at a
+limited rate, since whoever has found the query can send it again. Only
+``Exception`` is caught, so cancellation passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from nodedns.errors import shorten
+from nodedns.model.address import Address
+from nodedns.observe.logs import logger
+from nodedns.observe.metrics import DNS_ERRORS, Metrics
+
+__all__ = ["GuardedResponder", "Respond", "servfail"]
+
+Respond = Callable[[bytes, Address, bool], bytes | None]
+"""``respond(wire, client, is_tcp)``: the reply, or None for silence. Synchronous."""
+
+TRACEBACK_INTERVAL_S = 10.0  # at most one traceback in this time
+HEADER_BYTES = 12
+SERVFAIL = 2
+
+_DNS = logger("dns")
+
+
+def servfail(query: bytes) -> bytes | None:
+    """Return a header that says SERVFAIL to ``query``; None for what cannot be answered.
+
+    Id, opcode and RD are the query's (RFC 1035 section 4.1.1). The question is not
+    repeated: it may be what could not be dealt with.
+    """
+    if len(query) < HEADER_BYTES or query[2] & 0x80:
+        return None
+    flags = 0x80 | (query[2] & 0x79)
+    return query[:2] + bytes((flags, SERVFAIL)) + bytes(8)
+
+
+class GuardedResponder:
+    """Calls ``respond`` and turns an unforeseen exception into SERVFAIL."""
+
+    def __init__(self, respond: Respond, metrics: Metrics) -> None:
+        self._respond = respond
+        self._metrics = metrics
+        self._quiet_until = float("-inf")
+        self._suppressed = 0
+
+    def reply_to(self, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
+        """Return the reply to one message, or None for silence. Never raises an ``Exception``."""
+        try:
+            return self._respond(wire, client, is_tcp)
+        except Exception as error:
+            self._metrics.count(DNS_ERRORS, transport="tcp" if is_tcp else "udp")
+            self._tell(error, wire, client)
+            return servfail(wire)
+
+    def _tell(self, error: Exception, wire: bytes, client: Address) -> None:
+        now = trio.current_time()
+        if now < self._quiet_until:
+            self._suppressed += 1
+            return
+        self._quiet_until = now + TRACEBACK_INTERVAL_S
+        _DNS.exception("answering failed", error, client=client, query=shorten(wire), suppressed=self._suppressed)
+        self._suppressed = 0

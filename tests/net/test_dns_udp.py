@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+
+from nodedns.errors import BindError
+from nodedns.model.address import Address
+from nodedns.net import dns_udp
+from nodedns.net.dns_guard import Respond, servfail
+from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
+from nodedns.observe.logs import RemoteLog, logger
+from nodedns.observe.metrics import Metrics
+
+QUERY = bytes.fromhex("1234 0120 0001 0000 0000 0000 0161 00 0001 0001")
+
+
+def echo(wire: bytes, client: Address, is_tcp: bool) -> bytes:
+    return wire + str(client).encode() + (b" tcp" if is_tcp else b" udp")
+
+
+Body = Callable[[UdpDnsServer], Awaitable[None]]
+
+
+def serve(respond: Respond, body: Body, host: str = "127.0.0.1", metrics: Metrics | None = None) -> None:
+    async def main() -> None:
+        server = UdpDnsServer(bind_dns_udp(host, 0), respond, metrics or Metrics())
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(server.serve)
+                await body(server)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def client_socket(host: str = "127.0.0.1") -> trio.socket.SocketType:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return trio.socket.socket(family, socket.SOCK_DGRAM)
+
+
+def test_query_is_answered_to_its_sender() -> None:
+    async def body(server: UdpDnsServer) -> None:
+        with client_socket() as client:
+            await client.bind(("127.0.0.1", 0))
+            await client.sendto(QUERY, ("127.0.0.1", server.local_address.port))
+            reply, source = await client.recvfrom(4096)
+            assert QUERY + f"127.0.0.1:{client.getsockname()[1]} udp".encode() == reply
+            assert ("127.0.0.1", server.local_address.port) == source
+
+    serve(echo, body)
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"),
+    [("0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.0.0.77"), ("::", "::1"), ("::", "127.0.0.77")],
+)
+def test_wildcard_server_answers_from_the_address_that_was_asked(bound: str, asked: str) -> None:
+    async def body(server: UdpDnsServer) -> None:
+        with client_socket(asked) as client:
+            # A connected socket takes replies from that address only.
+            await client.connect((asked, server.local_address.port))
+            await client.send(QUERY)
+            reply = await client.recv(4096)
+            assert reply.startswith(QUERY)
+
+    serve(echo, body, host=bound)
+
+
+def test_silence_is_kept_where_the_responder_says_so() -> None:
+    answered: list[bytes] = []
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
+        answered.append(wire)
+        return wire if wire == b"second" else None
+
+    async def body(server: UdpDnsServer) -> None:
+        with client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            await client.send(b"first")
+            await client.send(b"second")
+            assert b"second" == await client.recv(100)
+
+    serve(respond, body)
+    assert [b"first", b"second"] == answered
+
+
+def test_fault_in_the_responder_is_answered_servfail_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
+        raise RuntimeError("a bug")
+
+    async def body(server: UdpDnsServer) -> None:
+        with client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            for _ in range(3):
+                await client.send(QUERY)
+                assert bytes.fromhex("1234 8102 0000 0000 0000 0000") == await client.recv(100)
+
+    serve(respond, body, metrics=metrics)
+    assert 3 == metrics.value("nodedns_dns_errors_total", transport="udp")
+    assert ["answering failed"] == [record.message for record in caplog.records]
+
+
+def test_servfail_is_not_sent_to_a_response_or_a_stump() -> None:
+    assert None is servfail(QUERY[:11])
+    assert None is servfail(QUERY[:2] + b"\x81" + QUERY[3:])
+
+
+def test_servfail_keeps_id_opcode_and_rd() -> None:
+    assert bytes.fromhex("beef a902 0000 0000 0000 0000") == servfail(bytes.fromhex("beef 2920 0001 0000 0000 0001"))
+
+
+def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
+    async def main() -> None:
+        sock = bind_dns_udp("127.0.0.1", 0)
+        server = UdpDnsServer(sock, echo, Metrics())
+        remote_log = RemoteLog(logger("dns"), trio.current_time)
+        with sock, client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            for _ in range(dns_udp.BATCH_QUERIES + 3):
+                await client.send(QUERY)
+            assert dns_udp.BATCH_QUERIES == server.answer_batch(remote_log)
+            assert 3 == server.answer_batch(remote_log)
+            assert 0 == server.answer_batch(remote_log)
+
+    trio.run(main)
+
+
+def test_reply_too_long_for_udp_is_counted_and_the_server_goes_on() -> None:
+    metrics = Metrics()
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
+        return bytes(70_000) if wire == b"much" else wire
+
+    async def body(server: UdpDnsServer) -> None:
+        with client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            await client.send(b"much")
+            await client.send(b"little")
+            assert b"little" == await client.recv(100)
+
+    serve(respond, body, metrics=metrics)
+    assert 1 == metrics.value("nodedns_dns_dropped_total", reason="send-error")
+
+
+def test_port_taken_is_one_line_with_the_flag() -> None:
+    with bind_dns_udp("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BindError) as caught:
+            bind_dns_udp("127.0.0.1", port)
+
+    expected = f"cannot listen on 127.0.0.1:{port} (udp): EADDRINUSE (Address already in use); change it with -dns-port"
+    assert expected == str(caught.value)
+
+
+def test_cancelled_server_closes_its_socket() -> None:
+    sock = bind_dns_udp("127.0.0.1", 0)
+
+    async def main() -> None:
+        server = UdpDnsServer(sock, echo, Metrics())
+        with trio.move_on_after(0.01):
+            await server.serve()
+
+    trio.run(main)
+    assert -1 == sock.fileno()
