@@ -1,0 +1,211 @@
+"""Blocking queries: query options, index headers, and waiting for a result to change.
+
+Strategy: a reader looks at a view and gives a ``Reading``: the index of its
+result and a function that shapes it, so that a look that goes on waiting shapes
+nothing. ``answer`` turns that into a response, or into a ``Wait`` that the
+shell resumes each time the table changes and expires at the end. A wait
+compares its own result's index, so it sleeps through changes of other nodes.
+
+Every agent answers from its own memory. So each consistency a client may ask
+for is accepted and the effective one is told as it is: ``stale``, 0 ms old.
+
+Source: Consul agent/http.go, agent/blockingquery; api-docs/features/blocking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from nodedns.api.context import ApiContext, Json
+from nodedns.api.encode import json_response
+from nodedns.api.request import Request, Response, parse_duration
+from nodedns.errors import ApiError
+
+__all__ = ["QueryOptions", "Reading", "Wait", "answer", "parse_options", "refuse_unless_local", "refuse_unsupported"]
+
+DEFAULT_QUERY_TIME_S = 300.0
+"""Waited where ``wait`` is absent (Consul's default_query_time)."""
+MAX_QUERY_TIME_S = 600.0
+"""Waited at most, before the jitter (Consul's max_query_time)."""
+JITTER_FRACTION = 16
+"""Up to a sixteenth of the time is added, so that many clients do not return at once (Consul)."""
+MAX_INDEX = 2**64 - 1
+
+_DIGITS = re.compile(r"[0-9]{1,20}")
+_CACHE_AGE = re.compile(r"(max-age|stale-if-error)=(.*)")
+
+
+@attrs.frozen
+class QueryOptions:
+    """The parameters every read of the catalog understands.
+
+    Attributes:
+        index: Answer when the result's index is above it; 0 to answer at once.
+        timeout_s: How long to wait for that, without jitter.
+        is_stale: Whether the client takes an answer from an agent that does not know the cluster yet.
+    """
+
+    index: int
+    timeout_s: float
+    is_stale: bool
+
+
+@attrs.frozen
+class Reading:
+    """One look at a view.
+
+    Attributes:
+        index: Index of the result.
+        shape: Makes the JSON value.
+        is_missing: Whether what was asked for is not there.
+    """
+
+    index: int
+    shape: Callable[[], Json]
+    is_missing: bool = False
+
+
+Read = Callable[[ApiContext], Reading]
+
+
+@attrs.frozen
+class Wait:
+    """Nothing to answer yet.
+
+    Attributes:
+        view_index: Index of the view that was looked at; look again once the table is past it.
+        timeout_s: How long to wait in all, jitter included; counts from the first ``Wait``.
+        resume: Look again.
+        expire: The answer when time is up.
+    """
+
+    view_index: int
+    timeout_s: float
+    resume: Callable[[ApiContext], Response | Wait]
+    expire: Callable[[ApiContext], Response]
+
+
+def parse_options(request: Request) -> QueryOptions:
+    """Return the query options of ``request``.
+
+    Raises:
+        ApiError: 400 with Consul's text for a bad value or a contradiction.
+    """
+    parameters = request.parameters
+    is_stale, is_consistent = parameters.has("stale"), parameters.has("consistent")
+    _check_max_stale(parameters.first("max_stale"))
+    _check_cache_control(request.headers)
+    if is_stale and is_consistent:
+        raise ApiError(400, "Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if parameters.has("cached") and is_consistent:
+        raise ApiError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
+    return QueryOptions(
+        index=_parse_index(parameters.first("index")),
+        timeout_s=_parse_wait(parameters.first("wait")),
+        is_stale=is_stale,
+    )
+
+
+def refuse_unless_local(request: Request, ctx: ApiContext) -> None:
+    """Raise 500 for a datacenter other than ours; of ``dc`` and ``datacenter`` the latter wins."""
+    wanted = request.parameters.first("datacenter") or request.parameters.first("dc")
+    if wanted and not ctx.view.is_local(wanted):
+        raise ApiError(500, "No path to datacenter")
+
+
+def refuse_unsupported(request: Request, *keys: str) -> None:
+    """Raise 400 where a parameter would have to be ignored, which gives wrong answers silently."""
+    for key in keys:
+        if request.parameters.first(key):
+            raise ApiError(400, f"The parameter {key!r} is not supported by this version of nodedns")
+
+
+def answer(request: Request, ctx: ApiContext, read: Read) -> Response | Wait:
+    """Answer a read with index headers, or wait for its result to change.
+
+    Raises:
+        ApiError: A parameter is bad, the datacenter is not ours, or the cluster is not known yet.
+    """
+    options = parse_options(request)
+    refuse_unless_local(request, ctx)
+    if not (ctx.view.cluster_known or options.is_stale):
+        raise ApiError(500, "No cluster leader")
+    # An index from the future is one of an agent's earlier life, or of another agent's.
+    if options.index == 0 or options.index > ctx.view.index:
+        return _respond(request, ctx, read(ctx))
+    spread_s = ctx.rng.uniform(0, options.timeout_s / JITTER_FRACTION)
+    return _look(_Question(request, read, options.timeout_s + spread_s), options.index, was_missing=False, ctx=ctx)
+
+
+@attrs.frozen
+class _Question:
+    request: Request
+    read: Read
+    timeout_s: float
+
+    def respond(self, ctx: ApiContext) -> Response:
+        return _respond(self.request, ctx, self.read(ctx))
+
+
+def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext) -> Response | Wait:
+    reading = question.read(ctx)
+    if reading.is_missing and was_missing:
+        # Still missing: other nodes' changes raised the index, not this result's.
+        above = max(above, reading.index)
+    if reading.index > above:
+        return _respond(question.request, ctx, reading)
+    is_missing = was_missing or reading.is_missing
+    return Wait(
+        view_index=ctx.view.index,
+        timeout_s=question.timeout_s,
+        resume=lambda later: _look(question, above, was_missing=is_missing, ctx=later),
+        expire=question.respond,
+    )
+
+
+def _respond(request: Request, ctx: ApiContext, reading: Reading) -> Response:
+    is_led = ctx.view.cluster_known and bool(ctx.view.servers())
+    return json_response(reading.shape(), request, ctx).with_headers(
+        ("X-Consul-Index", str(max(reading.index, 1))),
+        ("X-Consul-KnownLeader", "true" if is_led else "false"),
+        ("X-Consul-LastContact", "0"),
+        ("X-Consul-Effective-Consistency", "stale"),
+        ("X-Consul-Query-Backend", "blocking-query"),
+    )
+
+
+def _parse_index(text: str) -> int:
+    if not text:
+        return 0
+    if _DIGITS.fullmatch(text) is None or int(text) > MAX_INDEX:
+        raise ApiError(400, "Invalid index")
+    return int(text)
+
+
+def _parse_wait(text: str) -> float:
+    if not text:
+        return DEFAULT_QUERY_TIME_S
+    try:
+        wait_s = parse_duration(text)
+    except ValueError as error:
+        raise ApiError(400, "Invalid wait time") from error
+    return min(wait_s, MAX_QUERY_TIME_S) if wait_s > 0 else DEFAULT_QUERY_TIME_S
+
+
+def _check_max_stale(text: str) -> None:
+    if not text:
+        return
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        raise ApiError(400, f'Invalid max_stale value "{text}"') from error
+
+
+def _check_cache_control(headers: Mapping[str, str]) -> None:
+    for part in headers.get("cache-control", "").split(","):
+        found = _CACHE_AGE.fullmatch(part.strip().lower())
+        if found is not None and _DIGITS.fullmatch(found[2]) is None:
+            raise ApiError(400, "Invalid Cache-Control header.")

@@ -1,0 +1,136 @@
+"""Shapes and bytes: rows and members as Consul's JSON has them, and JSON as Go writes it.
+
+Go's encoder keeps the order of struct fields, sorts maps by key, is compact,
+writes ``<``, ``>``, ``&`` and the two Unicode line ends as escapes and bytes that are no
+UTF-8 as U+FFFD. Clients compare and hash such answers, so nodedns does the same.
+
+Source: Consul agent/http.go, api/agent.go, agent/structs; Go's encoding/json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from nodedns.api.context import ApiContext, Coordinate, Json
+from nodedns.api.request import Request, Response
+from nodedns.errors import ApiError, JoinError, NodednsError
+from nodedns.model.member import SerfMember
+from nodedns.table.view import NodeRow
+
+__all__ = [
+    "empty_response",
+    "error_response",
+    "json_response",
+    "member_shape",
+    "node_shape",
+    "shape_of_coordinate",
+    "sorted_map",
+    "text_response",
+]
+
+ACL_HEADER = ("X-Consul-Default-ACL-Policy", "allow")
+_JSON_TYPE = ("Content-Type", "application/json")
+_TEXT_TYPE = ("Content-Type", "text/plain; charset=utf-8")
+_INDENT = 4
+# Outside of strings JSON has none of these characters, so whole texts may be replaced in.
+_ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_response(value: Json, request: Request, ctx: ApiContext) -> Response:
+    """Return ``value`` as JSON: compact, indented for ``?pretty`` and in dev mode.
+
+    Only ``?pretty`` adds a final newline.
+    """
+    is_pretty = request.parameters.has("pretty")
+    if is_pretty or ctx.facts.is_dev:
+        text = json.dumps(value, ensure_ascii=False, indent=_INDENT)
+    else:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for char, escaped in _ESCAPES:
+        text = text.replace(char, escaped)
+    if is_pretty:
+        text += "\n"
+    return Response(200, _utf8(text), (_JSON_TYPE, ACL_HEADER))
+
+
+def text_response(status: int, text: str) -> Response:
+    """Return plain text, without a newline added."""
+    return Response(status, _utf8(text), (_TEXT_TYPE,))
+
+
+def empty_response(*headers: tuple[str, str]) -> Response:
+    """Return 200 without a body, what Consul answers where there is nothing to say."""
+    return Response(200, b"", (ACL_HEADER, *headers))
+
+
+def error_response(error: NodednsError) -> Response:
+    """Return the answer to an error: its own status where it has one, else 500."""
+    if isinstance(error, ApiError):
+        return text_response(error.status, error.message).with_headers(ACL_HEADER)
+    text = _multi_error(error) if isinstance(error, JoinError) else str(error)
+    return text_response(500, text).with_headers(ACL_HEADER)
+
+
+def member_shape(member: SerfMember) -> Mapping[str, Json]:
+    """Return a member as ``/v1/agent/members`` lists it."""
+    address, versions = member.address, member.versions
+    return {
+        "Name": member.name,
+        "Addr": address.host if address.is_valid else f"?{address.packed.hex()}",
+        "Port": address.port,
+        "Tags": sorted_map(member.tags),
+        "Status": int(member.status),
+        "ProtocolMin": versions.protocol_min,
+        "ProtocolMax": versions.protocol_max,
+        "ProtocolCur": versions.protocol_current,
+        "DelegateMin": versions.delegate_min,
+        "DelegateMax": versions.delegate_max,
+        "DelegateCur": versions.delegate_current,
+    }
+
+
+def node_shape(row: NodeRow) -> Mapping[str, Json]:
+    """Return a node as the catalog lists it."""
+    return {
+        "ID": row.node_id,
+        "Node": row.name,
+        "Address": row.address,
+        "Datacenter": row.datacenter,
+        "TaggedAddresses": sorted_map(row.tagged_addresses),
+        "Meta": sorted_map(row.meta),
+        "CreateIndex": row.create_index,
+        "ModifyIndex": row.modify_index,
+    }
+
+
+def shape_of_coordinate(coordinate: Coordinate) -> Mapping[str, Json]:
+    """Return a coordinate as Serf's JSON has it."""
+    return {
+        "Vec": coordinate.vec,
+        "Error": coordinate.error,
+        "Adjustment": coordinate.adjustment,
+        "Height": coordinate.height,
+    }
+
+
+def sorted_map(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Return ``pairs`` in the order of their keys."""
+    return dict(sorted(pairs.items()))
+
+
+def _multi_error(error: JoinError) -> str:
+    # The layout of hashicorp/go-multierror, which Consul's clients print as it comes.
+    count = len(error.attempts)
+    lines = "".join(f"\n\t* Failed to join {where}: {why}" for where, why in error.attempts)
+    return f"{count} error{'' if count == 1 else 's'} occurred:{lines}\n\n"
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        # Names come from the wire with bytes that are no UTF-8 kept as surrogates.
+        return _SURROGATE.sub("\ufffd", text).encode("utf-8")

@@ -1,0 +1,140 @@
+"""``Request``, ``Parameters`` and ``Response``: HTTP without a socket.
+
+Strategy: the shell hands over raw bytes of path and query and gets back bytes
+to send. A path is decoded once, as a whole, because a node's name may hold
+any character, a slash included. A parameter counts as true when it is there,
+whatever its value, as Consul's clients expect (``stale``, ``stale=1``).
+
+Does not know any endpoint.
+
+Source: Consul agent/http.go; Go's net/url for what a malformed query is, and
+Go's time.ParseDuration for durations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from nodedns.errors import ApiError
+
+__all__ = ["Parameters", "Request", "Response", "parse_duration"]
+
+MAX_PARAMETERS = 256
+"""Pairs in one query string; far above the 64 pairs of node meta that a query may ask for."""
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DURATION = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+MAX_DURATION_CHARS = 64
+_SURROGATE = re.compile("[\udc80-\udcff]")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as ``300ms``, ``1.5h`` or ``2h45m``.
+
+    Raises:
+        ValueError: Not a duration; a bare number is none, except ``0``.
+    """
+    if text in {"0", "+0", "-0"}:
+        return 0.0
+    if len(text) > MAX_DURATION_CHARS or _DURATION.fullmatch(text) is None:
+        raise ValueError(f"not a duration: {text[:MAX_DURATION_CHARS]!r}")
+    seconds = sum(float(number) * _UNIT_S[unit] for number, unit in _DURATION_PART.findall(text))
+    return -seconds if text.startswith("-") else seconds
+
+
+@attrs.frozen
+class Parameters:
+    """The query string, in the order it was sent."""
+
+    _pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_query_untrusted(cls, query: bytes) -> Parameters:
+        """Decode a query string.
+
+        Raises:
+            ApiError: Malformed (bad escape, semicolon) or too many pairs; status 500
+                without text, as Consul answers.
+        """
+        text = query.decode("latin-1")
+        parts = [part for part in text.split("&") if part] if text else []
+        if len(parts) > MAX_PARAMETERS or ";" in text or _BAD_ESCAPE.search(text):
+            raise ApiError(500, "")
+        return cls(
+            tuple((_unescape(key), _unescape(value)) for key, _, value in (part.partition("=") for part in parts))
+        )
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there, with or without a value."""
+        return any(key == present for present, _ in self._pairs)
+
+    def first(self, key: str) -> str:
+        """Return the first value of ``key``; empty where it is absent."""
+        return next((value for present, value in self._pairs if present == key), "")
+
+    def every(self, key: str) -> tuple[str, ...]:
+        """Return each value of ``key``, in order."""
+        return tuple(value for present, value in self._pairs if present == key)
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request, its body read whole.
+
+    Attributes:
+        method: In upper case.
+        path: Decoded; bytes that are no UTF-8 are escaped surrogates.
+        parameters: The query string.
+        headers: By lower-case name.
+        body: As sent.
+    """
+
+    method: str
+    path: str
+    parameters: Parameters = attrs.field(factory=Parameters)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def from_wire_untrusted(
+        cls, method: str, raw_path: bytes, raw_query: bytes, headers: Mapping[str, str], body: bytes
+    ) -> Request:
+        """Build from what the HTTP server read.
+
+        Raises:
+            ApiError: The query is malformed, or the path holds characters that cannot be printed.
+        """
+        path = unquote_to_bytes(raw_path).decode("utf-8", "surrogateescape")
+        if not _SURROGATE.sub("", path).isprintable():
+            raise ApiError(400, "Invalid URL path: it holds characters that cannot be printed")
+        return cls(method, path, Parameters.from_query_untrusted(raw_query), headers, body)
+
+
+@attrs.frozen
+class Response:
+    """What to send back.
+
+    Attributes:
+        status: HTTP status code.
+        body: May be empty.
+        headers: Name and value, without the length.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def with_headers(self, *headers: tuple[str, str]) -> Response:
+        """Return the same response with ``headers`` added."""
+        return attrs.evolve(self, headers=self.headers + headers)
+
+
+def _unescape(text: str) -> str:
+    raw = unquote_to_bytes(text.replace("+", " ").encode("latin-1"))
+    return raw.decode("utf-8", "surrogateescape")

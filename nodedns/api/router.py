@@ -1,0 +1,109 @@
+"""``handle``: the one entry point; a request and a context in, what to do out.
+
+Strategy: one table of routes. A path that ends in a slash takes everything
+below it, the rest of the path being the handler's argument; any other matches
+exactly. Methods are looked at only once the path is known. An ``ApiError`` out
+of a handler becomes its answer; any other exception is a fault of ours and
+goes up to the shell.
+
+Source: Consul agent/http.go, agent/http_register.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from nodedns.api import agent, catalog, status
+from nodedns.api.actions import Perform
+from nodedns.api.blocking import Wait
+from nodedns.api.context import ApiContext
+from nodedns.api.encode import empty_response, error_response, text_response
+from nodedns.api.request import Request, Response
+from nodedns.errors import ApiError
+
+__all__ = ["ROUTES", "Handler", "Outcome", "Route", "handle"]
+
+Outcome = Response | Wait | Perform
+Handler = Callable[[Request, str, ApiContext], Outcome]
+
+API_PREFIX = "/v1/"
+
+
+@attrs.frozen
+class Route:
+    """Where requests for ``path`` go.
+
+    Attributes:
+        path: Exact, or everything below it where it ends in a slash.
+        methods: Those that ``handler`` takes.
+        handler: Gets the request, the rest of the path and the context.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+
+
+_GET = ("GET",)
+_PUT = ("PUT",)
+
+ROUTES = (
+    Route("/v1/agent/force-leave/", _PUT, agent.force_leave),
+    Route("/v1/agent/join/", _PUT, agent.join),
+    Route("/v1/agent/leave", _PUT, agent.leave),
+    Route("/v1/agent/members", _GET, agent.get_members),
+    Route("/v1/agent/self", _GET, agent.get_self),
+    Route("/v1/agent/version", _GET, agent.get_version),
+    Route("/v1/catalog/datacenters", _GET, catalog.get_datacenters),
+    Route("/v1/catalog/deregister", _PUT, catalog.deregister),
+    Route("/v1/catalog/node/", _GET, catalog.get_node),
+    Route("/v1/catalog/nodes", _GET, catalog.get_nodes),
+    Route("/v1/catalog/register", _PUT, catalog.register),
+    Route("/v1/status/leader", _GET, status.get_leader),
+    Route("/v1/status/peers", _GET, status.get_peers),
+)
+"""Every endpoint; no prefix route lies below another."""
+
+_EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
+_PREFIXED = tuple(route for route in ROUTES if route.path.endswith("/"))
+
+
+def handle(request: Request, ctx: ApiContext) -> Outcome:
+    """Return the response, what to wait for, or what to carry out first."""
+    found = _find(request.path)
+    if found is None:
+        return _unknown_path(request.path)
+    route, rest = found
+    allowed = ("Allow", ",".join(("OPTIONS", *route.methods)))
+    if request.method == "OPTIONS":
+        return empty_response(allowed)
+    if request.method not in route.methods:
+        error = ApiError(405, f"method {request.method} not allowed")
+        return error_response(error).with_headers(allowed)
+    try:
+        return route.handler(request, rest, ctx)
+    except ApiError as error:
+        return error_response(error)
+
+
+def _find(path: str) -> tuple[Route, str] | None:
+    exact = _EXACT.get(path)
+    if exact is not None:
+        return exact, ""
+    for route in _PREFIXED:
+        if path.startswith(route.path):
+            return route, path.removeprefix(route.path)
+    return None
+
+
+def _unknown_path(path: str) -> Response:
+    if path == "/":
+        return text_response(200, "nodedns agent: there is no web UI; the HTTP API is below /v1/")
+    if API_PREFIX in path:
+        return text_response(404, "Invalid URL path: not a recognized HTTP API endpoint\n")
+    return text_response(
+        404,
+        "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'\n",
+    )

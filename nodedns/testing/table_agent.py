@@ -1,0 +1,97 @@
+"""``TableAgent``: an agent that is a node table and nothing else, for tests of the HTTP API.
+
+It satisfies ``AgentActions``: registrations change its table at once, other
+actions are noted in ``performed``. ``apply`` changes the table as gossip would.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from nodedns.api.actions import Action, DeregisterNode, RegisterNode
+from nodedns.api.context import AgentFacts, ApiContext
+from nodedns.errors import NodednsError
+from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.table.changes import Change, NodeDeregistered, NodeRegistered
+from nodedns.table.member_facts import tags_for
+from nodedns.table.node_table import NodeTable
+from nodedns.testing.chance import seeded_random
+
+__all__ = ["TableAgent", "agent_member"]
+
+
+def agent_member(
+    name: str, host: str = "10.0.0.1", *, is_server: bool = False, status: MemberStatus = MemberStatus.ALIVE
+) -> SerfMember:
+    """Return a member as a nodedns agent announces itself; its id ends in its name's bytes."""
+    node_id = f"00000000-0000-4000-8000-{name.encode()[:6].hex():0>12}"
+    tags = tags_for(
+        version="0.1.0", datacenter="dc1", node_id=node_id, is_server=is_server, dns_port=8600, meta={"rack": name}
+    )
+    versions = Versions(bytes((1, 5, 2, 2, 5, 5)))
+    return SerfMember(NodeName(name), Address.from_text(host, 8301), tags, status, versions)
+
+
+class TableAgent:
+    """A node table behind the seam that the HTTP server asks.
+
+    Args:
+        local_name: This agent's node name.
+        first_index: Index of the empty table.
+        cluster_known: Whether absent names are known to be absent.
+        is_server: Whether it says that it is a server.
+        is_dev: Whether it says that it runs in dev mode.
+    """
+
+    def __init__(
+        self,
+        local_name: str = "one",
+        first_index: int = 1,
+        *,
+        cluster_known: bool = True,
+        is_server: bool = False,
+        is_dev: bool = False,
+    ) -> None:
+        self.performed: list[Action] = []
+        self.failure: NodednsError | None = None
+        self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
+        self._facts = AgentFacts(
+            node_name=local_name,
+            node_id=f"id-of-{local_name}",
+            datacenter="dc1",
+            version="0.1.0",
+            revision="abc",
+            is_server=is_server,
+            is_dev=is_dev,
+            bind_addr="10.0.0.1",
+        )
+        self._changed = trio.Event()
+
+    def apply(self, *changes: Change) -> None:
+        """Change the table and wake whoever waits."""
+        self.table.apply(changes)
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def api_context(self) -> ApiContext:
+        """Return what handlers may look at, as of now."""
+        return ApiContext(view=self.table.view, facts=self._facts, rng=seeded_random("api"))
+
+    async def wait_changed(self, index: int) -> None:
+        """Return once the table's index is above ``index``."""
+        while self.table.view.index <= index:
+            await self._changed.wait()
+
+    async def perform(self, action: Action) -> None:
+        """Carry out a registration, note anything else; raise ``failure`` if one is set."""
+        await trio.lowlevel.checkpoint()
+        if self.failure is not None:
+            raise self.failure
+        self.performed.append(action)
+        match action:
+            case RegisterNode(node=node):
+                self.apply(NodeRegistered(node))
+            case DeregisterNode(name=name):
+                self.apply(NodeDeregistered(name))
