@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgpack
 
 from nodedns.errors import GossipWireError, shorten
-from nodedns.gossip.kinds import STR, Codec, Kind, ListOf, MapOf, Mismatch, Nested, codec_of, reader_of
+from nodedns.gossip.kinds import STR, Codec, Kind, ListOf, MapOf, Mismatch, Nested, codec_of, reader_of, writer_of
 
 __all__ = [
     "UNPACK_ERRORS",
@@ -32,6 +32,8 @@ __all__ = [
     "encode_body",
     "new_unpacker",
     "reason_of",
+    "value_decoder",
+    "value_encoder",
 ]
 
 T = TypeVar("T")
@@ -109,6 +111,28 @@ def decode_prefix_untrusted(cls: type[T], data: bytes | memoryview, what: str) -
         return codec_of(cls).read(value), len(data) - left
     except Mismatch as problem:
         raise GossipWireError(what, 0, str(problem)) from None
+
+
+def value_encoder(kind: Kind) -> Callable[[Any], bytes]:
+    """Return the function that encodes one value of ``kind``, for bodies that are no message's map."""
+    write = writer_of(kind)
+    if write is None:
+        return _pack
+    return lambda value: _pack(write(value))
+
+
+def value_decoder(kind: Kind, what: str) -> Callable[[bytes], Any]:
+    """Return the function that decodes one value of ``kind``; it raises as ``decode_body_untrusted``."""
+    read = reader_of(kind)
+
+    def decode_untrusted(data: bytes) -> Any:  # noqa: ANN401  # what comes out is the kind's business
+        value, _ = _unpack_untrusted(data, what)
+        try:
+            return read(value)
+        except Mismatch as problem:
+            raise GossipWireError(what, 0, str(problem)) from None
+
+    return decode_untrusted
 
 
 def decode_large_body_untrusted(cls: type[T], data: bytes, what: str) -> T:

@@ -48,18 +48,18 @@ class NullDelegate:
         """Return no payload."""
         return b""
 
-    def broadcasts(self, overhead: int, limit: int) -> list[bytes]:  # noqa: ARG002
+    def broadcasts(self, overhead: int, limit: int) -> list[bytes]:
         """Return no messages."""
         return []
 
-    def local_state(self, *, is_join: bool) -> bytes:  # noqa: ARG002
+    def local_state(self, *, is_join: bool) -> bytes:
         """Return no state."""
         return b""
 
-    def refuse_alive(self, member: Member) -> str | None:  # noqa: ARG002
+    def refuse_alive(self, member: Member) -> str | None:
         """Refuse nothing."""
         return None
 
-    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:  # noqa: ARG002
+    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:
         """Refuse nothing."""
         return None

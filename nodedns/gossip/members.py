@@ -217,10 +217,10 @@ class MemberTable:
         if is_local and self.is_leaving:
             return _LEAVING
         row = self._by_name.get(name)
-        if row is not None and not is_local and alive.incarnation <= row.incarnation:
-            # The common case by far, so it comes before everything that costs.
-            if not self._may_move(row, alive, now):
-                return self._conflict(row, alive) or _OLD_NEWS
+        # The common case by far, so it comes before everything that costs.
+        is_old = row is not None and not is_local and alive.incarnation <= row.incarnation
+        if row is not None and is_old and not self._may_move(row, alive, now):
+            return self._conflict(row, alive) or _OLD_NEWS
         fault = _fault_of(alive)
         if fault is not None:
             return fault

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nodedns.gossip.awareness import Awareness
-from nodedns.gossip.events import GossipEvent, PingCompleted, StreamPurpose, TcpOnlyAck
+from nodedns.gossip.events import GossipEvent, PingCompleted, TcpOnlyAck
 from nodedns.gossip.members import Listed, MemberTable
 from nodedns.gossip.messages import Ack, IndirectPing, Message, Nack, Ping, Suspect
 from nodedns.gossip.params import GossipParams
@@ -64,8 +64,8 @@ class _Probe:
         "incarnation",
         "nacks",
         "row",
-        "seq_no",
         "sent_at",
+        "seq_no",
         "tcp_acked",
         "timers",
         "verdict_at",
@@ -112,6 +112,7 @@ class Prober:
 
     def __init__(
         self,
+        *,
         host: ProbeHost,
         params: GossipParams,
         local: Member,

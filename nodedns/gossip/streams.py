@@ -143,7 +143,7 @@ class _Inbound:
             self._to_send = self._streams.answer(message, self._source, now)
             self._end()
 
-    def abort(self, reason: str, now: float) -> None:  # noqa: ARG002  # the same contract on both sides
+    def abort(self, reason: str, now: float) -> None:  # the same contract on both sides
         """End the exchange as failed."""
         if not self._finished:
             self._fail("stream-cut", reason)
@@ -192,6 +192,7 @@ class Streams:
         purpose: StreamPurpose,
         address: Address,
         deadline: float,
+        *,
         encode_request: Callable[[], bytes],
         on_reply: OnReply,
         on_over: OnOver,

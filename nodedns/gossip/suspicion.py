@@ -62,8 +62,6 @@ class Suspicion:
         if self.confirmations >= self._k or accuser in self._accusers:
             return False
         self._accusers.add(accuser)
-        left_s = remaining_s(
-            self.confirmations, self._k, now - self._started_at, self._shortest_s, self._longest_s
-        )
+        left_s = remaining_s(self.confirmations, self._k, now - self._started_at, self._shortest_s, self._longest_s)
         self.deadline = now + max(left_s, 0.0)
         return True

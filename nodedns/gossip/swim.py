@@ -130,7 +130,14 @@ class Swim:
         self._queue = BroadcastQueue(params.retransmit_mult, params.max_queued_broadcasts)
         self._outbox = Outbox(params, envelope, self._queue, delegate)
         self._streams = Streams(params, envelope, local.name, self)
-        self._prober = Prober(self, params, local, self._table, self._awareness, self._timers)
+        self._prober = Prober(
+            host=self,
+            params=params,
+            local=local,
+            table=self._table,
+            awareness=self._awareness,
+            timers=self._timers,
+        )
         self._events: deque[GossipEvent] = deque()
         self._next_join_id = 0
         self._leave_finished = False
@@ -336,7 +343,12 @@ class Swim:
             return None
 
         self._streams.want(
-            StreamPurpose.PING, address, deadline, lambda: encode_message(ping), reply, lambda _error, _now: None
+            StreamPurpose.PING,
+            address,
+            deadline,
+            encode_request=lambda: encode_message(ping),
+            on_reply=reply,
+            on_over=lambda _error, _now: None,
         )
 
     def encode_local_state(self, *, is_join: bool) -> bytes:
@@ -521,9 +533,7 @@ class Swim:
     def _push_pull_tick(self, now: float) -> None:
         self._timers.set(now + self._push_pull_wait_s(), self._push_pull_tick)
         local_name = self._local.name
-        partners = self._table.pick(
-            1, lambda row: row.state == NodeState.ALIVE and row.member.name != local_name
-        )
+        partners = self._table.pick(1, lambda row: row.state == NodeState.ALIVE and row.member.name != local_name)
         if partners and not self.is_leaving:
             address = partners[0].member.address
 
@@ -545,9 +555,9 @@ class Swim:
             StreamPurpose.PUSH_PULL,
             address,
             now + self._params.tcp_timeout_s,
-            lambda: self.encode_local_state(is_join=is_join),
-            reply,
-            on_over,
+            encode_request=lambda: self.encode_local_state(is_join=is_join),
+            on_reply=reply,
+            on_over=on_over,
         )
 
 

@@ -29,7 +29,7 @@ class Timer:
         """Make the timer never fire; cancelling twice, or after it fired, does nothing."""
         if self.action is not None:
             self.action = None
-            self._heap._note_cancelled()
+            self._heap.note_cancelled()
 
 
 class TimerHeap:
@@ -80,7 +80,8 @@ class TimerHeap:
             timer.action = None
             action(now)
 
-    def _note_cancelled(self) -> None:
+    def note_cancelled(self) -> None:
+        """Take note that a timer of this heap was cancelled; called by the timer itself."""
         self._cancelled += 1
         # Without the sweep, a flood of cancelled probes would stay until their deadlines pass.
         if self._cancelled > SWEEP_ABOVE_ENTRIES and self._cancelled * 2 > len(self._entries):

@@ -27,6 +27,8 @@ from nodedns.gossip.bodies import (
     decode_large_body_untrusted,
     decode_prefix_untrusted,
     encode_body,
+    value_decoder,
+    value_encoder,
 )
 from nodedns.gossip.compression import MAX_INFLATED_STREAM_BYTES, compress, decompress_untrusted
 from nodedns.gossip.messages import (
@@ -62,6 +64,8 @@ __all__ = [
     "encode_user_stream",
     "split_compound_untrusted",
     "strip_crc_untrusted",
+    "value_decoder",
+    "value_encoder",
 ]
 
 MAX_COMPOUND_PARTS = 255  # the count is one byte

@@ -127,7 +127,9 @@ def test_suspicion_is_passed_on_and_starts_the_clock() -> None:
     claim = Suspect(1, "n1", "n2")
     effects = members.apply_suspect(claim, 3.0)
     row = row_of(members, "n1")
-    assert list(effects) == [Rebroadcast(claim), Accuse(row, NodeName("n2")), Notify(NodeSuspected(row.member, NodeName("n2")))]
+    accuser = NodeName("n2")
+    told = Notify(NodeSuspected(row.member, accuser))
+    assert list(effects) == [Rebroadcast(claim), Accuse(row, accuser), told]
     assert (row.state, row.changed_at) == (NodeState.SUSPECT, 3.0)
 
 

@@ -1,0 +1,42 @@
+"""The start-up banner: who this agent is and where it can be reached, in Consul's layout."""
+
+from __future__ import annotations
+
+from nodedns import __version__
+from nodedns.agent.listeners import Listeners
+from nodedns.config.schema import AgentConfig
+from nodedns.net.transport import address_of
+
+__all__ = ["banner"]
+
+LABEL_WIDTH = 20
+
+
+def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
+    """Return the banner.
+
+    Args:
+        config: The running configuration.
+        node_id: UUID text.
+        listeners: The bound sockets, whose addresses are shown.
+    """
+    http = [str(address_of(sock.getsockname())) for sock in listeners.http]
+    dns = [str(address_of(sock.getsockname())) for sock in listeners.dns_udp]
+    gossip = listeners.gossip_udp.local_address
+    mode = f"{str(config.server).lower()} (Bootstrap: {str(config.bootstrap).lower()})"
+    rows = [
+        ("Version", f"'{__version__}'"),
+        ("Node ID", f"'{node_id}'"),
+        ("Node name", f"'{config.node_name}'"),
+        ("Datacenter", f"'{config.datacenter}' (Segment: '{'<all>' if config.server else ''}')"),
+        ("Server", mode),
+        ("HTTP Addr", ", ".join(http) or "off"),
+        ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, domain '{config.domain}')" if dns else "off"),
+        ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {config.advertise_addr})"),
+        ("Gossip Encryption", "false"),
+        ("Data Dir", f"'{config.data_dir}'" if config.data_dir else "none, nothing is kept (-dev)"),
+    ]
+    lines = ["==> Starting nodedns agent..."]
+    lines += [f"{label:>{LABEL_WIDTH}}: {value}" for label, value in rows]
+    lines += ["", "==> Log data will now stream in as it occurs:", ""]
+    return "\n".join(lines)

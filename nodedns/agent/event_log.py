@@ -1,0 +1,123 @@
+"""``EventLog``: what the Serf layer reports, told to people (log lines) and to monitoring (counters).
+
+Membership is INFO, a lost guarantee WARNING, what a stranger can cause is
+limited in rate and counted by reason. It decides nothing; the agent hands it
+every event besides acting on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nodedns.errors import shorten
+from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, TcpOnlyAck
+from nodedns.model.address import Address
+from nodedns.observe.logs import RemoteLog, logger
+from nodedns.observe.metrics import GOSSIP_DROPPED, GOSSIP_REFUTED, GOSSIP_SUSPECTED, SERF_EVENTS, Metrics
+from nodedns.serf.events import (
+    ConflictLost,
+    ConflictWon,
+    MemberChanged,
+    MemberChangeKind,
+    NameConflict,
+    RejoinTried,
+    SerfEvent,
+    UserEventReceived,
+)
+
+__all__ = ["EventLog"]
+
+_SERF = logger("serf")
+_GOSSIP = logger("gossip")
+
+_CHANGE_TEXTS = {
+    MemberChangeKind.JOIN: "EventMemberJoin",
+    MemberChangeKind.LEAVE: "EventMemberLeave",
+    MemberChangeKind.FAILED: "EventMemberFailed",
+    MemberChangeKind.UPDATE: "EventMemberUpdate",
+    MemberChangeKind.REAP: "EventMemberReap",
+    MemberChangeKind.LEAVING: "member is leaving",
+}
+
+
+class EventLog:
+    """Logs and counts events of one agent.
+
+    Args:
+        metrics: Where they are counted.
+        clock: Monotonic seconds, for the rate limit.
+    """
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._remote_gossip = RemoteLog(_GOSSIP, clock)
+        self._remote_serf = RemoteLog(_SERF, clock)
+
+    def note(self, event: SerfEvent) -> None:
+        """Log and count one event."""
+        match event:
+            case MemberChanged():
+                self._member_changed(event)
+            case Dropped():
+                self._dropped(event)
+            case NodeSuspected(member, accuser):
+                self._metrics.count(GOSSIP_SUSPECTED)
+                _GOSSIP.info("member is suspected", name=member.name, address=member.address, accuser=accuser)
+            case Refuted(accuser, incarnation):
+                self._metrics.count(GOSSIP_REFUTED)
+                self._remote_gossip.warning("refuted a claim that we are gone", accuser, incarnation=incarnation)
+            case TcpOnlyAck(member):
+                self._remote_gossip.warning(
+                    "member answers over TCP but not over UDP; is UDP blocked?", _host(member.address), name=member.name
+                )
+            case NameConflict():
+                self._conflict(event)
+            case ConflictLost() | ConflictWon():
+                self._vote(event)
+            case RejoinTried(address, error):
+                self._rejoin(address, error)
+            case UserEventReceived(ltime, name):
+                self._metrics.count(SERF_EVENTS, kind="user")
+                _SERF.debug("user event", name=name, ltime=ltime)
+            case _:
+                pass  # the rest is the agent's to act on, and nothing to tell
+
+    def _member_changed(self, event: MemberChanged) -> None:
+        self._metrics.count(SERF_EVENTS, kind=event.kind.value)
+        member = event.member
+        _SERF.info(_CHANGE_TEXTS[event.kind], name=member.name, address=member.address)
+
+    def _dropped(self, event: Dropped) -> None:
+        self._metrics.count(GOSSIP_DROPPED, reason=event.reason)
+        self._remote_gossip.warning("input dropped", _host(event.source), reason=event.reason, detail=event.detail)
+
+    def _conflict(self, event: NameConflict) -> None:
+        self._remote_serf.warning(
+            "two agents claim one node name",
+            _host(event.claimant.address),
+            name=shorten(event.existing.name),
+            known=event.existing.address,
+            claimant=event.claimant.address,
+            ours=event.is_local,
+        )
+
+    @staticmethod
+    def _vote(event: ConflictLost | ConflictWon) -> None:
+        counts = {"agreed": event.matching, "answers": event.responses}
+        if isinstance(event, ConflictWon):
+            _SERF.warning("our node name was confirmed as ours", **counts)
+        else:
+            _SERF.error("our node name belongs to another agent; stopping", **counts)
+
+    @staticmethod
+    def _rejoin(address: str, error: str) -> None:
+        if error:
+            _SERF.warning("re-join to previously known node failed", address=address, error=error)
+        else:
+            _SERF.info("re-joined to previously known node", address=address)
+
+
+def _host(address: Address | None) -> str:
+    if address is None:
+        return "unknown"
+    return address.host if address.is_valid else str(address)

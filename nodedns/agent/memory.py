@@ -1,0 +1,140 @@
+"""``Memory``: what an agent keeps in its data directory, and how it knows the directory as its own.
+
+| file | what |
+|---|---|
+| ``node-id`` | the node's UUID, made at the first start |
+| ``node-name`` | whose directory this is |
+| ``serf/local.snapshot`` | the members last seen, in Serf's format |
+| ``external-nodes.json`` | registered nodes that run no agent |
+| ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
+| ``nodedns.lock`` | held while an agent runs |
+
+In dev mode there is no directory, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from nodedns.config.schema import AgentConfig
+from nodedns.errors import DataDirError
+from nodedns.net.files import DataDir, ExternalNodesFile, SnapshotFile
+from nodedns.observe.logs import logger
+from nodedns.observe.metrics import Metrics
+from nodedns.serf.snapshot import SnapshotState, replay_snapshot
+from nodedns.table.changes import ExternalNode
+
+__all__ = ["Memory", "open_memory"]
+
+NODE_ID = "node-id"
+NODE_NAME = "node-name"
+CLUSTER_KNOWN = "cluster-known"
+SNAPSHOT = "serf/local.snapshot"
+EXTERNAL_NODES = "external-nodes.json"
+UUID_BYTES = 16
+
+_LOG = logger("agent")
+
+
+class Memory:
+    """One agent's data directory, or none.
+
+    Args:
+        directory: Locked; None in dev mode.
+        config: The running configuration.
+        metrics: Counts failed writes.
+        entropy: For a new node id.
+
+    Raises:
+        DataDirError: The directory is another node's, or cannot be read or written.
+    """
+
+    def __init__(
+        self, directory: DataDir | None, config: AgentConfig, metrics: Metrics, entropy: Callable[[int], bytes]
+    ) -> None:
+        self._directory = directory
+        self._rejoin_after_leave = config.rejoin_after_leave
+        self.snapshot: SnapshotFile | None = None
+        self._external: ExternalNodesFile | None = None
+        if directory is None:
+            self.node_id = config.node_id or _new_node_id(entropy)
+            return
+        self.node_id = _claim(directory, config, entropy)
+        self.snapshot = SnapshotFile(directory.path / SNAPSHOT, metrics)
+        self._external = ExternalNodesFile(directory.path / EXTERNAL_NODES)
+
+    def remembered(self) -> SnapshotState:
+        """Return what the snapshot says; empty where there is none. Blocks; for the start."""
+        data = self.snapshot.read() if self.snapshot else b""
+        return replay_snapshot(data, rejoin_after_leave=self._rejoin_after_leave)
+
+    def external_nodes(self) -> tuple[ExternalNode, ...]:
+        """Return the registered nodes. Blocks; for the start."""
+        return self._external.load() if self._external else ()
+
+    async def save_external_nodes(self, nodes: Sequence[ExternalNode]) -> None:
+        """Keep these nodes, over ``kill -9`` too. Raises ``DataDirError``."""
+        if self._external:
+            await self._external.save(nodes)
+
+    def is_cluster_known(self) -> bool:
+        """Whether the expected servers were seen in an earlier run."""
+        return self._directory is not None and self._directory.read_text(CLUSTER_KNOWN) is not None
+
+    def note_cluster_known(self) -> None:
+        """Remember that the expected servers were seen; a failure is logged and forgotten."""
+        if self._directory is None:
+            return
+        try:
+            self._directory.write_text(CLUSTER_KNOWN, "yes")
+        except DataDirError as problem:
+            _LOG.error("cannot remember that the cluster is known", error=problem)
+
+
+@contextmanager
+def open_memory(config: AgentConfig, metrics: Metrics, entropy: Callable[[int], bytes]) -> Iterator[Memory]:
+    """Yield the agent's memory, its directory locked meanwhile. Raises ``DataDirError``."""
+    if config.data_dir is None:
+        yield Memory(None, config, metrics, entropy)
+        return
+    with DataDir(config.data_dir) as directory:
+        yield Memory(directory, config, metrics, entropy)
+
+
+def _claim(directory: DataDir, config: AgentConfig, entropy: Callable[[int], bytes]) -> str:
+    """Return the node id kept in ``directory``, made now where there is none."""
+    owner = directory.read_text(NODE_NAME)
+    if owner and owner != config.node_name:
+        raise DataDirError(
+            f"data directory {directory.path} belongs to node {owner!r}, this agent is {config.node_name!r}; "
+            f"give each its own -data-dir (to rename the node, remove {directory.path / NODE_NAME})"
+        )
+    kept = directory.read_text(NODE_ID)
+    if kept:
+        kept = _checked_node_id(kept, directory)
+    if kept and config.node_id and kept != config.node_id:
+        raise DataDirError(
+            f"data directory {directory.path} belongs to the node with id {kept}, not {config.node_id}; "
+            f"drop -node-id, or use another -data-dir"
+        )
+    node_id = kept or config.node_id or _new_node_id(entropy)
+    if not kept:
+        directory.write_text(NODE_ID, node_id)
+    if not owner:
+        directory.write_text(NODE_NAME, config.node_name)
+    return node_id
+
+
+def _checked_node_id(text: str, directory: DataDir) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise DataDirError(
+            f"{directory.path / NODE_ID} holds no UUID but {text[:40]!r}; remove the file to get a new node id"
+        ) from None
+
+
+def _new_node_id(entropy: Callable[[int], bytes]) -> str:
+    return str(uuid.UUID(bytes=entropy(UUID_BYTES), version=4))

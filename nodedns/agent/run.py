@@ -1,0 +1,159 @@
+"""``run_agent``: an agent as a process, from configuration to exit code.
+
+Signals follow Consul's rules. SIGINT leaves the pool first unless
+``skip_leave_on_interrupt`` (by default servers skip, clients leave); SIGTERM
+leaves if ``leave_on_terminate`` (by default clients leave, servers do not). A
+leave has 15 s; a second signal ends the agent at once. Exit code 0 after a
+graceful leave, else 1. SIGHUP is told that there is nothing to reload yet.
+
+Source: Consul's command/agent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from random import Random
+
+import trio
+
+from nodedns.agent.agent import Agent
+from nodedns.agent.banner import banner
+from nodedns.agent.listeners import bind_listeners
+from nodedns.agent.memory import open_memory
+from nodedns.config.schema import AgentConfig
+from nodedns.errors import AgentError
+from nodedns.observe.logs import configure, logger
+from nodedns.observe.metrics import Metrics
+
+__all__ = ["EXIT_FAILED", "GRACEFUL_LEAVE_S", "leaves_on", "prepare_agent", "run_agent"]
+
+GRACEFUL_LEAVE_S = 15.0
+"""Longest graceful leave (Consul's gracefulTimeout)."""
+SEED_BYTES = 16
+EXIT_OK = 0
+EXIT_FAILED = 1
+
+_LOG = logger("agent")
+
+
+def run_agent(config: AgentConfig) -> int:
+    """Run one agent until it is stopped; return the process's exit code.
+
+    Prints the banner and the log on stdout, a failure to start in one line on stderr.
+    """
+    configure(config.log_level, as_json=config.log_json, stream=sys.stdout)
+    try:
+        with ExitStack() as stack:
+            if config.pid_file is not None:
+                stack.enter_context(_pid_file(config))
+            return trio.run(_serve, config)
+    except AgentError as problem:
+        sys.stderr.write(f"==> {problem}\n")
+        return EXIT_FAILED
+
+
+@contextmanager
+def prepare_agent(config: AgentConfig) -> Iterator[tuple[Agent, str]]:
+    """Yield an agent with its directory locked and its sockets bound, and its banner.
+
+    Raises:
+        AgentError: A port is taken, or the data directory cannot be used.
+    """
+    metrics = Metrics()
+    with open_memory(config, metrics, os.urandom) as memory:
+        listeners = bind_listeners(config)
+        try:
+            agent = Agent(
+                config,
+                memory,
+                listeners,
+                metrics,
+                rng=Random(os.urandom(SEED_BYTES)),
+                entropy=os.urandom,
+                wall_clock=time.time,
+            )
+            yield agent, banner(config, memory.node_id, listeners)
+        finally:
+            listeners.close()
+
+
+async def _serve(config: AgentConfig) -> int:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with prepare_agent(config) as (agent, banner_text):
+            if not config.log_json:
+                sys.stdout.write(banner_text)
+                sys.stdout.flush()
+            for warning in config.warnings:
+                _LOG.warning(warning)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_obey_signals, agent, config, signals)
+                await agent.run()
+                nursery.cancel_scope.cancel()
+        _LOG.info("exit code", code=agent.exit_code)
+        return agent.exit_code
+
+
+def leaves_on(signum: int, config: AgentConfig) -> bool:
+    """Whether this signal makes the agent leave the pool before it stops."""
+    if signum == signal.SIGINT:
+        return not config.skip_leave_on_interrupt
+    return config.leave_on_terminate
+
+
+async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterator[int]) -> None:
+    async for signum in signals:
+        _LOG.info("caught signal", signal=signal.Signals(signum).name)
+        if signum == signal.SIGHUP:
+            _LOG.warning("there is no reload yet; restart the agent to change its configuration")
+        elif leaves_on(signum, config):
+            await _leave_gracefully(agent, signals)
+            return
+        else:
+            _LOG.info("graceful shutdown disabled, exiting")
+            agent.stop(EXIT_FAILED)
+            return
+
+
+async def _leave_gracefully(agent: Agent, signals: AsyncIterator[int]) -> None:
+    _LOG.info("gracefully shutting down agent")
+
+    async def watch_for_second(scope: trio.CancelScope) -> None:
+        async for signum in signals:
+            if signum != signal.SIGHUP:
+                _LOG.info("caught second signal, exiting")
+                scope.cancel()
+                return
+
+    with trio.move_on_after(GRACEFUL_LEAVE_S) as limit:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_for_second, limit)
+            await agent.leave()
+            nursery.cancel_scope.cancel()
+    if limit.cancelled_caught:
+        _LOG.warning("graceful leave was cut short, exiting")
+        agent.stop(EXIT_FAILED)
+    else:
+        _LOG.info("graceful exit completed")
+        agent.stop(EXIT_OK)
+
+
+@contextmanager
+def _pid_file(config: AgentConfig) -> Iterator[None]:
+    path = config.pid_file
+    if path is None:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{os.getpid()}\n", encoding="ascii")
+    except OSError as error:
+        raise AgentError(f"cannot write the pid file {path}: {error.strerror}; change it with -pid-file") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

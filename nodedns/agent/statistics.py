@@ -1,0 +1,64 @@
+"""The figures of ``nodedns info`` and of ``/v1/agent/self``: groups of names and texts, as in Consul."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Mapping
+
+import attrs
+
+from nodedns import __version__
+from nodedns.config.schema import AgentConfig
+from nodedns.serf.statistics import SerfStatistics
+from nodedns.table.view import TableView
+
+__all__ = ["agent_statistics"]
+
+
+def agent_statistics(
+    config: AgentConfig, view: TableView, serf: SerfStatistics, serving: Mapping[str, int]
+) -> dict[str, dict[str, str]]:
+    """Return the groups.
+
+    Args:
+        config: The running configuration.
+        view: The table now.
+        serf: The Serf layer's counters now.
+        serving: Further counters of the shells, by name.
+    """
+    servers = view.servers()
+    cluster = {
+        "server": _flag(config.server),
+        "known_servers": str(len(servers)),
+        "known_datacenters": str(len(view.datacenters())),
+        "cluster_known": _flag(view.cluster_known),
+        "table_index": str(view.index),
+        "nodes": str(len(view.nodes())),
+    }
+    if config.server:
+        cluster["bootstrap"] = _flag(config.bootstrap)
+        cluster["bootstrap_expect"] = str(config.bootstrap_expect)
+    return {
+        "agent": {"check_monitors": "0", "check_ttls": "0", "checks": "0", "services": "0"},
+        "build": {"prerelease": "", "revision": "", "version": __version__, "version_metadata": ""},
+        "consul": cluster,
+        "runtime": {
+            "arch": platform.machine(),
+            "cpu_count": str(os.cpu_count() or 1),
+            "os": platform.system().lower(),
+            "threads": str(threading.active_count()),
+            "version": f"python{platform.python_version()}",
+        },
+        "serf_lan": {name: _text(value) for name, value in attrs.asdict(serf).items()},
+        "serving": {name: str(value) for name, value in serving.items()},
+    }
+
+
+def _text(value: object) -> str:
+    return _flag(value) if isinstance(value, bool) else str(value)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
