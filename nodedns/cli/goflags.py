@@ -84,9 +84,9 @@ class GoOption(click.Option):
         return isinstance(self.type, GoBool)
 
     @property
-    def go_name(self) -> str:
-        """Its name without dashes."""
-        return self.opts[0].lstrip("-")
+    def go_names(self) -> tuple[str, ...]:
+        """Its name without dashes, and behind it its other names."""
+        return tuple(name.removeprefix("--") for name in self.opts)
 
 
 def bool_flag(name: str, text: str) -> Callable[[_Decorated], _Decorated]:
@@ -104,9 +104,17 @@ def int_flag(name: str, metavar: str, text: str) -> Callable[[_Decorated], _Deco
     return click.option(f"--{name}", cls=GoOption, type=GoInt(), default=None, metavar=metavar, help=text)
 
 
-def list_flag(name: str, metavar: str, text: str) -> Callable[[_Decorated], _Decorated]:
-    """Declare a flag that may be repeated; an empty tuple when absent."""
-    return click.option(f"--{name}", cls=GoOption, type=click.STRING, multiple=True, metavar=metavar, help=text)
+def list_flag(name: str, metavar: str, text: str, *, alias: str = "") -> Callable[[_Decorated], _Decorated]:
+    """Declare a flag that may be repeated; an empty tuple when absent.
+
+    Args:
+        name: Without dashes.
+        metavar: What a value is called in the help.
+        text: The help.
+        alias: Another name; values given by either keep their order.
+    """
+    names = [f"--{name}", *([f"--{alias}"] if alias else []), name.replace("-", "_")]
+    return click.option(*names, cls=GoOption, type=click.STRING, multiple=True, metavar=metavar, help=text)
 
 
 class GoCommand(click.Command):
@@ -142,14 +150,14 @@ class GoCommand(click.Command):
         blocks += [_wrap(paragraph, "  ") for paragraph in (self.help or "").split("\n\n")]
         if self._example:
             blocks.append(f"Example:\n\n    {self._example}")
-        options = [option for option in self._options().values() if not option.hidden]
+        options = [param for param in self.params if isinstance(param, GoOption)]
         if options:
             blocks.append("Flags:")
-            blocks += [_flag_help(option) for option in sorted(options, key=lambda option: option.go_name)]
+            blocks += [_flag_help(option) for option in sorted(options, key=lambda option: option.go_names)]
         return "\n\n".join(blocks)
 
     def _options(self) -> dict[str, GoOption]:
-        return {param.go_name: param for param in self.params if isinstance(param, GoOption)}
+        return {name: param for param in self.params if isinstance(param, GoOption) for name in param.go_names}
 
 
 def to_click_args(
@@ -195,7 +203,8 @@ def _known(
 
 def _flag_help(option: GoOption) -> str:
     value = "" if option.is_go_bool else f"=<{option.metavar}>"
-    return f"  -{option.go_name}{value}\n" + _wrap(option.help or "", "      ")
+    names = ", ".join(f"-{name}{value}" for name in option.go_names)
+    return f"  {names}\n" + _wrap(option.help or "", "      ")
 
 
 def _wrap(paragraph: str, indent: str) -> str:
@@ -210,4 +219,4 @@ def _wrap(paragraph: str, indent: str) -> str:
 
 
 def _name_of(param: click.Parameter | None) -> str:
-    return param.go_name if isinstance(param, GoOption) else ""
+    return param.go_names[0] if isinstance(param, GoOption) else ""

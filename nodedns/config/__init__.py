@@ -1,1 +1,1 @@
-"""Configuration: Consul's own JSON and HCL files and flags, merged by Consul's rules into one frozen ``AgentConfig``."""
+"""Configuration: Consul's JSON and HCL files and flags, merged by its rules into one frozen ``AgentConfig``."""

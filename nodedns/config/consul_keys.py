@@ -1,0 +1,119 @@
+"""Consul's keys and flags that nodedns does not have, so that each can be named as that and not as a typo.
+
+Source: the keys and flags of Consul 1.22's agent. A block that is missing as
+a whole stands once; of a block that nodedns has in part, the missing
+keys are listed. The reason is printed behind the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["ABSENT_FLAGS", "ABSENT_KEYS"]
+
+NO_ACL = "there are no access control lists."
+NO_CHECKS = "there are no services and checks yet."
+NO_CLOUD = "there is no HashiCorp Cloud, and nothing calls home."
+NO_ENCRYPTION = "gossip is not encrypted yet."
+NO_ENTERPRISE = "it belongs to Consul Enterprise."
+NO_KV = "there is no key-value store, and there are no sessions."
+NO_LIMITS = "it is a fixed limit, or a part, of Consul's own servers."
+NO_LOG_FILES = "the log goes to the standard output; redirect it, or let systemd keep it."
+NO_MESH = "there is no service mesh."
+NO_METRICS = "metrics cannot be configured."
+NO_RAFT = "there is no Raft: every agent answers from its own memory."
+NO_RECURSORS = "names outside the domain are refused; let your resolver forward the domain to nodedns."
+NO_RELOAD = "the agent does not reload its configuration yet; restart it."
+NO_SERVICES_IN_DNS = "DNS answers for nodes only, not yet for services."
+NO_TLS = "the HTTP API is served without TLS."
+NO_UI = "there is no web interface."
+NO_WAN = "there is one pool of members, the LAN's."
+NOT_SETTABLE = "what it changes is fixed."
+ADDRESS_FAMILY = "a member announces one address."
+
+_REASONS: Mapping[str, tuple[str, ...]] = {
+    NO_ACL: ("acl", "acl_agent_master_token", "acl_agent_token", "acl_datacenter", "acl_default_policy",
+             "acl_down_policy", "acl_enable_key_list_policy", "acl_enforce_version_8", "acl_master_token",
+             "acl_replication_token", "acl_token", "acl_ttl", "enable_acl_replication", "primary_datacenter"),
+    NO_CHECKS: ("service", "services", "check", "checks", "check_update_interval", "check_output_max_size",
+                "discard_check_output", "enable_agent_tls_for_checks", "watches"),
+    NO_CLOUD: ("cloud", "disable_anonymous_signature", "disable_update_check"),
+    NO_ENCRYPTION: ("encrypt", "encrypt_verify_incoming", "encrypt_verify_outgoing", "disable_keyring_file"),
+    NO_ENTERPRISE: ("audit", "license_path", "namespace", "partition", "segment", "segments", "non_voting_server",
+                    "read_replica", "reporting", "dns_config.prefer_namespace"),
+    NO_KV: ("session_ttl_min", "kv_max_value_size", "txn_max_req_len"),
+    NO_LIMITS: ("limits", "performance", "rpc", "cache", "default_query_time", "max_query_time",
+                "discovery_max_stale", "use_streaming_backend", "http_config", "unix_sockets", "enable_debug",
+                "peering", "experiments", "locality", "default_intention_policy", "xds", "ports.server"),
+    NO_LOG_FILES: ("log_file", "log_rotate_bytes", "log_rotate_duration", "log_rotate_max_files", "enable_syslog",
+                   "syslog_facility"),
+    NO_MESH: ("connect", "config_entries", "enable_central_service_config", "proxy", "ports.grpc", "ports.grpc_tls",
+              "ports.proxy_min_port", "ports.proxy_max_port", "ports.sidecar_min_port", "ports.sidecar_max_port",
+              "ports.expose_min_port", "ports.expose_max_port", "addresses.grpc", "addresses.grpc_tls"),
+    NO_METRICS: ("telemetry", "statsd_addr", "statsite_addr", "statsite_prefix", "dogstatsd_addr", "dogstatsd_tags"),
+    NO_RAFT: ("autopilot", "protocol", "raft_protocol", "raft_boltdb", "raft_logstore", "raft_snapshot_interval",
+              "raft_snapshot_threshold", "raft_trailing_logs", "server_rejoin_age_max", "disable_remote_exec",
+              "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
+    NO_RECURSORS: ("recursor", "recursors", "dns_config.recursor_strategy", "dns_config.recursor_timeout"),
+    NO_RELOAD: ("auto_reload_config",),
+    NO_SERVICES_IN_DNS: ("dns_config.service_ttl", "dns_config.only_passing", "dns_config.udp_answer_limit",
+                         "dns_config.a_record_limit"),
+    NO_TLS: ("tls", "auto_config", "auto_encrypt", "ca_file", "ca_path", "cert_file", "key_file", "server_name",
+             "tls_cipher_suites", "tls_min_version", "tls_prefer_server_cipher_suites", "verify_incoming",
+             "verify_incoming_https", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname",
+             "ports.https", "addresses.https"),
+    NO_UI: ("ui", "ui_config", "ui_dir", "ui_content_path"),
+    NO_WAN: ("advertise_addr_wan", "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6", "gossip_wan",
+             "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",
+             "serf_wan", "serf_wan_allowed_cidrs", "translate_wan_addrs", "ports.serf_wan"),
+    ADDRESS_FAMILY: ("advertise_addr_ipv4", "advertise_addr_ipv6"),
+    NOT_SETTABLE: ("advertise_reconnect_timeout", "alt_domain", "bootstrap_wan", "disable_coordinates",
+                   "disable_host_node_id", "disable_http_unprintable_char_filter", "dns_config.disable_compression",
+                   "dns_config.enable_truncate", "serf_lan", "serf_lan_allowed_cidrs", "ports.rpc"),
+}  # fmt: skip
+
+ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items() for key in keys}
+"""Dotted path of a key, and why nodedns does not have it."""
+
+ABSENT_FLAGS: Mapping[str, str] = {
+    "advertise-wan": NO_WAN,
+    "allow-write-http-from": NO_LIMITS,
+    "alt-domain": NOT_SETTABLE,
+    "auto-reload-config": NO_RELOAD,
+    "check_output_max_size": NO_CHECKS,
+    "default-query-time": NO_LIMITS,
+    "disable-host-node-id": NOT_SETTABLE,
+    "disable-keyring-file": NO_ENCRYPTION,
+    "encrypt": NO_ENCRYPTION,
+    "grpc-port": NO_MESH,
+    "grpc-tls-port": NO_MESH,
+    "hcl": "put the fragment into a file and name it with -config-file.",
+    "https-port": NO_TLS,
+    "join-wan": NO_WAN,
+    "log-file": NO_LOG_FILES,
+    "log-rotate-bytes": NO_LOG_FILES,
+    "log-rotate-duration": NO_LOG_FILES,
+    "log-rotate-max-files": NO_LOG_FILES,
+    "max-query-time": NO_LIMITS,
+    "non-voting-server": NO_ENTERPRISE,
+    "primary-gateway": NO_WAN,
+    "protocol": NO_RAFT,
+    "raft-protocol": NO_RAFT,
+    "read-replica": NO_ENTERPRISE,
+    "recursor": NO_RECURSORS,
+    "retry-interval-wan": NO_WAN,
+    "retry-join-wan": NO_WAN,
+    "retry-max-wan": NO_WAN,
+    "segment": NO_ENTERPRISE,
+    "serf-lan-allowed-cidrs": NOT_SETTABLE,
+    "serf-lan-bind": NOT_SETTABLE,
+    "serf-wan-allowed-cidrs": NO_WAN,
+    "serf-wan-bind": NO_WAN,
+    "serf-wan-port": NO_WAN,
+    "server-port": NO_RAFT,
+    "syslog": NO_LOG_FILES,
+    "ui": NO_UI,
+    "ui-content-path": NO_UI,
+    "ui-dir": NO_UI,
+}
+"""Name of a flag, and why ``nodedns agent`` does not have it."""

@@ -1,0 +1,113 @@
+"""The rules for who an agent is: node name, node ID, node meta, datacenter, domain.
+
+Source: Consul's limits and error texts; RFC 1035 for what a domain may be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from nodedns.config.draft import Draft
+from nodedns.errors import shorten
+from nodedns.model.names import MAX_LABEL_BYTES, fold, is_dns_label
+
+__all__ = ["datacenter", "domain", "node_id", "node_meta", "node_name"]
+
+DEFAULT_DATACENTER = "dc1"
+DEFAULT_DOMAIN = "consul"
+MAX_NODE_NAME_BYTES = 128  # Serf's limit for names, where it checks them
+MAX_META_PAIRS = 64
+MAX_META_KEY_CHARS = 128
+MAX_META_VALUE_CHARS = 512
+RESERVED_META_PREFIX = "consul-"
+MAX_DOMAIN_BYTES = 128  # leaves room below RFC 1035's 255 for <node>.node.<datacenter>
+
+_DATACENTER = re.compile(r"[a-z0-9_-]+")
+_META_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def node_name(draft: Draft, host_name: Callable[[], str]) -> str:
+    """Return the name, the host's where none is set."""
+    given = draft.settings.node_name
+    name = (host_name() if given is None else given).strip()
+    if not name:
+        draft.problem("node_name", "node_name cannot be empty")
+    elif len(name.encode(errors="surrogateescape")) > MAX_NODE_NAME_BYTES:
+        draft.problem("node_name", f"node_name cannot be longer than {MAX_NODE_NAME_BYTES} bytes: {shorten(name)}")
+    elif not name.isprintable():
+        draft.problem("node_name", f"node_name cannot contain control characters: {shorten(name)}")
+    else:
+        _warn_of_name(draft, name)
+    return name
+
+
+def _warn_of_name(draft: Draft, name: str) -> None:
+    if is_dns_label(name):
+        return
+    intro = f'Node name "{name}" will not be discoverable via DNS due to'
+    if len(name) > MAX_LABEL_BYTES:
+        draft.warnings.append(f"{intro} it being too long. Valid lengths are between 1 and 63 bytes.")
+    else:
+        draft.warnings.append(f"{intro} invalid characters. Valid characters include all alpha-numerics and dashes.")
+
+
+def node_id(draft: Draft) -> str:
+    """Return the UUID in lower case, or nothing where none is set."""
+    given = draft.settings.node_id
+    if not given:
+        return ""
+    if not _UUID.fullmatch(given):
+        draft.problem("node_id", f"specified NodeID is invalid: {shorten(given)} is no UUID")
+    return given.lower()
+
+
+def node_meta(draft: Draft) -> Mapping[str, str]:
+    """Return the pairs, each checked."""
+    pairs = draft.settings.node_meta or {}
+    if len(pairs) > MAX_META_PAIRS:
+        draft.problem("node_meta", f"Node metadata cannot contain more than {MAX_META_PAIRS} key/value pairs")
+    for key, value in pairs.items():
+        fault = _meta_fault(key, value)
+        if fault:
+            pair = f"('{shorten(key)[1:-1]}', '{shorten(value)[1:-1]}')"
+            draft.problem("node_meta", f"node_meta invalid: Couldn't load metadata pair {pair}: {fault}")
+    return pairs
+
+
+def _meta_fault(key: str, value: str) -> str:
+    if not key:
+        return "Key cannot be blank"
+    if not _META_KEY.fullmatch(key):
+        return "Key contains invalid characters"
+    if len(key) > MAX_META_KEY_CHARS:
+        return f"Key is too long (limit: {MAX_META_KEY_CHARS} characters)"
+    if key.startswith(RESERVED_META_PREFIX):
+        return f"Key prefix '{RESERVED_META_PREFIX}' is reserved for internal use"
+    if len(value) > MAX_META_VALUE_CHARS:
+        return f"Value is too long (limit: {MAX_META_VALUE_CHARS} characters)"
+    return ""
+
+
+def datacenter(draft: Draft) -> str:
+    """Return the datacenter in lower case."""
+    name = (DEFAULT_DATACENTER if draft.settings.datacenter is None else draft.settings.datacenter).lower()
+    if not _DATACENTER.fullmatch(name):
+        rule = "datacenter can only contain lowercase alphanumeric, - or _ characters."
+        draft.problem("datacenter", f'{rule} received: "{name}"')
+    elif not is_dns_label(name):
+        draft.warnings.append(f'Datacenter "{name}" is no DNS label, so some programs will not look up names in it.')
+    return name
+
+
+def domain(draft: Draft) -> str:
+    """Return the DNS zone in lower case, without the final dot."""
+    given = DEFAULT_DOMAIN if draft.settings.domain is None else draft.settings.domain
+    name = fold(given).removesuffix(".")
+    labels = name.split(".")
+    if not all(is_dns_label(label.replace("_", "-")) for label in labels):
+        draft.problem("domain", f"domain must be a DNS name, not {shorten(given)}")
+    elif len(name) > MAX_DOMAIN_BYTES:
+        draft.problem("domain", f"domain cannot be longer than {MAX_DOMAIN_BYTES} bytes: {shorten(given)}")
+    return name

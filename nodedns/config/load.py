@@ -1,0 +1,212 @@
+"""``load``: sources in, one checked ``AgentConfig`` or one ``ConfigError`` with every problem out.
+
+Layers are read, each is structured, they are merged, and then the rules that
+look at more than one key run over the merged whole. ``nodedns validate`` and
+``nodedns agent`` both come through here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from nodedns.config import identity
+from nodedns.config.converter import structure
+from nodedns.config.draft import Draft
+from nodedns.config.network import network, retry_join
+from nodedns.config.schema import AgentConfig
+from nodedns.config.settings import Settings, leaves, merge
+from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
+from nodedns.dns.policy import DnsPolicy
+from nodedns.errors import ConfigError, shorten
+from nodedns.gossip.params import DEV, LAN, GossipParams
+from nodedns.serf.params import SerfParams
+
+__all__ = ["LOG_LEVELS", "load"]
+
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+LOG_LEVEL_ALIASES = {"ERR": "ERROR", "WARNING": "WARN"}
+DEFAULT_LOG_LEVEL = "INFO"
+DEFAULT_RETRY_INTERVAL_S = 30.0
+DEAD_NODE_RECLAIM_S = 30.0  # Consul's; memberlist's own default is never
+MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
+UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
+
+
+def load(sources: ConfigSources) -> AgentConfig:
+    """Return the configuration that ``sources`` make.
+
+    Raises:
+        ConfigError: With every problem found in any source.
+    """
+    draft = _merged(sources)
+    config = _resolve(draft, sources)
+    if draft.problems:
+        raise ConfigError(list(dict.fromkeys(draft.problems)))
+    return config
+
+
+def _merged(sources: ConfigSources) -> Draft:
+    layers, problems, warnings = read_layers(sources)
+    settings = Settings()
+    origins: dict[str, str] = {}
+    for layer in layers:
+        found, faults = structure(layer)
+        problems += faults
+        if layer.source != DEV_MODE:
+            origins |= dict.fromkeys(leaves(found), layer.source)
+        settings = merge(settings, found)
+    return Draft(settings=settings, origins=origins, dev=sources.dev, problems=problems, warnings=warnings)
+
+
+def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
+    settings = draft.settings
+    bootstrap, expect = _bootstrap(draft)
+    joined = retry_join(draft, sources.interfaces)
+    return AgentConfig(
+        node_name=identity.node_name(draft, sources.host_name),
+        node_id=identity.node_id(draft),
+        node_meta=identity.node_meta(draft),
+        datacenter=identity.datacenter(draft),
+        domain=identity.domain(draft),
+        data_dir=_data_dir(draft),
+        server=draft.server,
+        bootstrap=bootstrap,
+        bootstrap_expect=expect,
+        dev_mode=draft.dev,
+        retry_join=joined,
+        retry_interval_s=_positive(draft, "retry_interval", settings.retry_interval, DEFAULT_RETRY_INTERVAL_S),
+        retry_max=_at_least_zero(draft, "retry_max", settings.retry_max),
+        rejoin_after_leave=bool(settings.rejoin_after_leave),
+        # Consul: a client that goes away is gone; a server that goes away is expected back.
+        leave_on_terminate=_given(settings.leave_on_terminate, default=not draft.server),
+        skip_leave_on_interrupt=_given(settings.skip_leave_on_interrupt, default=draft.server),
+        enable_script_checks=bool(settings.enable_script_checks),
+        enable_local_script_checks=bool(settings.enable_local_script_checks),
+        log_level=_log_level(draft),
+        log_json=bool(settings.log_json),
+        pid_file=Path(settings.pid_file) if settings.pid_file else None,
+        gossip=_gossip(draft),
+        serf=_serf(draft),
+        dns=_dns(draft),
+        origins=draft.origins,
+        warnings=tuple(draft.warnings),
+        **attrs.asdict(network(draft, sources.interfaces), recurse=False),
+    )
+
+
+def _data_dir(draft: Draft) -> Path | None:
+    given = draft.settings.data_dir
+    if draft.dev:
+        if given:
+            draft.warnings.append(f"data_dir {given} is not used: -dev keeps nothing on disk")
+        return None
+    if not given:
+        draft.problem("data_dir", "data_dir cannot be empty")
+        return None
+    path = Path(given)
+    if path.exists() and not path.is_dir():
+        draft.problem("data_dir", f'data_dir "{path}" is not a directory')
+    return path
+
+
+def _bootstrap(draft: Draft) -> tuple[bool, int]:
+    bootstrap = bool(draft.settings.bootstrap)
+    expect = draft.settings.bootstrap_expect or 0
+    if expect < 0:
+        rule = f"bootstrap_expect cannot be {expect}. Must be greater than or equal to zero"
+        draft.problem("bootstrap_expect", rule)
+    if bootstrap and not draft.server:
+        draft.problem("bootstrap", "'bootstrap = true' requires 'server = true'")
+    if expect > 0 and draft.dev:
+        draft.problem("bootstrap_expect", "'bootstrap_expect > 0' not allowed in dev mode")
+    elif expect > 0 and not draft.server:
+        draft.problem("bootstrap_expect", "'bootstrap_expect > 0' requires 'server = true'")
+    if expect > 0 and bootstrap:
+        draft.problem("bootstrap_expect", "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
+    if expect == 1:
+        draft.warnings.append("BootstrapExpect is set to 1; this is the same as Bootstrap mode.")
+    return bootstrap or expect == 1 or (draft.dev and draft.server), expect
+
+
+def _log_level(draft: Draft) -> str:
+    given = draft.settings.log_level
+    level = (given or DEFAULT_LOG_LEVEL).upper()
+    level = LOG_LEVEL_ALIASES.get(level, level)
+    if level not in LOG_LEVELS:
+        rule = f"Invalid log level: {given}. Valid log levels are: [{' '.join(LOG_LEVELS)}]"
+        draft.problem("log_level", rule)
+    return level
+
+
+def _gossip(draft: Draft) -> GossipParams:
+    base = DEV if draft.dev else attrs.evolve(LAN, dead_node_reclaim_s=DEAD_NODE_RECLAIM_S)
+    given = draft.settings.gossip_lan
+    if given is None:
+        return base
+    changes: dict[str, Any] = {}
+    for field in attrs.fields(type(given)):
+        value = getattr(given, field.name)
+        if value is None:
+            continue
+        if value <= 0:
+            draft.problem(f"gossip_lan.{field.name}", f"must be more than zero, not {value:g}")
+            continue
+        changes[field.name if isinstance(value, int) else f"{field.name}_s"] = value
+    return attrs.evolve(base, **changes)
+
+
+def _serf(draft: Draft) -> SerfParams:
+    defaults = SerfParams()
+    return attrs.evolve(
+        defaults,
+        reconnect_timeout_s=_positive(
+            draft, "reconnect_timeout", draft.settings.reconnect_timeout, defaults.reconnect_timeout_s
+        ),
+        rejoin_after_leave=bool(draft.settings.rejoin_after_leave),
+        # Consul: who owns a server's name is not put to the vote.
+        resolve_conflicts=not draft.server,
+    )
+
+
+def _dns(draft: Draft) -> DnsPolicy:
+    given = draft.settings.dns_config
+    if given is None:
+        return DnsPolicy()
+    changes: dict[str, Any] = {}
+    if given.node_ttl is not None:
+        changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
+    if given.enable_additional_node_meta_txt is not None:
+        changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
+    if given.udp_payload_bytes is not None:
+        path = "dns_config.udp_payload_bytes"
+        changes["udp_payload_bytes"] = _in_range(draft, path, given.udp_payload_bytes, *UDP_PAYLOAD_RANGE)
+    for name in ("refresh", "retry", "expire", "min_ttl"):
+        value = getattr(given.soa, name) if given.soa else None
+        if value is not None:
+            changes[f"soa_{name}_s"] = _in_range(draft, f"dns_config.soa.{name}", value, 0, MAX_SECONDS)
+    return DnsPolicy(**changes)
+
+
+def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        draft.problem(path, f"must be between {low} and {high}, not {shorten(value)}")
+    return min(max(value, low), high)
+
+
+def _positive(draft: Draft, path: str, value: float | None, default: float) -> float:
+    if value is not None and value <= 0:
+        draft.problem(path, f"{path} must be more than zero, not {value:g}s")
+    return default if value is None else value
+
+
+def _at_least_zero(draft: Draft, path: str, value: int | None) -> int:
+    if value is not None and value < 0:
+        draft.problem(path, f"{path} cannot be {value}. Must be greater than or equal to zero")
+    return value or 0
+
+
+def _given(value: bool | None, *, default: bool) -> bool:
+    return default if value is None else value

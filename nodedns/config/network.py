@@ -1,0 +1,188 @@
+"""The rules for where an agent listens and what it announces: addresses and ports.
+
+Source: Consul's error texts. One thing is stricter than Consul: a DNS or HTTP
+port above 65535 is an error, not a way of turning the service off.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+import attrs
+
+from nodedns.config.draft import Draft
+from nodedns.config.interfaces import InterfaceAddress, InterfaceLister, is_private, is_public
+from nodedns.config.schema import OFF
+from nodedns.config.templates import TemplateError, expand
+from nodedns.errors import shorten
+
+__all__ = ["Network", "is_unix", "network", "retry_join"]
+
+MAX_PORT = 65535
+DEFAULT_PORTS = {"dns": 8600, "http": 8500, "serf_lan": 8301}
+DEFAULT_BIND = "0.0.0.0"  # noqa: S104 - Consul's default
+DEFAULT_CLIENT = "127.0.0.1"
+UNIX_PREFIX = "unix://"
+
+
+@attrs.frozen(kw_only=True)
+class Network:
+    """The part of ``AgentConfig`` that is addresses and ports, under the same names."""
+
+    bind_addr: str
+    advertise_addr: str
+    client_addrs: tuple[str, ...]
+    dns_addrs: tuple[str, ...]
+    http_addrs: tuple[str, ...]
+    dns_port: int
+    http_port: int
+    serf_lan_port: int
+
+
+def network(draft: Draft, interfaces: InterfaceLister) -> Network:
+    """Return every address and port, each checked."""
+    settings = draft.settings
+    bind = _one_ip(draft, "bind_addr", settings.bind_addr, DEFAULT_BIND, interfaces)
+    clients = _addresses(draft, "client_addr", settings.client_addr, (DEFAULT_CLIENT,), interfaces)
+    if settings.client_addr is not None and not settings.client_addr.strip():
+        draft.warnings.append("client_addr is empty, client services (DNS, HTTP) will not be listening for connections")
+    own = settings.addresses
+    dns_port, http_port = _port(draft, "dns"), _port(draft, "http")
+    dns = _addresses(draft, "addresses.dns", own.dns if own else None, clients, interfaces)
+    if any(is_unix(address) for address in dns):
+        draft.problem("addresses.dns" if own and own.dns else "client_addr", "DNS address cannot be a unix socket")
+    http = _addresses(draft, "addresses.http", own.http if own else None, clients, interfaces)
+    found = Network(
+        bind_addr=bind,
+        advertise_addr=_advertise(draft, bind, interfaces),
+        client_addrs=clients,
+        dns_addrs=dns if dns_port != OFF else (),
+        http_addrs=http if http_port != OFF else (),
+        dns_port=dns_port,
+        http_port=http_port,
+        serf_lan_port=_port(draft, "serf_lan"),
+    )
+    _check_unique(draft, found)
+    return found
+
+
+def retry_join(draft: Draft, interfaces: InterfaceLister) -> tuple[str, ...]:
+    """Return the addresses to join, those of ``start_join`` behind them, templates filled in."""
+    joined: list[str] = []
+    for path, entries in (("retry_join", draft.settings.retry_join), ("start_join", draft.settings.start_join)):
+        for entry in entries or ():
+            if "provider=" in entry:
+                message = f"cloud auto-join is not in nodedns: {shorten(entry)}; name members by address"
+                draft.problem(path, message)
+            else:
+                joined += _expanded(draft, path, entry, interfaces) or ()
+    return tuple(joined)
+
+
+def is_unix(address: str) -> bool:
+    """Whether ``address`` is the path of a Unix socket."""
+    return address.startswith(UNIX_PREFIX)
+
+
+def _one_ip(draft: Draft, path: str, given: str | None, default: str, interfaces: InterfaceLister) -> str:
+    words = _expanded(draft, path, default if given is None else given, interfaces)
+    if words is None:
+        return ""
+    if not words:
+        draft.problem(path, f"{path} cannot be empty")
+    elif len(words) > 1:
+        hint = " Use 'addresses.{dns,http,https}' instead." if path == "bind_addr" else ""
+        draft.problem(path, f"{path} cannot contain multiple addresses.{hint}")
+    elif is_unix(words[0]):
+        draft.problem(path, f"{path} cannot be a unix socket")
+    elif _ip(words[0]) is None:
+        draft.problem(path, f"{path} must be an ip address, not {shorten(words[0])}")
+    else:
+        return str(_ip(words[0]))
+    return ""
+
+
+def _addresses(
+    draft: Draft, path: str, given: str | None, default: tuple[str, ...], interfaces: InterfaceLister
+) -> tuple[str, ...]:
+    if given is None:
+        return default
+    found: list[str] = []
+    for word in _expanded(draft, path, given, interfaces) or ():
+        if word == UNIX_PREFIX or not (is_unix(word) or _ip(word)):
+            draft.problem(path, f"{path}: invalid ip address: {shorten(word)}")
+        else:
+            found.append(word if is_unix(word) else str(_ip(word)))
+    return tuple(found)
+
+
+def _expanded(draft: Draft, path: str, text: str, interfaces: InterfaceLister) -> tuple[str, ...] | None:
+    """Return the words of ``text``, or ``None`` when its template is wrong, which is then reported."""
+    try:
+        return expand(text, interfaces)
+    except TemplateError as error:
+        draft.problem(path, f"{path}: {error}")
+        return None
+
+
+def _advertise(draft: Draft, bind: str, interfaces: InterfaceLister) -> str:
+    given = draft.settings.advertise_addr
+    if given is not None:
+        address = _one_ip(draft, "advertise_addr", given, "", interfaces)
+        if address and ipaddress.ip_address(address).is_unspecified:
+            draft.problem("advertise_addr", "Advertise address cannot be 0.0.0.0, :: or [::]")
+        return address
+    if not bind or not ipaddress.ip_address(bind).is_unspecified:
+        return bind
+    version, kind = (4, "private") if bind == DEFAULT_BIND else (6, "public")
+    candidates = _candidates(version, interfaces())
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        draft.problem("advertise_addr", f"No {kind} IPv{version} address found; name one with -bind or -advertise")
+    else:
+        rule = f"Multiple {kind} IPv{version} addresses found. Please configure one with 'bind' and/or 'advertise'."
+        draft.problem("advertise_addr", f"{rule} Found: {', '.join(candidates)}")
+    return ""
+
+
+def _candidates(version: int, addresses: Sequence[InterfaceAddress]) -> list[str]:
+    wanted = is_private if version == 4 else is_public
+    return [
+        str(address.ip)
+        for address in addresses
+        if address.is_up and address.ip.version == version and wanted(address.ip)
+    ]
+
+
+def _port(draft: Draft, name: str) -> int:
+    ports = draft.settings.ports
+    given = getattr(ports, name) if ports else None
+    port = DEFAULT_PORTS[name] if given is None else int(given)
+    path = f"ports.{name}"
+    if port > MAX_PORT:
+        draft.problem(path, f"{path} cannot be {port}; a port is at most {MAX_PORT}")
+    elif name == "serf_lan" and port <= 0:
+        draft.problem(path, f"{path} cannot be {port}; gossip must have a port")
+    return port if 0 < port <= MAX_PORT else OFF
+
+
+def _check_unique(draft: Draft, found: Network) -> None:
+    used: dict[tuple[str, int], str] = {}
+    listeners = [("DNS", "ports.dns", address, found.dns_port) for address in found.dns_addrs]
+    listeners += [("HTTP", "ports.http", address, found.http_port) for address in found.http_addrs]
+    listeners += [("Serf LAN", "ports.serf_lan", found.bind_addr, found.serf_lan_port)]
+    for service, path, address, port in listeners:
+        where = (address, 0 if is_unix(address) else port)
+        if port != OFF and where in used:
+            shown = address if is_unix(address) else f"{address}:{port}"
+            draft.problem(path, f"{service} address {shown} already configured for {used[where]}")
+        used[where] = service
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None

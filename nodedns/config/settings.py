@@ -1,0 +1,180 @@
+# ruff: noqa: RUF009 - _key makes an attrs field, which is no mutable default
+"""``Settings``: every key that a configuration file may hold, with Consul's names, types and one line each.
+
+One file, or the flags, is one ``Settings`` in which everything may be missing;
+``merge`` lays a later one over an earlier one by Consul's rules: scalars are
+replaced, lists appended, maps and blocks merged key by key. A key is one
+field here; ``converter`` reads the types, ``docs/config.rst`` and ``conf.d``
+are tested against the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NewType, get_args, get_type_hints
+
+import attrs
+
+__all__ = [
+    "AddressSettings",
+    "DnsSettings",
+    "GossipSettings",
+    "PortSettings",
+    "Seconds",
+    "Settings",
+    "SoaSettings",
+    "block_classes",
+    "key_docs",
+    "leaves",
+    "merge",
+]
+
+Seconds = NewType("Seconds", float)
+"""A duration, written ``"1m30s"`` in files."""
+
+
+def _key(doc: str) -> Any:  # noqa: ANN401 - as attrs.field itself
+    return attrs.field(default=None, metadata={"doc": doc})
+
+
+@attrs.frozen(kw_only=True)
+class AddressSettings:
+    """Where single services listen, instead of ``client_addr``."""
+
+    dns: str | None = _key("IPs to serve DNS on, separated by blanks.")
+    http: str | None = _key("IPs and unix:// paths to serve HTTP on, separated by blanks.")
+
+
+@attrs.frozen(kw_only=True)
+class PortSettings:
+    """The ports."""
+
+    dns: int | None = _key("DNS over UDP and TCP; -1 turns it off.")
+    http: int | None = _key("The HTTP API; -1 turns it off.")
+    serf_lan: int | None = _key("Gossip over UDP and TCP.")
+
+
+@attrs.frozen(kw_only=True)
+class GossipSettings:
+    """How members watch each other and spread the news."""
+
+    gossip_interval: Seconds | None = _key("Queued news is sent this often.")
+    gossip_nodes: int | None = _key("How many members get each round of news.")
+    probe_interval: Seconds | None = _key("One member is probed this often.")
+    probe_timeout: Seconds | None = _key("How long a probed member may take to answer.")
+    retransmit_mult: int | None = _key("Scales how often a piece of news is sent on.")
+    suspicion_mult: int | None = _key("Scales how long a silent member stays suspected before it counts as failed.")
+
+
+@attrs.frozen(kw_only=True)
+class SoaSettings:
+    """The numbers of the zone's SOA record, in seconds."""
+
+    refresh: int | None = _key("How often a secondary looks for changes.")
+    retry: int | None = _key("How soon a secondary tries again.")
+    expire: int | None = _key("How long a secondary may answer without its primary.")
+    min_ttl: int | None = _key("How long a negative answer may be cached.")
+
+
+@attrs.frozen(kw_only=True)
+class DnsSettings:
+    """How DNS answers are made."""
+
+    node_ttl: Seconds | None = _key("TTL of a node's records.")
+    enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
+    soa: SoaSettings | None = _key("The numbers of the SOA record.")
+    udp_payload_bytes: int | None = _key("Largest DNS reply over UDP; nodedns's own key.")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """One source's keys; ``None`` is a key that it does not set."""
+
+    node_name: str | None = _key("This agent's name in the cluster.")
+    node_id: str | None = _key("This agent's UUID.")
+    node_meta: dict[str, str] | None = _key("Facts about this node, shown by HTTP and as TXT in DNS.")
+    datacenter: str | None = _key("The datacenter that this agent is in.")
+    domain: str | None = _key("The DNS zone that the agent answers for.")
+    data_dir: str | None = _key("Where the agent keeps what it must know after a restart.")
+    server: bool | None = _key("Whether this agent is a server.")
+    bootstrap: bool | None = _key("Whether this server is the whole cluster.")
+    bootstrap_expect: int | None = _key("How many servers must have met before the cluster counts as known.")
+    bind_addr: str | None = _key("IP to gossip on.")
+    advertise_addr: str | None = _key("IP that the others are told.")
+    client_addr: str | None = _key("IPs and unix:// paths to serve DNS and HTTP on, separated by blanks.")
+    addresses: AddressSettings | None = _key("Where single services listen.")
+    ports: PortSettings | None = _key("The ports.")
+    retry_join: list[str] | None = _key("Members to join at start, tried until one answers.")
+    start_join: list[str] | None = _key("Older name of retry_join.")
+    retry_interval: Seconds | None = _key("Pause between two tries of retry_join.")
+    retry_max: int | None = _key("Tries of retry_join before the agent gives up; 0 for no end.")
+    rejoin_after_leave: bool | None = _key("Whether a restart after a graceful leave joins again.")
+    reconnect_timeout: Seconds | None = _key("A failed member is forgotten after this long.")
+    leave_on_terminate: bool | None = _key("Whether SIGTERM leaves the cluster gracefully.")
+    skip_leave_on_interrupt: bool | None = _key("Whether SIGINT stops without leaving.")
+    enable_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
+    enable_local_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
+    log_level: str | None = _key("trace, debug, info, warn or error.")
+    log_json: bool | None = _key("Whether each log line is one JSON object.")
+    pid_file: str | None = _key("File that holds the process id while the agent runs.")
+    gossip_lan: GossipSettings | None = _key("How members watch each other.")
+    dns_config: DnsSettings | None = _key("How DNS answers are made.")
+
+
+def merge(earlier: Settings, later: Settings) -> Settings:
+    """Return ``earlier`` with ``later`` laid over it by Consul's rules."""
+    return Settings(**_merged_fields(earlier, later))
+
+
+def _merged_fields(earlier: attrs.AttrsInstance, later: attrs.AttrsInstance) -> dict[str, Any]:
+    return {name: _merged(getattr(earlier, name), getattr(later, name)) for name in _names(later)}
+
+
+def _merged(earlier: Any, later: Any) -> Any:  # noqa: ANN401 - any field's value
+    if earlier is None or later is None:
+        return earlier if later is None else later
+    if isinstance(later, list):
+        return [*earlier, *later]
+    if isinstance(later, dict):
+        return {**earlier, **later}
+    if attrs.has(type(later)):
+        return type(later)(**_merged_fields(earlier, later))
+    return later
+
+
+def leaves(block: attrs.AttrsInstance, prefix: str = "") -> Iterator[str]:
+    """Return the dotted path of every key that ``block`` sets; a map is one key."""
+    for name in _names(block):
+        value = getattr(block, name)
+        if value is None:
+            continue
+        if attrs.has(type(value)):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def block_classes(cls: type) -> Mapping[str, type]:
+    """Return the keys of ``cls`` that are blocks, each with its class."""
+    hints = get_type_hints(cls)
+    return {
+        name: kind
+        for name, hint in hints.items()
+        for kind in get_args(hint)
+        if isinstance(kind, type) and attrs.has(kind)
+    }
+
+
+def key_docs(cls: type = Settings, prefix: str = "") -> dict[str, str]:
+    """Return every key there is, by dotted path, blocks included, with its line."""
+    docs: dict[str, str] = {}
+    blocks = block_classes(cls)
+    for field in attrs.fields(cls):
+        docs[f"{prefix}{field.name}"] = field.metadata["doc"]
+        if field.name in blocks:
+            docs |= key_docs(blocks[field.name], f"{prefix}{field.name}.")
+    return docs
+
+
+def _names(block: attrs.AttrsInstance) -> list[str]:
+    return [field.name for field in attrs.fields(type(block))]
