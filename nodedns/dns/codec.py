@@ -265,14 +265,9 @@ def _opt_of(edns: Edns | None, answer: Answer, payload_bytes: int) -> bytes:
 
 
 class _Buffer(dnslib.DNSBuffer):  # type: ignore[misc] # dnslib has no type hints
-    """dnslib's buffer, told to forget names that were cut off or lie out of a pointer's reach."""
+    """dnslib's buffer, told to forget names that lie out of a pointer's reach."""
 
     names: dict[Labels, int]
-
-    def cut(self, length: int) -> None:
-        del self.data[length:]
-        self.offset = length
-        self.names = {name: offset for name, offset in self.names.items() if offset < length}
 
     def encode_name(self, name: dnslib.DNSLabel) -> None:
         super().encode_name(name)
@@ -321,7 +316,8 @@ class _Writer:
             record.pack(self._buffer)
             if len(self._buffer.data) > self._limit_bytes:
                 self.is_truncated = True
-                self._buffer.cut(record_start if self._is_cut_between_records else start)
+                # Names in what is cut off stay known to the buffer; nothing is added after this.
+                del self._buffer.data[record_start if self._is_cut_between_records else start :]
                 return added if self._is_cut_between_records else 0
         return len(rrset.rdatas)
 

@@ -90,7 +90,7 @@ FORMERR = {
     "pointer to itself": message(b"\xc0\x0c\0\1\0\1"),
     "pointer into the header": message(b"\xc0\x00\0\1\0\1"),
     "unknown label type": message(b"\x40consul\0\0\1\0\1"),
-    "name of 256 bytes": message(b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 2 + b"\x3f" + b"a" * 63 + b"\0\0\1\0\1"),
+    "name of 256 bytes": message((b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"a" * 62 + b"\0\0\1\0\1"),
     "ixfr whose soa is cut off": message(b"\x06consul\0\0\xfb\0\1\xc0\x0c", counts=(1, 0, 1, 0)),
     "ixfr whose soa has no end": message(b"\x06consul\0\0\xfb\0\1\x03abc", counts=(1, 0, 1, 0)),
     "ixfr whose soa data is cut off": message(
@@ -284,6 +284,7 @@ def edns_query(name: str, rtype: str, payload: int | None) -> dns.message.Messag
         (5, (None, 1232), False),
         (4, (512, 1232), True),
         (5, (512, 1232), False),
+        (4, (0, 1232), True),
         (5, (0, 1232), False),
         (5, (600, 1232), True),
         (11, (1232, 1232), True),
@@ -304,6 +305,18 @@ def test_udp_reply_keeps_to_the_lesser_size_and_whole_sets(
         sum(len(rrset) for rrset in reply.answer),
     )
     assert (payload is None) == (reply.edns < 0)
+
+
+@pytest.mark.parametrize("length", range(425, 460))
+def test_reply_is_cut_as_soon_as_it_would_not_fit_with_its_opt(make_context: MakeContext, length: int) -> None:
+    meta = {"rfc1035-": "v" * length}
+    there = make_context((NodeRegistered(ExternalNode(NodeName("w"), "", "10.0.0.1", {}, meta)),))
+    reply = respond(
+        message(b"\1w\4node\x06consul\0\0\x10\0\1" + b"\0\0\x29\2\0" + bytes(6), counts=(1, 0, 0, 1)), there
+    )
+    assert isinstance(reply, Reply)
+    whole = 12 + 19 + 12 + length + 2 + 11  # header, question, record with two string lengths, OPT
+    assert (whole > 512, True) == (reply.is_truncated, len(reply.wire) <= 512)
 
 
 def test_truncated_reply_keeps_the_sets_that_fit_and_opt(ask: Ask, make_context: MakeContext) -> None:
