@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -58,8 +59,8 @@ def test_pattern_does_not_match_as_in_re2(pattern: str, text: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(a)\1", "(?P=name)", "a**", "a{2}{3}", "*a", "(a", "a)", "[a", "[z-a]",
-        r"\Z", r"\pL", "a{1001}", "a{2,1}", "[[:no:]]", r"\x{110000}", "\\", "(?P<a b>c)", "(?x)a", r"[a-\d]", "(?",
+        "(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(a)\1", "(?P=name)", "a**", "a{2}{3}", "*a", "(a", "a)", "[a",
+        "[z-a]", r"\Z", r"\pL", "a{1001}", "a{2,1}", "[[:no:]]", r"\x{110000}", "\\", "(?P<a b>c)", "(?x)a", r"[a-\d]", "(?",
     ],
 )  # fmt: skip
 def test_what_re2_lacks_is_refused(pattern: str) -> None:
@@ -91,7 +92,5 @@ def test_whatever_both_accept_matches_as_in_python(pattern: str, text: str) -> N
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_pattern_is_compiled_or_refused(pattern: str, text: str) -> None:
-    try:
+    with contextlib.suppress(BadPattern):
         compile_pattern(pattern).search(text)
-    except BadPattern:
-        pass

@@ -1,0 +1,92 @@
+"""``StateExchange``: Serf's part of a push/pull, what it says of our state and how another's is merged.
+
+It carries the clocks, the Lamport time of every member's last intent, who has
+left, and recent user events. Merging treats each as if it had been heard by
+gossip, except that nothing is passed on.
+
+Source: Serf's delegate LocalState and MergeRemoteState (gossip-protocol 4.6).
+"""
+
+from __future__ import annotations
+
+from nodedns.errors import GossipWireError
+from nodedns.serf.lamport import Clocks
+from nodedns.serf.members import MemberTable
+from nodedns.serf.membership import Membership
+from nodedns.serf.messages import JoinIntent, LeaveIntent, SerfState, decode_state_untrusted, encode_state
+from nodedns.serf.user_events import UserEvents
+
+__all__ = ["StateExchange"]
+
+
+class StateExchange:
+    """Our state for others, and theirs for us.
+
+    Args:
+        table: The members.
+        membership: Takes intents.
+        clocks: The three clocks.
+        events: Takes and gives user events.
+    """
+
+    def __init__(self, table: MemberTable, membership: Membership, clocks: Clocks, events: UserEvents) -> None:
+        self._table = table
+        self._membership = membership
+        self._clocks = clocks
+        self._events = events
+        self.ignore_old_events = False
+        """Whether a joining push/pull delivers no user events from before it."""
+
+    def encode_local(self) -> bytes:
+        """Return our state, encoded."""
+        slots = self._events.slots()
+        return encode_state(
+            SerfState(
+                ltime=self._clocks.member.time,
+                status_ltimes={record.name: record.status_ltime for record in self._table},
+                left_members=tuple(record.name for record in self._table.left),
+                event_ltime=self._clocks.event.time,
+                # Receivers take any length, so an idle cluster need not exchange 512 empty slots.
+                events=tuple(slots) if any(slot is not None for slot in slots) else (),
+                query_ltime=self._clocks.query.time,
+            )
+        )
+
+    def merge_untrusted(self, user_state: bytes, now: float, *, is_join: bool) -> str | None:
+        """Merge another agent's encoded state; return what is wrong with it, or None.
+
+        An empty state is that of an agent without Serf, and nothing to merge.
+        """
+        if not user_state:
+            return None
+        try:
+            state = decode_state_untrusted(user_state)
+        except GossipWireError as problem:
+            return str(problem)
+        self._witness(state)
+        self._merge_intents(state, now)
+        if is_join and self.ignore_old_events:
+            self._events.raise_min_time(state.event_ltime)
+        self._events.merge(state.events)
+        return None
+
+    def _witness(self, state: SerfState) -> None:
+        clocks = self._clocks
+        for clock, ltime in (
+            (clocks.member, state.ltime),
+            (clocks.event, state.event_ltime),
+            (clocks.query, state.query_ltime),
+        ):
+            # The time sent is the one nothing has been sent at yet.
+            if ltime > 0:
+                clock.witness(ltime - 1)
+
+    def _merge_intents(self, state: SerfState, now: float) -> None:
+        # Those who left come first, so that no time raised below brings them back.
+        left = dict.fromkeys(state.left_members)
+        for name in left:
+            ltime = state.status_ltimes.get(name, 0) + 1
+            self._membership.receive_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
+        for name, ltime in state.status_ltimes.items():
+            if name not in left:
+                self._membership.receive_join(JoinIntent(ltime=ltime, node=name), now)

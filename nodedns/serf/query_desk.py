@@ -1,0 +1,138 @@
+"""``QueryDesk``: queries in and out as one part, and the vote about our own name that rests on both.
+
+It wires ``IncomingQueries``, ``OutgoingQueries``, ``Answers`` and
+``InternalQueries`` together; a query of ours is handled here like any other's,
+which also has it broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from nodedns.gossip.envelope import Keyring
+from nodedns.gossip.events import ConflictSeen
+from nodedns.gossip.timers import TimerHeap
+from nodedns.model.address import Address
+from nodedns.model.member import Member
+from nodedns.serf.broadcasts import Broadcasts
+from nodedns.serf.conflict import ConflictVote
+from nodedns.serf.events import ConflictLost, ConflictWon, NameConflict, QueryClosed, SerfEvent
+from nodedns.serf.internal_queries import CONFLICT, InternalQueries
+from nodedns.serf.lamport import LamportClock
+from nodedns.serf.members import MemberTable
+from nodedns.serf.messages import encode_message
+from nodedns.serf.outgoing_queries import EventSink, OutgoingQueries, QueryParams, QuerySink
+from nodedns.serf.params import SerfParams
+from nodedns.serf.queries import Answers, IncomingQueries
+
+__all__ = ["QueryDesk"]
+
+
+class QueryDesk:
+    """Everything about queries.
+
+    Args:
+        local: Our identity.
+        params: Limits, and whether conflicts are put to the vote.
+        clock: The query clock.
+        table: The members we know.
+        broadcasts: Where queries are queued.
+        keyring: The encryption keys, or None.
+        rng: For IDs and relays.
+        timers: For timeouts.
+        emit: Takes the events.
+        send: Sends one user message straight to an address.
+        default_timeout_s: Returns Serf's default timeout for the cluster's size.
+        on_delivered: Called with the Lamport time of each query that was for us.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: Member,
+        params: SerfParams,
+        clock: LamportClock,
+        table: MemberTable,
+        broadcasts: Broadcasts,
+        keyring: Keyring | None,
+        rng: Random,
+        timers: TimerHeap,
+        emit: Callable[[SerfEvent], None],
+        send: Callable[[bytes, Address], None],
+        default_timeout_s: Callable[[], float],
+        on_delivered: Callable[[int], None],
+    ) -> None:
+        self._local = local
+        self._resolves_conflicts = params.resolve_conflicts
+        self._emit = emit
+        self._default_timeout_s = default_timeout_s
+        self._vote: ConflictVote | None = None
+        self.has_lost_name = False
+        """Whether the vote about our own name went to another agent."""
+        limit = params.query_response_limit_bytes
+        self.incoming = IncomingQueries(
+            local_name=local.name,
+            slots=params.query_buffer_slots,
+            clock=clock,
+            table=table,
+            broadcasts=broadcasts,
+            answers=Answers(local_name=local.name, limit_bytes=limit, table=table, rng=rng, send=send),
+            internal=InternalQueries(local_name=local.name, table=table, keyring=keyring, limit_bytes=limit),
+            emit=emit,
+            on_delivered=on_delivered,
+        )
+        self.outgoing = OutgoingQueries(
+            local_name=local.name,
+            local_address=local.address,
+            limit_bytes=params.query_limit_bytes,
+            clock=clock,
+            rng=rng,
+            timers=timers,
+            emit=emit,
+        )
+
+    def ask(self, params: QueryParams, now: float) -> int:
+        """Ask everyone; events with the returned id bring acks, answers and the end.
+
+        Raises:
+            TooBig: The encoded query exceeds the limit.
+            LocalProtocolError: Too many queries are open.
+        """
+        query_id = self.outgoing.new_id()
+
+        def closed(acks: int, answers: int) -> None:
+            self._emit(QueryClosed(query_id, acks, answers))
+
+        self._ask(params, query_id, EventSink(query_id, self._emit), closed, now)
+        return query_id
+
+    def handle_conflict(self, conflict: ConflictSeen, now: float) -> None:
+        """Take that two agents claim one name; put it to the vote if it is ours."""
+        is_local = conflict.existing.name == self._local.name
+        self._emit(NameConflict(conflict.existing, conflict.claimant, is_local))
+        if not is_local or not self._resolves_conflicts or self._vote is not None:
+            return
+        vote = self._vote = ConflictVote(self._local.address)
+
+        def closed(_acks: int, _answers: int) -> None:
+            self._vote = None
+            self.has_lost_name = not vote.is_won
+            self._emit((ConflictWon if vote.is_won else ConflictLost)(vote.matching, vote.responses))
+
+        question = QueryParams(name=CONFLICT, payload=self._local.name.encode("utf-8", "surrogateescape"))
+        self._ask(question, self.outgoing.new_id(), vote, closed, now)
+
+    def _ask(
+        self,
+        params: QueryParams,
+        query_id: int,
+        sink: QuerySink,
+        on_closed: Callable[[int, int], None],
+        now: float,
+    ) -> None:
+        timeout_s = params.timeout_s or self._default_timeout_s()
+        query = self.outgoing.ask(
+            params, query_id=query_id, timeout_s=timeout_s, sink=sink, on_closed=on_closed, now=now
+        )
+        self.incoming.receive(query, encode_message(query), None, now)

@@ -1,0 +1,443 @@
+"""``Serf``: the facade of the Serf layer; a gossip core itself, wrapped around ``Swim``.
+
+Strategy: this file wires the parts together and conducts. Whatever goes into
+``Swim`` is followed by ``_settle``, which hands each of Swim's events to the
+part that it concerns; the parts emit Serf's events into one queue, past the
+snapshot. Streams are wrapped so that the same happens after each piece of data.
+
+What it does not do: I/O, clocks, or deciding anything that a part could.
+
+Source: Serf 0.9.4 and 0.10 as described in gossip-protocol section 4.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from nodedns.errors import LocalProtocolError
+from nodedns.gossip import events as gossip
+from nodedns.gossip.core import StreamExchange
+from nodedns.gossip.envelope import Envelope
+from nodedns.gossip.params import GossipParams
+from nodedns.gossip.swim import Swim
+from nodedns.gossip.timers import TimerHeap
+from nodedns.model.address import Address
+from nodedns.model.member import Member, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.serf.broadcasts import Broadcasts
+from nodedns.serf.coordinate import Coordinate
+from nodedns.serf.delegate import SerfDelegate
+from nodedns.serf.events import (
+    LocalState,
+    MemberChanged,
+    MemberChangeKind,
+    QueryReceived,
+    SerfEvent,
+)
+from nodedns.serf.inbox import Inbox
+from nodedns.serf.joining import Joins
+from nodedns.serf.lamport import Clocks
+from nodedns.serf.latency import Latency
+from nodedns.serf.leaving import Departure
+from nodedns.serf.members import MemberTable
+from nodedns.serf.membership import Membership
+from nodedns.serf.merge import MergePolicy
+from nodedns.serf.outgoing_queries import QueryParams, default_query_timeout_s
+from nodedns.serf.params import SerfParams
+from nodedns.serf.push_pull import StateExchange
+from nodedns.serf.query_desk import QueryDesk
+from nodedns.serf.settling import SettlingExchange
+from nodedns.serf.snapshot import SnapshotLog, SnapshotState
+from nodedns.serf.snapshot_writer import SnapshotWriter
+from nodedns.serf.statistics import SerfStatistics
+from nodedns.serf.tags import encode_tags
+from nodedns.serf.user_events import UserEvents
+
+__all__ = ["SERF_VERSIONS", "Serf"]
+
+SERF_VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
+"""memberlist protocols 1 to 5, 2 spoken; Serf protocols 2 to 5, 5 spoken (as the serf agent)."""
+
+_PASSED_THROUGH = (
+    gossip.StreamWanted,
+    gossip.Dropped,
+    gossip.Refuted,
+    gossip.NodeSuspected,
+    gossip.TcpOnlyAck,
+)
+
+MAX_EVENTS = 65_536
+"""Events kept for an owner that does not drain; as in ``Swim``."""
+
+
+class Serf:
+    """One member of a Serf pool, without its sockets and clock.
+
+    Satisfies ``GossipCore``: after any input or command drain
+    ``datagrams_to_send``, then ``next_event``, then re-read ``next_deadline``.
+
+    Args:
+        params: Knobs and limits of this layer.
+        gossip_params: Knobs and limits of the gossip below.
+        name: Our node name.
+        address: Our advertised address and port.
+        tags: What we announce of ourselves.
+        rng: Every random choice is drawn from it.
+        entropy: Returns that many random bytes, for nonces.
+        remembered: What a snapshot of an earlier run says; None: nothing.
+        merge_policy: Whom to refuse; None: nobody.
+        envelope: Label and encryption; None: neither.
+
+    Raises:
+        TooBig: The encoded tags exceed 512 bytes.
+    """
+
+    def __init__(  # noqa: PLR0917  # the order of the parts below, each of another type
+        self,
+        params: SerfParams,
+        gossip_params: GossipParams,
+        name: NodeName,
+        address: Address,
+        tags: Mapping[str, str],
+        rng: Random,
+        entropy: Callable[[int], bytes],
+        *,
+        remembered: SnapshotState | None = None,
+        merge_policy: MergePolicy | None = None,
+        envelope: Envelope | None = None,
+    ) -> None:
+        self._params = params
+        self._gossip_params = gossip_params
+        self._name = name
+        self._remembered = remembered or SnapshotState()
+        self._envelope = envelope or Envelope(entropy=entropy)
+        self._events: deque[SerfEvent] = deque()
+        self._timers = TimerHeap()
+        self._clocks = Clocks()
+        self._table = MemberTable(gossip_params.max_members)
+        self._broadcasts = Broadcasts(
+            gossip_params.retransmit_mult, params.min_queue_depth, gossip_params.udp_payload_bytes
+        )
+        self._latency = Latency(rng, self._emit)
+        log = SnapshotLog(
+            self._clocks,
+            self._remembered,
+            params.snapshot_min_compact_bytes,
+            rejoin_after_leave=params.rejoin_after_leave,
+        )
+        self._snapshot = SnapshotWriter(log, params.snapshot_flush_interval_s, self._timers, self._emit)
+        local = Member(name, address, encode_tags(tags), SERF_VERSIONS)
+        self._build_parts(local, rng, merge_policy)
+        self._handlers = self._gossip_handlers()
+
+    def _build_parts(self, local: Member, rng: Random, merge_policy: MergePolicy | None) -> None:
+        self._user_events = UserEvents(self._params, self._clocks.event, self._broadcasts, self._emit)
+        self._departure = Departure(
+            local_name=self._name,
+            params=self._params,
+            timers=self._timers,
+            emit=self._emit,
+            leave_gossip=self._leave_gossip,
+        )
+        self._membership = Membership(
+            local_name=self._name,
+            params=self._params,
+            clock=self._clocks.member,
+            table=self._table,
+            broadcasts=self._broadcasts,
+            timers=self._timers,
+            emit=self._emit,
+            is_local_alive=lambda: self._departure.state is LocalState.ALIVE,
+        )
+        self._state_exchange = StateExchange(self._table, self._membership, self._clocks, self._user_events)
+        delegate = SerfDelegate(
+            table=self._table,
+            broadcasts=self._broadcasts,
+            policy=merge_policy,
+            ack_payload=self._latency.ack_payload,
+            local_state=self._state_exchange.encode_local,
+        )
+        self._swim = Swim(self._gossip_params, local, delegate, rng, self._envelope)
+        self._joins = Joins(rng, self._emit, self._swim.join, self._membership.announce_join)
+        self._queries = QueryDesk(
+            local=local,
+            params=self._params,
+            clock=self._clocks.query,
+            table=self._table,
+            broadcasts=self._broadcasts,
+            keyring=self._envelope.keyring,
+            rng=rng,
+            timers=self._timers,
+            emit=self._emit,
+            send=self._swim.send_user,
+            default_timeout_s=self._default_query_timeout_s,
+            on_delivered=self._snapshot.note_query,
+        )
+        self._inbox = Inbox(
+            membership=self._membership,
+            events=self._user_events,
+            incoming=self._queries.incoming,
+            outgoing=self._queries.outgoing,
+            broadcasts=self._broadcasts,
+            max_relayed_bytes=self._params.query_response_limit_bytes,
+            send=self._swim.send_user,
+            emit=self._emit,
+        )
+
+    # --- views -------------------------------------------------------------------
+
+    @property
+    def local_state(self) -> LocalState:
+        """Where this agent is in its life."""
+        return LocalState.SHUTDOWN if self._queries.has_lost_name else self._departure.state
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Our network coordinate."""
+        return self._latency.coordinate
+
+    @property
+    def swim(self) -> Swim:
+        """The gossip core below, for its views."""
+        return self._swim
+
+    def members(self) -> list[SerfMember]:
+        """Return every member, ourselves, the left and the failed ones included, by name."""
+        return sorted((record.shown for record in self._table), key=lambda member: member.name)
+
+    def member(self, name: str) -> SerfMember | None:
+        """Return one member, or None."""
+        record = self._table.get(name)
+        return None if record is None else record.shown
+
+    def statistics(self) -> SerfStatistics:
+        """Return the counters of this moment."""
+        return SerfStatistics(
+            members=len(self._table),
+            failed=self._table.failed_count,
+            left=self._table.left_count,
+            health_score=self._swim.health_score,
+            member_time=self._clocks.member.time,
+            event_time=self._clocks.event.time,
+            query_time=self._clocks.query.time,
+            intent_queue=len(self._broadcasts.intents),
+            event_queue=len(self._broadcasts.events),
+            query_queue=len(self._broadcasts.queries),
+            coordinate_resets=self._latency.resets,
+            encrypted=self._envelope.is_encrypted,
+        )
+
+    # --- the five methods, and streams -----------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Announce ourselves, set the tickers, and try to rejoin remembered members. Drain after calling."""
+        remembered = self._remembered
+        self._clocks.member.witness(remembered.clock)
+        self._clocks.event.witness(remembered.event_clock)
+        self._clocks.query.witness(remembered.query_clock)
+        # Without a snapshot this must not shut out the events of Lamport time 0, which nobody sends.
+        self._user_events.raise_min_time(remembered.event_clock + 1)
+        self._queries.incoming.raise_min_time(remembered.query_clock + 1)
+        self._swim.start(now)
+        self._every(self._params.reap_interval_s, self._membership.reap, now)
+        self._every(self._params.reconnect_interval_s, lambda now: self._joins.reconnect(self._table, now), now)
+        self._every(
+            self._params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(self._table)), now
+        )
+        self._joins.rejoin(remembered.alive, self._name, now)
+        self._settle(now)
+
+    def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
+        """Take one datagram; never raises for what it holds. Drain after calling."""
+        self._swim.receive_datagram(data, source, now)
+        self._settle(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at ``now``. Drain after calling."""
+        self._swim.handle_timer(now)
+        self._settle(now)
+        self._timers.fire(now)
+        self._settle(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_timer`` is wanted next."""
+        mine, below = self._timers.next_deadline(), self._swim.next_deadline()
+        if mine is None or below is None:
+            return below if mine is None else mine
+        return min(mine, below)
+
+    def datagrams_to_send(self, now: float) -> list[gossip.Datagram]:
+        """Return the datagrams to send, oldest first, each once."""
+        return self._swim.datagrams_to_send(now)
+
+    def next_event(self) -> SerfEvent | None:
+        """Return the oldest event not yet taken, or None."""
+        return self._events.popleft() if self._events else None
+
+    def open_stream(self, wanted: gossip.StreamWanted, now: float) -> StreamExchange:
+        """Return the dialling side of an exchange asked for by ``wanted``. Drain after calling."""
+        exchange = self._swim.open_stream(wanted, now)
+        self._settle(now)
+        return SettlingExchange(exchange, self._settle)
+
+    def stream_failed(self, wanted: gossip.StreamWanted, reason: str, now: float) -> None:
+        """Tell that the stream could not be connected. Drain after calling."""
+        self._swim.stream_failed(wanted, reason, now)
+        self._settle(now)
+
+    def accept_stream(self, source: Address, now: float) -> StreamExchange | None:
+        """Return the answering side of a stream from ``source``; None: too many. Drain after calling."""
+        exchange = self._swim.accept_stream(source, now)
+        self._settle(now)
+        return None if exchange is None else SettlingExchange(exchange, self._settle)
+
+    # --- commands ------------------------------------------------------------------
+
+    def join(self, addresses: Sequence[Address], now: float, *, ignore_old_events: bool = True) -> int:
+        """Contact each address and join its pool; ``JoinDone`` tells the outcome. Drain after calling.
+
+        Args:
+            addresses: Whom to contact; one answer is enough.
+            now: Monotonic seconds.
+            ignore_old_events: Whether user events from before the join are not to be delivered (Consul's way).
+
+        Returns:
+            The id that ``JoinDone`` will carry.
+
+        Raises:
+            LocalProtocolError: We are leaving.
+        """
+        self._require_alive("join")
+        self._state_exchange.ignore_old_events = ignore_old_events
+        join_id = self._joins.join(addresses, now)
+        self._settle(now)
+        return join_id
+
+    def leave(self, now: float) -> None:
+        """Leave the pool gracefully; ``LeaveDone`` tells when it is over. Drain after calling.
+
+        Raises:
+            LocalProtocolError: We are leaving already.
+        """
+        self._require_alive("leave")
+        self._snapshot.note_leave(now)
+        self._departure.begin(self._membership, now)
+        self._settle(now)
+
+    def force_leave(self, name: str, now: float, *, prune: bool) -> None:
+        """Have a failed member count as left, or with ``prune`` be forgotten; a live one refutes. Drain after calling.
+
+        Raises:
+            LocalProtocolError: We are leaving.
+        """
+        self._require_alive("force_leave")
+        self._membership.announce_leave(NodeName(name), now, prune=prune)
+        self._settle(now)
+
+    def set_tags(self, tags: Mapping[str, str], now: float) -> None:
+        """Announce other tags. Drain after calling.
+
+        Raises:
+            TooBig: The encoded tags exceed 512 bytes.
+        """
+        self._swim.update_meta(encode_tags(tags), now)
+        self._settle(now)
+
+    def user_event(self, name: str, payload: bytes, now: float, *, coalesce: bool) -> None:
+        """Send a user event to everyone, ourselves included. Drain after calling.
+
+        Raises:
+            TooBig: Name and payload exceed the limit.
+        """
+        self._user_events.send(name, payload, coalesce=coalesce)
+        self._settle(now)
+
+    def query(self, params: QueryParams, now: float) -> int:
+        """Ask everyone, ourselves included; events bring acks, answers and the end. Drain after calling.
+
+        Returns:
+            The id that those events carry.
+
+        Raises:
+            TooBig: The encoded query exceeds the limit.
+        """
+        query_id = self._queries.ask(params, now)
+        self._settle(now)
+        return query_id
+
+    def respond(self, query: QueryReceived, payload: bytes, now: float) -> None:
+        """Answer a query, once and before its deadline. Drain after calling.
+
+        Raises:
+            LocalProtocolError: It was answered, or its time is over.
+            TooBig: The encoded answer exceeds the limit.
+        """
+        self._queries.incoming.respond(query, payload, now)
+
+    def rewrite_snapshot(self, now: float) -> None:
+        """Have the snapshot written anew, because a write of it failed. Drain after calling."""
+        self._snapshot.request_rewrite()
+        self._settle(now)
+
+    def _require_alive(self, what: str) -> None:
+        if self.local_state is not LocalState.ALIVE:
+            raise LocalProtocolError(f"{what} was called while {self.local_state.value}")
+
+    # --- between the parts -----------------------------------------------------------
+
+    def _default_query_timeout_s(self) -> float:
+        return default_query_timeout_s(self._gossip_params.gossip_interval_s, self._swim.alive_count())
+
+    def _leave_gossip(self, timeout_s: float, now: float) -> None:
+        self._swim.leave(timeout_s, now)
+
+    def _settle(self, now: float) -> None:
+        """Hand Swim's events to the parts until none is left; then see to what follows from them."""
+        while True:
+            while (event := self._swim.next_event()) is not None:
+                handler = self._handlers.get(type(event))
+                if handler is not None:
+                    handler(event, now)
+                elif isinstance(event, _PASSED_THROUGH):
+                    self._emit(event)
+            if not self._departure.advance(now):
+                break
+        self._snapshot.schedule(now)
+
+    # Keyed by event class; each handler takes just that class.
+    def _gossip_handlers(self) -> dict[type, Callable[[Any, float], None]]:
+        return {
+            gossip.NodeJoined: lambda event, _now: self._membership.node_joined(event.member),
+            gossip.NodeUpdated: lambda event, _now: self._membership.node_updated(event.member),
+            gossip.NodeDeparted: lambda event, now: self._membership.node_departed(event.member.name, now),
+            gossip.ConflictSeen: self._queries.handle_conflict,
+            gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
+            gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
+            gossip.PushPullMerged: self._handle_push_pull,
+            gossip.JoinFinished: self._joins.finished,
+            gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
+        }
+
+    def _handle_push_pull(self, event: gossip.PushPullMerged, now: float) -> None:
+        problem = self._state_exchange.merge_untrusted(event.user_state, now, is_join=event.is_join)
+        if problem is not None:
+            self._emit(gossip.Dropped("bad-push-pull-state", None, problem))
+
+    def _emit(self, event: SerfEvent) -> None:
+        """Queue an event, past the snapshot; an owner that never drains loses the oldest."""
+        self._snapshot.note(event)
+        if isinstance(event, MemberChanged) and event.kind is MemberChangeKind.REAP:
+            self._latency.forget(event.member.name)
+        if len(self._events) >= MAX_EVENTS:
+            self._events.popleft()
+        self._events.append(event)
+
+    def _every(self, interval_s: float, action: Callable[[float], None], now: float) -> None:
+        def tick(now: float) -> None:
+            action(now)
+            self._timers.set(now + interval_s, tick)
+
+        self._timers.set(now + interval_s, tick)
