@@ -218,6 +218,15 @@ class Agent:
             self.exit_code = exit_code
             self._stopping.set()
 
+    async def wait_member(self, name: str) -> None:
+        """Return once the member of that name is alive in our own view."""
+        while True:
+            view = self._table.view
+            member = view.member(name)
+            if member is not None and member.status is MemberStatus.ALIVE:
+                return
+            await self.wait_changed(view.index)
+
     async def leave(self) -> None:
         """Leave the pool gracefully; returns when that is over. Any number of callers may wait."""
         if not self._left.is_set():
