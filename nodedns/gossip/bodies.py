@@ -97,7 +97,11 @@ def decode_body_untrusted(cls: type[T], data: bytes | memoryview, what: str) -> 
     Raises:
         GossipWireError: Not MessagePack, not a map, or a field of the wrong kind or range.
     """
-    return decode_prefix_untrusted(cls, data, what)[0]
+    value, _ = _unpack_untrusted(data, what)
+    try:
+        return codec_of(cls).read(value)
+    except Mismatch as problem:
+        raise GossipWireError(what, 0, str(problem)) from None
 
 
 def decode_prefix_untrusted(cls: type[T], data: bytes | memoryview, what: str) -> tuple[T, int]:

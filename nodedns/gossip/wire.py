@@ -17,6 +17,7 @@ deciding what a message means. Source: memberlist 0.2.2 and 0.5.4 as observed.
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,9 @@ MAX_NESTING = 4  # real senders need 2 (a compound inside a compress); twice tha
 MAX_MESSAGES_PER_PACKET = 1024  # memberlist queues that many inbound messages and drops the rest
 MAX_INFLATED_PACKET_BYTES = 65_536  # memberlist's receive buffer: more could not have come uncompressed
 
+MAX_CACHED_MESSAGES = 4096  # claims in flight at once: Serf's own floor for a queue
+MAX_CACHED_BYTES = 1400  # memberlist's packet; a claim has under 700
+
 # * 0x0c | crc32 u32be | message
 _CRC = struct.Struct(">BI")
 # * 0x07 | count u8 | length u16be * count | parts
@@ -85,6 +89,7 @@ _DECODABLE = {
     int(number): (cls, f"{MessageType(number).name.lower().replace('_', ' ')} message")
     for number, cls in CLASS_BY_TYPE.items()
 }
+_REPEATED = frozenset((MessageType.ALIVE, MessageType.SUSPECT, MessageType.DEAD))
 
 
 # One message
@@ -108,11 +113,21 @@ def decode_message_untrusted(data: bytes) -> Message:
     number = data[0]
     if number == MessageType.USER:
         return UserData(data[1:])
-    known = _DECODABLE.get(number)
+    if number in _REPEATED and len(data) <= MAX_CACHED_BYTES:
+        return _decode_repeated(data)
+    return _decode_known(data)
+
+
+def _decode_known(data: bytes) -> Message:
+    known = _DECODABLE.get(data[0])
     if known is None:
-        raise GossipWireError("message", 0, f"unsupported type {number}")
+        raise GossipWireError("message", 0, f"unsupported type {data[0]}")
     message: Message = decode_body_untrusted(known[0], data[1:], known[1])
     return message
+
+
+# Gossip hears each claim many times over, byte for byte; messages are frozen, so one value serves for all.
+_decode_repeated = functools.lru_cache(maxsize=MAX_CACHED_MESSAGES)(_decode_known)
 
 
 # Wrappings
