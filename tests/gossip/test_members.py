@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
@@ -30,7 +31,7 @@ VSN = bytes([1, 5, 2, 2, 5, 5])
 ME = NodeName("me")
 
 
-def alive(node: str = "n1", incarnation: int = 1, host: int = 1, port: int = 7946, **changes: object) -> Alive:
+def alive(node: str = "n1", incarnation: int = 1, host: int = 1, port: int = 7946, **changes: Any) -> Alive:
     claim = Alive(incarnation, node, bytes([10, 0, 0, host]), port, b"\xff\x80", VSN)
     return attrs.evolve(claim, **changes)
 
@@ -83,9 +84,9 @@ def test_alive_with_incarnation_zero_is_never_accepted() -> None:
         ({"node": "n" * 600}, "bad-name"),
     ],
 )
-def test_unusable_alive_is_ignored_as_a_fault(changes: dict[str, object], reason: str) -> None:
+def test_unusable_alive_is_ignored_as_a_fault(changes: dict[str, Any], reason: str) -> None:
     members = table()
-    assert members.apply_alive(alive(**changes), 0.0) == (Ignored(reason, is_fault=True),)  # type: ignore[arg-type]
+    assert members.apply_alive(alive(**changes), 0.0) == (Ignored(reason, is_fault=True),)
     assert len(members) == 1
 
 
@@ -139,9 +140,7 @@ def test_confirmation_from_another_member_is_passed_on_and_a_repeat_is_not() -> 
     members.apply_suspect(Suspect(1, "n1", "n2"), 0.0)
     start_suspicion(members, "n1", "n2", 0.0)
     confirmation = Suspect(1, "n1", "n3")
-    assert [Rebroadcast(confirmation), Confirm(row_of(members, "n1"))] == list(
-        members.apply_suspect(confirmation, 1.0)
-    )
+    assert [Rebroadcast(confirmation), Confirm(row_of(members, "n1"))] == list(members.apply_suspect(confirmation, 1.0))
     assert members.apply_suspect(confirmation, 1.0) == (Ignored("already-known"),)
 
 

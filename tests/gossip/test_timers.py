@@ -30,7 +30,11 @@ def test_cancelled_timer_never_fires_and_is_no_deadline() -> None:
 def test_action_may_set_a_timer_that_is_already_due() -> None:
     heap = TimerHeap()
     fired: list[str] = []
-    heap.set(1.0, lambda now: heap.set(now, lambda _now: fired.append("second")) and None)
+
+    def set_another(now: float) -> None:
+        heap.set(now, lambda _now: fired.append("second"))
+
+    heap.set(1.0, set_another)
     heap.fire(1.0)
     assert fired == ["second"]
 
@@ -46,7 +50,12 @@ def test_cancelling_many_from_within_an_action_keeps_the_others() -> None:
     heap = TimerHeap()
     fired: list[str] = []
     doomed = [heap.set(2.0, lambda _now: fired.append("doomed")) for _ in range(4 * SWEEP_ABOVE_ENTRIES)]
-    heap.set(1.0, lambda _now: [timer.cancel() for timer in doomed] and None)
+
+    def cancel_all(_now: float) -> None:
+        for timer in doomed:
+            timer.cancel()
+
+    heap.set(1.0, cancel_all)
     heap.set(2.0, lambda _now: fired.append("kept"))
     heap.fire(2.0)
     assert fired == ["kept"]

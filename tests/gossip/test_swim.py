@@ -1,0 +1,533 @@
+"""Conversations between gossip cores, their datagrams and streams carried by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodedns.errors import LocalProtocolError
+from nodedns.gossip.core import StreamExchange
+from nodedns.gossip.delegate import NullDelegate
+from nodedns.gossip.envelope import Envelope, Keyring
+from nodedns.gossip.events import (
+    ConflictSeen,
+    Datagram,
+    Dropped,
+    GossipEvent,
+    JoinFinished,
+    LeaveFinished,
+    NodeDeparted,
+    NodeJoined,
+    NodeSuspected,
+    NodeUpdated,
+    PingCompleted,
+    PushPullMerged,
+    Refuted,
+    StreamWanted,
+    UserMessage,
+)
+from nodedns.gossip.messages import (
+    Ack,
+    Alive,
+    Dead,
+    IndirectPing,
+    Message,
+    Nack,
+    Ping,
+    PushPullNode,
+    Suspect,
+    UserData,
+)
+from nodedns.gossip.params import LAN, GossipParams
+from nodedns.gossip.swim import Swim
+from nodedns.gossip.wire import decode_packet_untrusted, encode_compound, encode_message, encode_push_pull
+from nodedns.model.address import Address
+from nodedns.model.member import Member, NodeState, Versions
+from nodedns.model.names import NodeName
+
+VSN = bytes([1, 5, 2, 2, 5, 5])
+STRANGER = Address(bytes([10, 9, 9, 9]), 7946)
+EventT = TypeVar("EventT")
+
+
+def address(host: int) -> Address:
+    return Address(bytes([10, 0, 0, host]), 7946)
+
+
+class Peer:
+    """One core, and what came out of it."""
+
+    def __init__(self, host: int, params: GossipParams = LAN, envelope: Envelope | None = None, name: str = "") -> None:
+        self.address = address(host)
+        self.name = NodeName(name or f"n{host}")
+        member = Member(self.name, self.address, b"\xff\x80", Versions(VSN))
+        self.core = Swim(params, member, NullDelegate(), Random(host), envelope or Envelope())
+        self.sent: list[Datagram] = []
+        self.events: list[GossipEvent] = []
+        self.core.start(0.0)
+        self.drain(0.0)
+
+    def drain(self, now: float) -> None:
+        self.sent += self.core.datagrams_to_send(now)
+        while (event := self.core.next_event()) is not None:
+            self.events.append(event)
+
+    def hear(self, message: Message, source: Address = STRANGER, now: float = 1.0) -> None:
+        self.core.receive_datagram(encode_message(message), source, now)
+        self.drain(now)
+
+    def run(self, until: float) -> None:
+        while (deadline := self.core.next_deadline()) is not None and deadline <= until:
+            self.core.handle_timer(deadline)
+            self.drain(deadline)
+
+    def said(self) -> list[tuple[Message, Address]]:
+        """Return and forget every message sent, with where it went."""
+        said = [
+            (message, datagram.destination)
+            for datagram in self.sent
+            for message in decode_packet_untrusted(datagram.payload, _no_bad)
+        ]
+        self.sent.clear()
+        return said
+
+    def told(self, kind: type[EventT]) -> list[EventT]:
+        """Return every event of one kind so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def state_of(self, name: str) -> NodeState | None:
+        found = self.core.node(name)
+        return found[1] if found else None
+
+    def knows(self, *hosts: int) -> Peer:
+        for host in hosts:
+            self.hear(alive(host), now=0.0)
+        self.said()
+        self.events.clear()
+        return self
+
+
+def _no_bad(problem: Exception) -> None:
+    raise AssertionError(problem)
+
+
+def alive(host: int, incarnation: int = 1, name: str = "") -> Alive:
+    return Alive(incarnation, name or f"n{host}", address(host).packed, 7946, b"\xff\x80", VSN)
+
+
+def carry(dialler: Peer, listener: Peer, now: float = 1.0, chunk: int = 65536) -> None:
+    """Carry every stream that the dialler wants to the listener, in pieces of ``chunk`` bytes."""
+    for wanted in dialler.told(StreamWanted):
+        dialler.events.remove(wanted)
+        assert wanted.address == listener.address
+        ours = dialler.core.open_stream(wanted, now)
+        theirs = listener.core.accept_stream(dialler.address, now)
+        assert theirs is not None
+        pour(ours, theirs, now, chunk)
+        pour(theirs, ours, now, chunk)
+        assert (ours.finished, theirs.finished) == (True, True)
+    dialler.drain(now)
+    listener.drain(now)
+
+
+def pour(source: StreamExchange, sink: StreamExchange, now: float, chunk: int) -> None:
+    data = source.data_to_send()
+    for start in range(0, len(data), chunk):
+        sink.receive_data(data[start : start + chunk], now)
+
+
+def ask(listener: Peer, request: bytes, now: float = 1.0) -> tuple[StreamExchange, bytes]:
+    """Send raw bytes to a listener's stream; return the exchange and the answer."""
+    exchange = listener.core.accept_stream(STRANGER, now)
+    assert exchange is not None
+    exchange.receive_data(request, now)
+    answer = exchange.data_to_send()
+    listener.drain(now)
+    return exchange, answer
+
+
+# --- joining ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [65536, 1])
+def test_join_makes_both_sides_know_each_other(chunk: int) -> None:
+    one, two = Peer(1), Peer(2)
+    join_id = one.core.join(two.address, 1.0)
+    one.drain(1.0)
+    carry(one, two, chunk=chunk)
+    assert one.told(JoinFinished) == [JoinFinished(join_id, two.address, "")]
+    assert (one.state_of("n2"), two.state_of("n1")) == (NodeState.ALIVE, NodeState.ALIVE)
+    assert two.told(PushPullMerged) == [PushPullMerged(b"", is_join=True)]
+
+
+def test_join_is_passed_on_to_the_others_by_gossip() -> None:
+    no_probes = attrs.evolve(LAN, probe_interval_s=1000.0)
+    one, two, three = Peer(1), Peer(2, no_probes).knows(3), Peer(3).knows(2)
+    one.core.join(two.address, 1.0)
+    one.drain(1.0)
+    carry(one, two)
+    two.run(2.0)
+    for message, destination in two.said():
+        if destination == three.address:
+            three.hear(message, two.address, 2.0)
+    assert three.state_of("n1") == NodeState.ALIVE
+
+
+def test_join_of_nobody_fails_with_the_reason() -> None:
+    one = Peer(1)
+    join_id = one.core.join(address(2), 1.0)
+    one.drain(1.0)
+    one.core.stream_failed(one.told(StreamWanted)[0], "ECONNREFUSED: Connection refused", 1.0)
+    one.drain(1.0)
+    assert one.told(JoinFinished) == [JoinFinished(join_id, address(2), "ECONNREFUSED: Connection refused")]
+
+
+def test_stream_cut_before_the_answer_fails_the_join() -> None:
+    one = Peer(1)
+    one.core.join(address(2), 1.0)
+    one.drain(1.0)
+    exchange = one.core.open_stream(one.told(StreamWanted)[0], 1.0)
+    exchange.receive_data(b"", 1.0)
+    exchange.abort("again", 1.0)
+    one.drain(1.0)
+    assert ["the peer closed the stream before it had answered"] == [done.error for done in one.told(JoinFinished)]
+
+
+def test_restarted_member_refutes_the_death_it_is_shown() -> None:
+    old = Peer(2).knows(1)
+    old.hear(Dead(1, "n1", "n2"), now=2.0)
+    fresh = Peer(1)
+    fresh.core.join(old.address, 3.0)
+    fresh.drain(3.0)
+    carry(fresh, old, 3.0)
+    assert fresh.core.incarnation == 2
+    assert [Refuted(NodeName("n1"), 2)] == fresh.told(Refuted)
+    fresh.run(3.5)
+    for message, destination in fresh.said():
+        if destination == old.address:
+            old.hear(message, fresh.address, 3.5)
+    assert old.state_of("n1") == NodeState.ALIVE
+
+
+def test_one_incompatible_node_abandons_the_whole_merge() -> None:
+    one = Peer(1)
+    bad = PushPullNode("n3", address(3).packed, 7946, b"", 1, 0, bytes([1, 5, 2, 2, 2, 2]))
+    good = PushPullNode("n2", address(2).packed, 7946, b"", 1, 0, VSN)
+    _, answer = ask(one, encode_push_pull(header_join=True, nodes=[good, bad], user_state=b""))
+    assert answer
+    assert one.state_of("n2") is None
+    assert ["push-pull-refused"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+def test_delegate_may_refuse_a_join_but_still_answers_it() -> None:
+    class Refusing:
+        def __init__(self) -> None:
+            self._rest = NullDelegate()
+            self.ack_payload = self._rest.ack_payload
+            self.broadcasts = self._rest.broadcasts
+            self.local_state: Callable[..., bytes] = self._rest.local_state
+            self.refuse_alive = self._rest.refuse_alive
+
+        def refuse_merge(self, members: object) -> str | None:
+            del members
+            return "part of wrong datacenter"
+
+    core = Swim(LAN, Member(NodeName("n1"), address(1), b"", Versions(VSN)), Refusing(), Random(1), Envelope())
+    core.start(0.0)
+    exchange = core.accept_stream(STRANGER, 1.0)
+    assert exchange is not None
+    nodes = [PushPullNode("n2", address(2).packed, 7946, b"", 1, 0, VSN)]
+    exchange.receive_data(encode_push_pull(header_join=True, nodes=nodes, user_state=b""), 1.0)
+    assert exchange.data_to_send()
+    assert core.node("n2") is None
+
+
+# --- pings ---------------------------------------------------------------------------
+
+
+def test_ping_is_acked_to_the_address_it_names_else_to_its_source() -> None:
+    one = Peer(1)
+    one.hear(Ping(7, "n1", address(5).packed, 7000, "n5"))
+    one.hear(Ping(8, ""))
+    assert [(Ack(7), Address(address(5).packed, 7000)), (Ack(8), STRANGER)] == [
+        (message, where) for message, where in one.said() if isinstance(message, Ack)
+    ]
+
+
+def test_ping_for_another_node_is_not_answered() -> None:
+    one = Peer(1)
+    one.said()
+    one.hear(Ping(7, "zzz"))
+    assert one.said() == []
+    assert ["ping-for-other-node"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+def test_probe_and_ack_complete_with_a_round_trip_time() -> None:
+    one, two = Peer(1).knows(2), Peer(2).knows(1)
+    pings: list[Message] = []
+    while not pings:
+        sent_at = one.core.next_deadline() or 0.0
+        one.run(sent_at)
+        pings = [message for message, _ in one.said() if isinstance(message, Ping)]
+    two.hear(pings[0], one.address, sent_at + 0.1)
+    (ack,) = [message for message, _ in two.said() if isinstance(message, Ack)]
+    one.hear(ack, two.address, sent_at + 0.25)
+    (done,) = one.told(PingCompleted)
+    assert done.member.name == "n2"
+    assert done.rtt_s == pytest.approx(0.25)
+
+
+def test_indirect_ping_with_port_zero_means_our_own_port() -> None:
+    one = Peer(1)
+    one.said()
+    one.hear(IndirectPing(5, address(2).packed, 0, "n2", nack=True), address(9))
+    assert [address(2)] == [where for message, where in one.said() if isinstance(message, Ping)]
+    one.run(3.0)
+    assert (Nack(5), address(9)) in one.said()
+
+
+def test_broadcasts_ride_along_with_an_ack_within_the_packet_budget() -> None:
+    one = Peer(1)
+    for host in range(2, 60):
+        one.hear(alive(host), now=0.5)
+    one.sent.clear()
+    one.hear(Ping(1, "n1"))
+    (datagram,) = one.sent
+    assert len(datagram.payload) <= LAN.udp_payload_bytes
+    kinds = {type(message) for message, _ in one.said()}
+    assert kinds == {Ack, Alive}
+
+
+# --- failure and refutation --------------------------------------------------------------
+
+
+def test_silent_member_is_suspected_then_dead_within_the_bounds() -> None:
+    one = Peer(1).knows(2)
+    one.run(30.0)
+    assert one.state_of("n2") in (NodeState.DEAD, None)
+    (suspected,) = one.told(NodeSuspected)
+    (departed,) = one.told(NodeDeparted)
+    assert (suspected.accuser, departed.accuser, departed.state) == ("n1", "n1", NodeState.DEAD)
+
+
+def test_accused_member_refutes_with_a_higher_incarnation_and_loses_health() -> None:
+    one = Peer(1).knows(2)
+    one.hear(Suspect(4, "n1", "n2"), now=1.0)
+    assert (one.core.incarnation, one.core.health_score) == (5, 1)
+    one.run(1.5)
+    assert any(isinstance(message, Alive) and message.incarnation == 5 for message, _ in one.said())
+
+
+def test_refutation_in_time_cancels_the_death() -> None:
+    one = Peer(1, attrs.evolve(LAN, probe_interval_s=1000.0)).knows(2)
+    one.hear(Suspect(1, "n2", "n3"), now=1.0)
+    one.hear(alive(2, incarnation=2), now=2.0)
+    one.run(20.0)
+    assert one.state_of("n2") == NodeState.ALIVE
+    assert one.told(NodeDeparted) == []
+
+
+def test_confirmations_bring_the_death_forward() -> None:
+    params = attrs.evolve(LAN, probe_interval_s=1000.0, suspicion_mult=4)
+    slow = Peer(1, attrs.evolve(params, probe_interval_s=1.0, probe_timeout_s=0.5, indirect_checks=0)).knows(2, 3, 4, 5)
+    slow.hear(Suspect(1, "n2", "n3"), now=0.0)
+    slow.hear(Suspect(1, "n2", "n4"), now=0.0)
+    slow.hear(Suspect(1, "n2", "n5"), now=0.0)
+    slow.run(3.99)
+    assert "n2" not in [departed.member.name for departed in slow.told(NodeDeparted)]
+    slow.run(4.01)
+    assert "n2" in [departed.member.name for departed in slow.told(NodeDeparted)]
+
+
+# --- leaving, updates, conflicts, user messages ------------------------------------------------
+
+
+def test_leave_is_gossiped_to_the_limit_and_then_finished() -> None:
+    one = Peer(1).knows(2)
+    one.core.leave(5.0, 1.0)
+    one.drain(1.0)
+    assert one.told(LeaveFinished) == []
+    one.run(4.0)
+    assert one.told(LeaveFinished) == [LeaveFinished(timed_out=False)]
+    assert any(message == Dead(1, "n1", "n1") for message, _ in one.said())
+
+
+def test_leave_alone_is_finished_at_once_and_once_only() -> None:
+    one = Peer(1)
+    one.core.leave(5.0, 1.0)
+    one.drain(1.0)
+    one.run(20.0)
+    assert one.told(LeaveFinished) == [LeaveFinished(timed_out=False)]
+    with pytest.raises(LocalProtocolError):
+        one.core.leave(5.0, 30.0)
+
+
+def test_leave_that_nobody_hears_ends_by_its_timeout() -> None:
+    one = Peer(1, attrs.evolve(LAN, gossip_interval_s=1000.0, probe_interval_s=1000.0)).knows(2)
+    one.core.leave(5.0, 1.0)
+    one.run(6.0)
+    assert one.told(LeaveFinished) == [LeaveFinished(timed_out=True)]
+
+
+def test_member_that_left_still_answers_pings_and_is_not_refuted_back() -> None:
+    one = Peer(1).knows(2)
+    one.core.leave(5.0, 1.0)
+    one.hear(Dead(1, "n1", "n2"), now=2.0)
+    one.hear(Ping(9, "n1"), now=2.0)
+    assert one.core.incarnation == 1
+    assert Ack(9) in [message for message, _ in one.said()]
+
+
+def test_new_metadata_is_announced_with_a_higher_incarnation() -> None:
+    one = Peer(1).knows(2)
+    one.core.update_meta(b"\xff\x81", 1.0)
+    one.drain(1.0)
+    assert [b"\xff\x81"] == [event.member.meta for event in one.told(NodeUpdated)]
+    one.run(1.5)
+    claims = [message for message, _ in one.said() if isinstance(message, Alive) and message.node == "n1"]
+    assert {(claim.incarnation, claim.meta) for claim in claims} == {(2, b"\xff\x81")}
+
+
+def test_other_members_claims_are_passed_on_byte_for_byte() -> None:
+    mapped = bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 3])
+    claim = Alive(6, "n3", mapped, 7946, b"\xff\x82meta", VSN)
+    one = Peer(1).knows(2)
+    one.hear(claim)
+    one.run(1.5)
+    assert claim in [message for message, _ in one.said()]
+
+
+def test_alive_with_port_zero_gets_our_own_port() -> None:
+    one = Peer(1)
+    one.hear(attrs.evolve(alive(2), port=0))
+    found = one.core.node("n2")
+    assert found is not None
+    assert found[0].address.port == 7946
+
+
+def test_claim_of_a_live_name_from_elsewhere_is_told_as_a_conflict() -> None:
+    one = Peer(1).knows(2)
+    one.hear(alive(7, incarnation=9, name="n2"))
+    (conflict,) = one.told(ConflictSeen)
+    assert (conflict.existing.address, conflict.claimant.address) == (address(2), address(7))
+
+
+def test_user_messages_come_through_from_datagrams_and_streams() -> None:
+    one = Peer(1)
+    one.hear(UserData(b"\x03event"))
+    exchange, answer = ask(one, bytes([8]) + b"\x81\xaaUserMsgLen\x02" + b"hi")
+    assert (exchange.finished, answer) == (True, b"")
+    assert [b"\x03event", b"hi"] == [message.payload for message in one.told(UserMessage)]
+
+
+# --- hostile input ------------------------------------------------------------------------
+
+
+def test_good_parts_of_a_packet_count_though_others_are_bad() -> None:
+    one = Peer(1)
+    packet = encode_compound([b"\xee bad", encode_message(alive(2))])
+    one.core.receive_datagram(packet, STRANGER, 1.0)
+    one.drain(1.0)
+    assert one.state_of("n2") == NodeState.ALIVE
+    assert ["bad-message"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+def test_streams_are_bounded_and_a_finished_one_makes_room() -> None:
+    one = Peer(1, attrs.evolve(LAN, max_streams=2))
+    first, second = (one.core.accept_stream(STRANGER, 1.0) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert one.core.accept_stream(STRANGER, 1.0) is None
+    first.abort("i/o timeout", 2.0)
+    first.abort("i/o timeout", 2.0)
+    assert one.core.accept_stream(STRANGER, 2.0) is not None
+    one.drain(2.0)
+    assert ["too-many-streams", "stream-cut"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "is_answered"),
+    [(b"\x00garbage", True), (b"\xf0", False), (b"\x06\xa5hello", True), (b"\x09\x80", True)],
+)
+def test_unreadable_stream_is_answered_with_an_error_unless_its_type_is_unknown(
+    request_bytes: bytes, is_answered: bool
+) -> None:
+    one = Peer(1)
+    exchange, answer = ask(one, request_bytes)
+    assert exchange.finished
+    assert is_answered == answer.startswith(b"\x0d")
+
+
+def test_stream_ping_is_acked_for_our_name_only() -> None:
+    one = Peer(1)
+    _, answer = ask(one, encode_message(Ping(3, "n1")))
+    assert answer == encode_message(Ack(3))
+    _, answer = ask(one, encode_message(Ping(3, "zzz")))
+    assert answer == b""
+
+
+@given(st.binary(max_size=200))
+def test_no_datagram_raises_or_makes_a_member(data: bytes) -> None:
+    one = Peer(1)
+    one.core.receive_datagram(data, STRANGER, 1.0)
+    one.drain(1.0)
+    assert one.core.size == 1
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_no_stream_raises(pieces: list[bytes]) -> None:
+    one = Peer(1)
+    exchange = one.core.accept_stream(STRANGER, 1.0)
+    assert exchange is not None
+    for piece in [*pieces, b""]:
+        exchange.receive_data(piece, 1.0)
+    exchange.abort("over", 1.0)
+    assert exchange.finished
+    assert one.core.statistics().inbound_streams == 0
+
+
+# --- encryption ------------------------------------------------------------------------------
+
+
+def sealed(key: bytes) -> Envelope:
+    counter = iter(range(1 << 30))
+    return Envelope(keyring=Keyring([key]), entropy=lambda size: next(counter).to_bytes(size, "big"))
+
+
+def test_encrypted_members_join_and_probe_each_other() -> None:
+    one, two = Peer(1, envelope=sealed(b"k" * 16)), Peer(2, envelope=sealed(b"k" * 16))
+    one.core.join(two.address, 1.0)
+    one.drain(1.0)
+    carry(one, two)
+    assert (one.state_of("n2"), two.state_of("n1")) == (NodeState.ALIVE, NodeState.ALIVE)
+    one.run(3.0)
+    for datagram in one.sent:
+        two.core.receive_datagram(datagram.payload, one.address, 3.0)
+    two.drain(3.0)
+    assert two.told(Dropped) == []
+
+
+def test_wrong_key_and_plain_text_are_dropped_by_an_encrypted_member() -> None:
+    one = Peer(1, envelope=sealed(b"k" * 16))
+    one.hear(alive(2))
+    one.core.receive_datagram(sealed(b"x" * 16).seal_packet(encode_message(alive(2))), STRANGER, 1.0)
+    one.drain(1.0)
+    assert one.state_of("n2") is None
+    assert ["bad-packet", "bad-packet"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+def test_encrypted_stream_to_a_plain_member_says_so() -> None:
+    one = Peer(1)
+    exchange, answer = ask(one, sealed(b"k" * 16).seal_stream(encode_message(Ping(1, "n1"))))
+    assert exchange.finished
+    assert b"encryption is not configured" in answer
+
+
+def test_first_alive_about_ourselves_is_a_join() -> None:
+    assert [NodeName("n1")] == [event.member.name for event in Peer(1).told(NodeJoined)]
