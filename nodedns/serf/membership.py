@@ -165,8 +165,10 @@ class Membership:
         """
         intent = LeaveIntent(ltime=self._clock.time, node=name, prune=prune)
         self._clock.increment()
+        # Asked first: a live member forced out is leaving once this is applied, but must hear of it to refute.
+        has_listeners = self.has_alive_peers()
         self.receive_leave(intent, now)
-        if self.has_alive_peers():
+        if has_listeners:
             self._broadcasts.queue_intent(encode_message(intent), on_finished)
         elif on_finished is not None:
             on_finished()
