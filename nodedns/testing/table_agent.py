@@ -1,16 +1,17 @@
 """``TableAgent``: an agent that is a node table and nothing else, for tests of the HTTP API.
 
-It satisfies ``AgentActions``: registrations change its table at once, other
-actions are noted in ``performed``. ``apply`` changes the table as gossip would.
+It satisfies ``AgentActions``: registrations change its table at once, every
+action is noted in ``performed``, then ``on_performed`` is called. ``apply`` changes the table as gossip would.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import trio
 
 from nodedns.api.actions import Action, DeregisterNode, RegisterNode
 from nodedns.api.context import AgentFacts, ApiContext
-from nodedns.errors import NodednsError
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
@@ -55,7 +56,8 @@ class TableAgent:
         is_dev: bool = False,
     ) -> None:
         self.performed: list[Action] = []
-        self.failure: NodednsError | None = None
+        self.failure: Exception | None = None
+        self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
         self._facts = AgentFacts(
             node_name=local_name,
@@ -95,3 +97,8 @@ class TableAgent:
                 self.apply(NodeRegistered(node))
             case DeregisterNode(name=name):
                 self.apply(NodeDeregistered(name))
+        self.on_performed()
+
+
+def _do_nothing() -> None:
+    pass

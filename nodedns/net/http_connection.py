@@ -1,0 +1,78 @@
+"""``HttpConnection``: one client's TCP stream, as Hypercorn's connection worker uses it, but bounded.
+
+Hypercorn sends shielded from cancellation and without a limit of time, goes on
+reading when a send has failed, and sits out its idle time when the client has
+closed already. Here every piece must be taken in time, a failed send ends the
+connection, ``cut`` ends a send at once, and the end of the stream ends the idle time.
+
+Does not know HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+__all__ = ["HttpConnection"]
+
+PIECE_BYTES = 65_536
+
+
+class HttpConnection:
+    """A stream of which every send makes progress or fails.
+
+    Args:
+        stream: Owned from now on.
+        send_stall_s: Time in which the client must take ``PIECE_BYTES``.
+        end_when_idle: Has Hypercorn close the connection once no request is under way.
+    """
+
+    def __init__(
+        self, stream: trio.SocketStream, send_stall_s: float, end_when_idle: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._stream = stream
+        self._send_stall_s = send_stall_s
+        self._end_when_idle = end_when_idle
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """The socket, for its addresses."""
+        return self._stream.socket
+
+    async def send_all(self, data: bytes) -> None:
+        """Send ``data``.
+
+        Raises:
+            trio.BrokenResourceError: The client is gone or does not read.
+            trio.ClosedResourceError: ``cut`` or ``aclose`` was called.
+        """
+        for start in range(0, len(data), PIECE_BYTES):
+            try:
+                with trio.fail_after(self._send_stall_s):
+                    await self._stream.send_all(data[start : start + PIECE_BYTES])
+            except trio.TooSlowError as error:
+                self.cut()
+                raise trio.BrokenResourceError("the client does not read") from error
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for data; empty at the end of the stream. Raises as ``send_all``."""
+        data = b""
+        try:
+            data = bytes(await self._stream.receive_some(max_bytes))
+        finally:
+            if not data:
+                await self._end_when_idle()
+        return data
+
+    async def send_eof(self) -> None:
+        """Tell the client that nothing more comes. Raises as ``send_all``."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Close the stream; closing twice does nothing."""
+        await self._stream.aclose()
+
+    def cut(self) -> None:
+        """Close the stream at once, whoever is using it; cutting twice does nothing."""
+        self._stream.socket.close()

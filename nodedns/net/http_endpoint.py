@@ -1,0 +1,219 @@
+"""``http_application``: the ASGI side of the HTTP API, on Starlette.
+
+Strategy: a request is read whole, within limits; ``api.router.handle`` decides. A ``Wait``
+is resumed whenever the table changes, a ``Perform`` is carried out by the agent. Once
+the client is gone a wait ends, but an action that has begun is finished.
+
+Does not decide any answer, except to a body that is too long or too slow, and after
+a fault of ours. Does not know of sockets.
+
+Source: for bodies Consul's kv_max_value_size; for connections http_max_conns_per_client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import attrs
+import trio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request as WireRequest
+from starlette.responses import Response as WireResponse
+from starlette.types import Receive, Scope, Send
+
+from nodedns.api.actions import Action, Perform
+from nodedns.api.blocking import Wait
+from nodedns.api.context import ApiContext
+from nodedns.api.encode import error_response, text_response
+from nodedns.api.request import Request, Response
+from nodedns.api.router import handle
+from nodedns.errors import ApiError, NodednsError, shorten
+from nodedns.observe.logs import logger
+from nodedns.observe.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, Metrics
+
+__all__ = ["AgentActions", "HttpEndpoint", "HttpParams", "http_application"]
+
+GZIP_BYTES = 1_400
+"""Shorter answers fit one packet and are not compressed (Consul's gziphandler)."""
+GZIP_LEVEL = 1
+"""Compressing a long list must not keep gossip waiting."""
+DISCARDED_BODIES = 8
+"""How many times the body limit is read and thrown away, so that the client gets to read the 413."""
+KNOWN_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+_log = logger("http")
+
+
+@attrs.frozen
+class HttpParams:
+    """Limits of the HTTP server.
+
+    Attributes:
+        body_bytes: Longest request body (Consul's kv_max_value_size, 512 KiB).
+        body_timeout_s: Time in which a body must have come; longer suits slow links, and slow attacks.
+        send_stall_s: Time in which a client must take the next 64 KiB of an answer.
+        keep_alive_s: Time an idle connection is kept, and in which a request's head must
+            have come (nginx's keepalive_timeout); shorter costs clients new connections.
+        connections: Open at once; leaves 256 of the usual 1,024 descriptors to gossip and DNS.
+        connections_per_client: Of one IP address (Consul's http_max_conns_per_client).
+        grace_s: Time that requests under way have once the server is told to stop.
+    """
+
+    body_bytes: int = 512 * 1024
+    body_timeout_s: float = 30.0
+    send_stall_s: float = 30.0
+    keep_alive_s: float = 75.0
+    connections: int = 768
+    connections_per_client: int = 200
+    grace_s: float = 3.0
+
+
+class AgentActions(Protocol):
+    """What the server asks of the agent."""
+
+    def api_context(self) -> ApiContext:
+        """Return what handlers may look at, as of now."""
+        ...
+
+    async def wait_changed(self, index: int) -> None:
+        """Return once the table's index is above ``index``, at once if it is."""
+        ...
+
+    async def perform(self, action: Action) -> None:
+        """Carry out ``action``. Raises ``NodednsError`` if it failed; its text is the answer's."""
+        ...
+
+
+class _ClientGone(Exception):
+    """The client closed the connection; there is nobody to answer."""
+
+
+class HttpEndpoint:
+    """The ASGI application: reads a request whole, has it decided, sends the answer.
+
+    Args:
+        actions: The agent.
+        metrics: Where requests are counted.
+        params: Limits.
+    """
+
+    def __init__(self, actions: AgentActions, metrics: Metrics, params: HttpParams) -> None:
+        self._actions = actions
+        self._metrics = metrics
+        self._params = params
+        self._waits: dict[trio.CancelScope, None] = {}
+        self._is_ending = False
+
+    def end_waits(self) -> None:
+        """Have every wait answered now, those that begin later too."""
+        self._is_ending = True
+        for scope in tuple(self._waits):
+            scope.cancel()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; anything but HTTP, such as a WebSocket, is closed."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+        started_at = trio.current_time()
+        try:
+            answer = await self._answer(WireRequest(scope), receive)
+        except _ClientGone:
+            return
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        self._metrics.count(HTTP_REQUESTS, method=method, status=str(answer.status))
+        self._metrics.observe(HTTP_REQUEST_SECONDS, trio.current_time() - started_at, method=method)
+        wire = WireResponse(answer.body, answer.status)
+        for name, value in answer.headers:
+            wire.headers.append(name, value)
+        await wire(scope, receive, send)
+
+    async def _answer(self, wire: WireRequest, receive: Receive) -> Response:
+        try:
+            body = await self._read_body(receive)
+            request = Request.from_wire_untrusted(
+                wire.method, wire.scope["raw_path"], wire.scope["query_string"], wire.headers, body
+            )
+            outcome = handle(request, self._actions.api_context())
+            match outcome:
+                case Response():
+                    return outcome
+                case Perform(action=action, then=then):
+                    await self._actions.perform(action)
+                    return then
+                case Wait():
+                    return await self._wait(outcome, receive)
+        except NodednsError as error:
+            return error_response(error)
+        except _ClientGone:
+            raise
+        except Exception as error:
+            _log.exception("request failed", error, method=wire.method, path=shorten(wire.scope["path"]))
+            return text_response(500, "Internal error; the agent's log has more")
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        limit = self._params.body_bytes
+        parts: list[bytes] = []
+        size = 0
+        with trio.move_on_after(self._params.body_timeout_s):
+            while size <= limit * DISCARDED_BODIES:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientGone
+                part = message.get("body", b"")
+                size += len(part)
+                if size <= limit:
+                    parts.append(part)
+                else:
+                    parts.clear()
+                if not message.get("more_body", False):
+                    break
+            if size > limit:
+                raise ApiError(413, f"Request body is too large, max size: {limit} bytes")
+            return b"".join(parts)
+        raise ApiError(408, f"Request body was not received within {self._params.body_timeout_s:g} s")
+
+    async def _wait(self, wait: Wait, receive: Receive) -> Response:
+        outcome: Response | Wait = wait
+        is_gone = False
+
+        async def watch_client() -> None:
+            nonlocal is_gone
+            # The body was read to its end, so only the disconnect is left to come (ASGI).
+            await receive()
+            is_gone = True
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_client)
+            with trio.move_on_after(wait.timeout_s) as bound, self._listed(bound):
+                while isinstance(outcome, Wait):
+                    await self._actions.wait_changed(outcome.view_index)
+                    outcome = outcome.resume(self._actions.api_context())
+            nursery.cancel_scope.cancel()
+        if is_gone:
+            raise _ClientGone
+        return outcome.expire(self._actions.api_context()) if isinstance(outcome, Wait) else outcome
+
+    @contextmanager
+    def _listed(self, scope: trio.CancelScope) -> Iterator[None]:
+        self._waits[scope] = None
+        if self._is_ending:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            del self._waits[scope]
+
+
+def http_application(endpoint: HttpEndpoint) -> Starlette:
+    """Return ``endpoint`` behind Starlette's error handling and compression."""
+    compression = Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)
+    app = Starlette(middleware=[compression])
+    # No routes here: nodedns.api.router is the one table of paths.
+    app.router.default = endpoint
+    return app

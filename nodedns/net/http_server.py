@@ -1,0 +1,222 @@
+"""``HttpServer``: the API's listeners and connections, on Hypercorn's trio worker.
+
+Strategy: ``bind_http`` takes the ports before anything else of the agent starts. Each
+connection is one task that runs Hypercorn's connection worker, which hands
+requests to the ASGI application of ``http_endpoint``. How many connections are open, in all and by
+one client, is bounded; so is the time that a client may keep one busy or idle.
+
+Connections are accepted here and not by ``hypercorn.trio.serve``: there, one
+exception in one connection ends the whole server, and one malformed upgrade to
+HTTP/2 or WebSocket raises such an exception. Here it ends that connection.
+
+Does not read requests.
+
+Source: Consul's limits (agent/config/default.go: http_max_conns_per_client).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import Any, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState
+
+from nodedns.errors import BindError, shorten
+from nodedns.model.address import Address
+from nodedns.net.http_connection import HttpConnection
+from nodedns.net.http_endpoint import AgentActions, HttpEndpoint, HttpParams, http_application
+from nodedns.net.tcp import TcpListener, bind_tcp
+from nodedns.observe.logs import RemoteLog, logger
+from nodedns.observe.metrics import Metrics
+
+__all__ = ["AgentActions", "HttpParams", "HttpServer", "bind_http"]
+
+PORT_FLAG = "-http-port"
+REFUSAL_S = 0.01
+"""How long a refused client has to read its 429 (Consul waits as long)."""
+
+_TOO_MANY = (
+    b"HTTP/1.1 429 Too Many Requests\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\nConnection: close\r\n\r\n"
+    b"Too many connections\n"
+)
+
+_log = logger("http")
+
+
+def bind_http(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Return one listening socket for each of ``hosts``, in order.
+
+    Args:
+        hosts: IP texts.
+        port: 0 for any free one, another for each host.
+
+    Raises:
+        BindError: An address or port cannot be had; then none is kept.
+    """
+    with ExitStack() as undo:
+        listening = [undo.enter_context(closing(_bind_one(host, port))) for host in hosts]
+        undo.pop_all()
+    return listening
+
+
+def _bind_one(host: str, port: int) -> socket.socket:
+    if host.startswith("unix://"):
+        raise BindError(f"cannot listen on {host}: Unix sockets are not supported; change it with -client")
+    return bind_tcp(host, port, PORT_FLAG)
+
+
+class HttpServer:
+    """Serves the API on sockets that listen already; it owns them from now on.
+
+    Args:
+        listening: From ``bind_http``.
+        actions: The agent.
+        metrics: Where requests are counted.
+        params: Limits.
+    """
+
+    def __init__(
+        self,
+        listening: Sequence[socket.socket],
+        actions: AgentActions,
+        metrics: Metrics,
+        params: HttpParams | None = None,
+    ) -> None:
+        self._listeners = [TcpListener(sock) for sock in listening]
+        self._params = params or HttpParams()
+        self._endpoint = HttpEndpoint(actions, metrics, self._params)
+        self._app = ASGIWrapper(cast("ASGIFramework", http_application(self._endpoint)))
+        self._config = _hypercorn_config(self._params)
+        self._open: dict[HttpConnection, WorkerContext] = {}
+        self._open_of: dict[str, int] = {}
+        self._ended = trio.Event()
+        self._stopping = trio.Event()
+        self._remote = RemoteLog(_log, trio.current_time)
+
+    @property
+    def local_addresses(self) -> tuple[Address, ...]:
+        """Where it listens."""
+        return tuple(listener.local_address for listener in self._listeners)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections open now."""
+        return len(self._open)
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until ``stop``; returns when every connection is closed.
+
+        After ``stop`` requests under way are answered, waits with what there is, for
+        at most ``grace_s``. When cancelled, connections are cut.
+        """
+        async with trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as acceptors:
+                    for listener in self._listeners:
+                        acceptors.start_soon(self._accept, listener, connections)
+                    task_status.started()
+                    await self._stopping.wait()
+                    acceptors.cancel_scope.cancel()
+                self.close()
+                for worker in tuple(self._open.values()):
+                    await worker.terminated.set()
+                with trio.move_on_after(self._params.grace_s):
+                    await self._drain()
+            finally:
+                self.close()
+                for connection in tuple(self._open):
+                    connection.cut()
+                connections.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Stop accepting, have waits answered now, and let ``serve`` return; calling twice does nothing."""
+        self._stopping.set()
+        self._endpoint.end_waits()
+
+    def close(self) -> None:
+        """Stop listening; for a server that never served. Closing twice does nothing."""
+        for listener in self._listeners:
+            listener.close()
+
+    async def _drain(self) -> None:
+        while self._open:
+            self._ended = trio.Event()
+            await self._ended.wait()
+
+    async def _accept(self, listener: TcpListener, connections: trio.Nursery) -> None:
+        while True:
+            stream, source = await listener.accept()
+            host = source.host
+            if self._is_full(host):
+                self._remote.warning("too many connections", host)
+                connections.start_soon(_refuse, stream)
+                continue
+            worker = WorkerContext(None)
+            connection = HttpConnection(stream, self._params.send_stall_s, worker.terminated.set)
+            # Counted here and not in the task: many may be accepted before it first runs.
+            self._open[connection] = worker
+            self._open_of[host] = self._open_of.get(host, 0) + 1
+            connections.start_soon(self._serve_connection, connection, host)
+
+    def _is_full(self, host: str) -> bool:
+        return (
+            len(self._open) >= self._params.connections
+            or self._open_of.get(host, 0) >= self._params.connections_per_client
+        )
+
+    async def _serve_connection(self, connection: HttpConnection, host: str) -> None:
+        try:
+            # Hypercorn asks of a stream no more than HttpConnection has.
+            await TCPServer(
+                self._app, self._config, self._open[connection], ConnectionState({}), cast("Any", connection)
+            ).run()
+        except* Exception as errors:
+            # One client's bytes must not end the others' service.
+            self._remote.warning("connection failed", host, error=shorten(_first(errors)))
+        finally:
+            connection.cut()
+            del self._open[connection]
+            self._open_of[host] -= 1
+            if not self._open_of[host]:
+                del self._open_of[host]
+            self._ended.set()
+
+
+def _hypercorn_config(params: HttpParams) -> Config:
+    config = Config()
+    config.accesslog = None
+    config.errorlog = logging.getLogger(__name__)
+    config.include_server_header = False
+    config.keep_alive_timeout = params.keep_alive_s
+    # Connections are what is bounded, so none may carry many requests at once.
+    config.h2_max_concurrent_streams = 1
+    return config
+
+
+async def _refuse(stream: trio.SocketStream) -> None:
+    try:
+        with trio.move_on_after(REFUSAL_S):
+            await stream.send_all(_TOO_MANY)
+            await stream.send_eof()
+            # Closing with its request unread would reset the connection before it reads the answer.
+            await stream.receive_some()
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    finally:
+        stream.socket.close()
+
+
+def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
