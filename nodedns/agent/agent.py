@@ -19,7 +19,7 @@ import trio
 
 from nodedns import __version__
 from nodedns.agent.event_log import EventLog
-from nodedns.agent.joining import join_error_text, resolve_all
+from nodedns.agent.joining import resolve_all
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.memory import Memory
 from nodedns.agent.statistics import agent_statistics
@@ -29,7 +29,7 @@ from nodedns.config.schema import AgentConfig
 from nodedns.dns.question import RRType, Transport
 from nodedns.dns.responder import Drop, QueryContext, respond
 from nodedns.dns.zone import Zone
-from nodedns.errors import AgentError, ApiError, LocalProtocolError, TooBig, shorten
+from nodedns.errors import AgentError, ApiError, JoinError, LocalProtocolError, TooBig, shorten
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName, fold
@@ -292,7 +292,7 @@ class Agent:
         """Join the pool through any of these addresses; return how many answered.
 
         Raises:
-            AgentError: None did; the text lists each with its reason.
+            JoinError: None did; it carries each with its reason.
         """
         addresses, failures = await resolve_all(texts, self._config.serf_lan_port)
         contacted = 0
@@ -301,13 +301,13 @@ class Agent:
                 join = _Join()
                 self._joins[self._serf.join(addresses, trio.current_time())] = join
             except LocalProtocolError:
-                raise AgentError("the agent is leaving the pool and joins no other") from None
+                raise JoinError([(text, "this agent is leaving the pool") for text in texts]) from None
             self._driver.wake()
             done = await join.wait()
             contacted = done.contacted
             failures += [(str(address), reason) for address, reason in done.failures]
         if not contacted:
-            raise AgentError(join_error_text(failures))
+            raise JoinError(failures)
         for address, reason in failures:
             _LOG.warning("address did not answer a join", address=address, error=reason)
         return contacted
@@ -322,14 +322,13 @@ class Agent:
             _LOG.info("joining the pool", addresses=" ".join(config.retry_join))
             try:
                 contacted = await self.join(config.retry_join)
-            except AgentError as problem:
+            except JoinError as problem:
                 attempt += 1
-                error = " ".join(str(problem).split())
                 if config.retry_max and attempt > config.retry_max:
-                    _LOG.error("max join retry exhausted, exiting", attempts=attempt, error=error)
+                    _LOG.error("max join retry exhausted, exiting", attempts=attempt, error=problem)
                     self.stop(EXIT_FAILED)
                     return
-                _LOG.warning("join failed, will retry", retry_interval=f"{config.retry_interval_s:g}s", error=error)
+                _LOG.warning("join failed, will retry", retry_interval=f"{config.retry_interval_s:g}s", error=problem)
                 await trio.sleep(config.retry_interval_s)
             else:
                 _LOG.info("join completed", contacted=contacted)

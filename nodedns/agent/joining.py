@@ -1,4 +1,4 @@
-"""Joining: from what a user types to addresses, and from their answers to one error text.
+"""Joining: from what a user types to the addresses to contact.
 
 An address is an IP or a host name, with a port or without; ``[v6]:port`` for
 IPv6 with a port. A host name stands for all its addresses, looked up anew at
@@ -17,7 +17,7 @@ import trio
 from nodedns.errors import JoinError, shorten
 from nodedns.model.address import Address
 
-__all__ = ["join_error_text", "parse_join_address", "resolve", "resolve_all"]
+__all__ = ["parse_join_address", "resolve", "resolve_all"]
 
 RESOLVE_TIMEOUT_S = 5.0
 """Longest look-up of a join address (resolv.conf's default time-out); the next round looks it up again."""
@@ -82,11 +82,3 @@ async def resolve_all(texts: Sequence[str], default_port: int) -> tuple[list[Add
         except JoinError as problem:
             failures += problem.attempts
     return list(dict.fromkeys(addresses)), failures
-
-
-def join_error_text(attempts: Sequence[tuple[str, str]]) -> str:
-    """Return the text of a failed join, as Consul's multierror writes it."""
-    count = len(attempts)
-    head = "1 error occurred:" if count == 1 else f"{count} errors occurred:"
-    lines = "".join(f"\n\t* Failed to join {address}: {reason}" for address, reason in attempts)
-    return f"{head}{lines}\n\n"

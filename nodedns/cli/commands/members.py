@@ -20,7 +20,7 @@ from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, cl
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, text_flag
 from nodedns.cli.tables import format_pairs, format_table, join_host_port
 
-__all__ = ["members"]
+__all__ = ["member_table", "members"]
 
 NO_MATCH = 2
 STATUS_WORDS = ("none", "alive", "leaving", "left", "failed")
@@ -110,6 +110,11 @@ def members(
         return NO_MATCH
     click.echo(_render(rows, detailed=bool(detailed), as_json=format == "json"))
     return 0
+
+
+def member_table(answer: Sequence[Mapping[str, Any]], *, detailed: bool = False) -> str:
+    """Return the table of the members in ``/v1/agent/members``'s answer, servers first, then by name."""
+    return _render(sorted(map(_Row, answer), key=lambda row: row.sort_key), detailed=detailed, as_json=False)
 
 
 def _refuse(*, wan: bool | None, format_name: str | None, args: Sequence[str]) -> None:

@@ -1,0 +1,242 @@
+"""Whole agents on loopback sockets in one process: gossip in, DNS and HTTP out."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import attrs
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+import trio
+
+from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
+from nodedns.agent.listeners import Listeners, bind_listeners
+from nodedns.agent.memory import open_memory
+from nodedns.config.load import load
+from nodedns.config.schema import AgentConfig
+from nodedns.config.sources import ConfigSources
+from nodedns.errors import AgentError, JoinError
+from nodedns.gossip.params import LOCAL
+from nodedns.model.member import MemberStatus
+from nodedns.net.transport import address_of
+from nodedns.observe.metrics import Metrics
+
+DEADLINE_S = 30.0
+
+
+def config(name: str, data_dir: Path | None = None, **changes: Any) -> AgentConfig:
+    dev = load(ConfigSources(dev=True, flags={"node": name}))
+    fast = attrs.evolve(LOCAL, gossip_interval_s=0.02)
+    any_port = {"dns_port": 0, "http_port": 0, "serf_lan_port": 0}
+    serf = attrs.evolve(dev.serf, leave_propagate_delay_s=0.05)
+    return attrs.evolve(dev, data_dir=data_dir, gossip=fast, serf=serf, **(any_port | changes))
+
+
+class Running:
+    """An agent, where its listeners are, and clients that ask them."""
+
+    def __init__(self, agent: Agent, listeners: Listeners) -> None:
+        self.agent = agent
+        self.gossip = str(listeners.gossip_udp.local_address)
+        self._dns_port = address_of(listeners.dns_udp[0].getsockname()).port
+        self._tcp_port = listeners.dns_tcp[0].local_address.port
+        self._http_port = address_of(listeners.http[0].getsockname()).port
+
+    async def dig(self, name: str, rtype: str = "A", *, tcp: bool = False) -> dns.message.Message:
+        query = dns.message.make_query(name, rtype)
+        ask = dns.query.tcp if tcp else dns.query.udp
+        port = self._tcp_port if tcp else self._dns_port
+        return await trio.to_thread.run_sync(lambda: ask(query, "127.0.0.1", port=port, timeout=5))
+
+    async def addresses(self, name: str) -> list[str]:
+        reply = await self.dig(name)
+        return [item.to_text() for rrset in reply.answer for item in rrset]
+
+    async def api(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        return await trio.to_thread.run_sync(self._call, method, path, body)
+
+    def _call(self, method: str, path: str, body: object) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=10)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        return response.status, json.loads(text) if is_json else text
+
+
+@contextmanager
+def prepared(settings: AgentConfig) -> Iterator[Running]:
+    metrics = Metrics()
+    with open_memory(settings, metrics, Random(settings.node_name).randbytes) as memory:
+        listeners = bind_listeners(settings)
+        try:
+            agent = Agent(
+                settings,
+                memory,
+                listeners,
+                metrics,
+                rng=Random(settings.node_name),
+                entropy=Random(1).randbytes,
+                wall_clock=lambda: 1_700_000_000.5,
+            )
+            yield Running(agent, listeners)
+        finally:
+            listeners.close()
+
+
+def play(story: Callable[..., Awaitable[None]], *settings: AgentConfig) -> list[int]:
+    """Run one agent for each of ``settings`` and the story on them; return their exit codes."""
+
+    async def main() -> list[int]:
+        with trio.fail_after(DEADLINE_S):
+            return await nested(list(settings), [])
+
+    async def nested(rest: list[AgentConfig], running: list[Running]) -> list[int]:
+        if rest:
+            with prepared(rest[0]) as one:
+                return await nested(rest[1:], [*running, one])
+        async with trio.open_nursery() as nursery:
+            for one in running:
+                await nursery.start(one.agent.run)
+            await story(*running)
+            for one in running:
+                one.agent.stop(EXIT_OK)
+        return [one.agent.exit_code for one in running]
+
+    return trio.run(main)
+
+
+def test_joined_agents_answer_each_other_s_names_on_udp_tcp_and_http() -> None:
+    async def story(one: Running, two: Running) -> None:
+        assert await two.agent.join([one.gossip]) == 1
+        await one.agent.wait_member("agent-two")
+        for asked, name in ((one, "agent-two"), (two, "agent-one")):
+            assert await asked.addresses(f"{name}.node.consul.") == ["127.0.0.1"]
+            reply = await asked.dig(f"{name}.node.dc1.consul.", tcp=True)
+            assert reply.rcode() == dns.rcode.NOERROR
+            status, members = await asked.api("GET", "/v1/agent/members")
+            assert (status, [member["Name"] for member in members]) == (200, ["agent-one", "agent-two"])
+
+    assert [EXIT_OK, EXIT_OK] == play(story, config("agent-one"), config("agent-two", server=False))
+
+
+def test_agent_that_leaves_is_left_for_the_others_and_gone_from_dns() -> None:
+    async def story(one: Running, two: Running) -> None:
+        await two.agent.join([one.gossip])
+        await one.agent.wait_member("agent-two")
+        status, _ = await two.api("PUT", "/v1/agent/leave")
+        assert status == 200
+        member = one.agent.api_context().view.member("agent-two")
+        while member is None or member.status is not MemberStatus.LEFT:
+            await one.agent.wait_changed(one.agent.api_context().view.index)
+            member = one.agent.api_context().view.member("agent-two")
+        reply = await one.dig("agent-two.node.consul.")
+        assert reply.rcode() == dns.rcode.NXDOMAIN
+
+    assert [EXIT_OK, EXIT_OK] == play(story, config("agent-one"), config("agent-two", server=False))
+
+
+def test_join_of_nobody_lists_each_address_with_its_reason() -> None:
+    async def story(one: Running) -> None:
+        with pytest.raises(JoinError) as caught:
+            await one.agent.join(["127.0.0.1:1", "bad:port"])
+        assert {"127.0.0.1:1", "bad:port"} == {where for where, _ in caught.value.attempts}
+        status, text = await one.api("PUT", "/v1/agent/join/127.0.0.1:1")
+        assert status == 500
+        assert text.startswith("1 error occurred:\n\t* Failed to join 127.0.0.1:1: ECONNREFUSED")
+
+    play(story, config("agent-one"))
+
+
+def test_exhausted_retry_join_ends_the_agent() -> None:
+    async def story(one: Running) -> None:
+        del one
+        await trio.sleep_forever()
+
+    settings = config("agent-one", retry_join=("127.0.0.1:1",), retry_interval_s=0.01, retry_max=2)
+
+    async def main() -> int:
+        with trio.fail_after(DEADLINE_S), prepared(settings) as one:
+            await one.agent.run()
+            return one.agent.exit_code
+
+    assert EXIT_FAILED == trio.run(main)
+
+
+def test_registered_node_answers_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    body = {"Node": "printer", "Address": "10.1.2.3", "NodeMeta": {"room": "7"}}
+
+    async def register(one: Running) -> None:
+        assert await one.api("PUT", "/v1/catalog/register", body) == (200, True)
+        assert await one.addresses("PRINTER.node.consul.") == ["10.1.2.3"]
+
+    async def ask(one: Running) -> None:
+        assert await one.addresses("printer.node.consul.") == ["10.1.2.3"]
+        assert await one.api("PUT", "/v1/catalog/deregister", {"Node": "Printer"}) == (200, True)
+        assert (await one.dig("printer.node.consul.")).rcode() == dns.rcode.NXDOMAIN
+
+    play(register, config("agent-one", tmp_path))
+    play(ask, config("agent-one", tmp_path))
+
+
+def test_registration_that_cannot_be_stored_fails_and_changes_nothing(tmp_path: Path) -> None:
+    async def story(one: Running) -> None:
+        # A directory where the document is to be: the rename fails, whoever runs the test.
+        (tmp_path / "external-nodes.json").mkdir()
+        status, text = await one.api("PUT", "/v1/catalog/register", {"Node": "p", "Address": "10.1.2.3"})
+        assert status == 500
+        assert "cannot write" in text
+        assert (await one.dig("p.node.consul.")).rcode() == dns.rcode.NXDOMAIN
+        assert await one.addresses("agent-one.node.consul.") == ["127.0.0.1"]
+
+    play(story, config("agent-one", tmp_path))
+
+
+def test_server_that_waits_for_others_answers_servfail_until_they_are_here(tmp_path: Path) -> None:
+    expecting = {"server": True, "bootstrap": False, "bootstrap_expect": 2}
+
+    async def alone(one: Running) -> None:
+        assert (await one.dig("x.node.consul.")).rcode() == dns.rcode.SERVFAIL
+
+    async def together(one: Running, two: Running) -> None:
+        await two.agent.join([one.gossip])
+        await one.agent.wait_member("agent-two")
+        assert (await one.dig("x.node.consul.")).rcode() == dns.rcode.NXDOMAIN
+
+    async def remembered(one: Running) -> None:
+        assert (await one.dig("x.node.consul.")).rcode() == dns.rcode.NXDOMAIN
+
+    first, second = config("agent-one", tmp_path / "1", **expecting), config("agent-two", tmp_path / "2", **expecting)
+    play(alone, first)
+    play(together, first, second)
+    play(remembered, first)
+
+
+def test_self_tells_configuration_and_figures() -> None:
+    async def story(one: Running) -> None:
+        status, answer = await one.api("GET", "/v1/agent/self")
+        assert (status, answer["Config"]["NodeName"]) == (200, "agent-one")
+        assert answer["Stats"]["serf_lan"]["members"] == "1"
+        assert answer["DebugConfig"]["gossip"]["probe_interval_s"] == 1.0
+
+    play(story, config("agent-one"))
+
+
+def test_node_meta_that_does_not_fit_into_gossip_stops_the_start() -> None:
+    async def main() -> None:
+        with prepared(config("agent-one", node_meta={"k": "v" * 500})):
+            await trio.lowlevel.checkpoint()
+
+    with pytest.raises(AgentError, match="node_meta does not fit"):
+        trio.run(main)
