@@ -44,13 +44,15 @@ def node_name(draft: Draft, host_name: Callable[[], str]) -> str:
 
 
 def _warn_of_name(draft: Draft, name: str) -> None:
-    if is_dns_label(name):
-        return
-    intro = f'Node name "{name}" will not be discoverable via DNS due to'
-    if len(name) > MAX_LABEL_BYTES:
-        draft.warnings.append(f"{intro} it being too long. Valid lengths are between 1 and 63 bytes.")
-    else:
-        draft.warnings.append(f"{intro} invalid characters. Valid characters include all alpha-numerics and dashes.")
+    if any(len(label.encode(errors="surrogateescape")) > MAX_LABEL_BYTES for label in name.split(".")):
+        rule = "Valid lengths are between 1 and 63 bytes."
+        draft.warnings.append(f'Node name "{name}" will not be discoverable via DNS due to it being too long. {rule}')
+    elif not is_dns_label(name):
+        # Consul says that such a name cannot be found. It can, there and here; resolvers are what may refuse it.
+        draft.warnings.append(
+            f'Node name "{name}" is no plain DNS label, so some programs will not look it up. '
+            "Letters, digits and dashes are safe."
+        )
 
 
 def node_id(draft: Draft) -> str:

@@ -52,6 +52,7 @@ def network(draft: Draft, interfaces: InterfaceLister) -> Network:
     dns = _addresses(draft, "addresses.dns", own.dns if own else None, clients, interfaces)
     if any(is_unix(address) for address in dns):
         draft.problem("addresses.dns" if own and own.dns else "client_addr", "DNS address cannot be a unix socket")
+        dns = ()
     http = _addresses(draft, "addresses.http", own.http if own else None, clients, interfaces)
     found = Network(
         bind_addr=bind,
@@ -169,7 +170,7 @@ def _port(draft: Draft, name: str) -> int:
 
 
 def _check_unique(draft: Draft, found: Network) -> None:
-    used: dict[tuple[str, int], str] = {}
+    used: dict[tuple[str, int], tuple[str, str]] = {}
     listeners = [("DNS", "ports.dns", address, found.dns_port) for address in found.dns_addrs]
     listeners += [("HTTP", "ports.http", address, found.http_port) for address in found.http_addrs]
     listeners += [("Serf LAN", "ports.serf_lan", found.bind_addr, found.serf_lan_port)]
@@ -177,8 +178,11 @@ def _check_unique(draft: Draft, found: Network) -> None:
         where = (address, 0 if is_unix(address) else port)
         if port != OFF and where in used:
             shown = address if is_unix(address) else f"{address}:{port}"
-            draft.problem(path, f"{service} address {shown} already configured for {used[where]}")
-        used[where] = service
+            other, other_path = used[where]
+            # A default is nobody's mistake: the key that somebody set is.
+            at = path if path in draft.origins else other_path
+            draft.problem(at, f"{service} address {shown} already configured for {other}")
+        used[where] = (service, path)
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

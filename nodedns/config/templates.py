@@ -27,6 +27,8 @@ __all__ = ["TemplateError", "expand"]
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
+_BAR = re.compile(r'\|(?=(?:[^"]*"[^"]*")*[^"]*$)')  # one outside quotes: an even number of them follows
+
 _Addresses = list[InterfaceAddress]
 
 
@@ -47,7 +49,7 @@ def expand(text: str, interfaces: InterfaceLister) -> tuple[str, ...]:
 
 
 def _evaluate(pipeline: str, addresses: Sequence[InterfaceAddress]) -> str:
-    source, *filters = [_words(stage) for stage in pipeline.split("|")]
+    source, *filters = [_words(stage) for stage in _BAR.split(pipeline)]
     value = _source(source, list(addresses))
     for words in filters:
         if isinstance(value, str):

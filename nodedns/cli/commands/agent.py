@@ -122,7 +122,7 @@ def agent(
         config = load(sources)
     except ConfigError as error:
         raise CommandError("\n".join(f"==> {problem}" for problem in error.problems)) from error
-    from nodedns.agent import run_agent  # noqa: PLC0415
+    from nodedns.agent.run import run_agent  # noqa: PLC0415
 
     return run_agent(config)
 

@@ -1,0 +1,23 @@
+# Where the agent listens and what it announces.
+
+# The IP to gossip on. 0.0.0.0 is all; a template asks this machine: {{ GetInterfaceIP "eth0" }}.
+bind_addr = "127.0.0.1"
+
+# The IP that the others are told. Default: bind_addr, or the one private IPv4 of this machine.
+#advertise_addr = "172.20.20.10"
+
+# IPs and unix:// paths, separated by blanks, to serve DNS and HTTP on.
+client_addr = "127.0.0.1"
+
+# The same for DNS (IPs only) and HTTP alone. Default: client_addr.
+addresses {
+  #dns = "127.0.0.1"
+  http = "127.0.0.1 unix:///run/nodedns-http.sock"
+}
+
+# DNS and gossip use both UDP and TCP. -1 turns dns or http off.
+ports {
+  dns      = 8600
+  http     = 8500
+  serf_lan = 8301
+}

@@ -1,0 +1,34 @@
+# How the agent finds its cluster and how it leaves.
+
+# A server is named in the zone's NS records, and is expected back when it stops.
+server = true
+
+# Servers that must have met before a missing name is answered with NXDOMAIN.
+bootstrap_expect = 3
+
+# Instead of it, on a server that is the whole cluster: the same as an expectation of 1.
+#bootstrap = false
+
+# Members to join at start: IP or host name, with :port if it is not 8301. One that answers is enough.
+retry_join     = ["172.20.20.10", "172.20.20.11:8301"]
+retry_interval = "30s"
+retry_max      = 0
+
+# The older name of retry_join; both together make one list.
+#start_join = ["172.20.20.12"]
+
+# Whether a restart after a graceful leave joins the remembered members again.
+rejoin_after_leave = false
+
+# A failed member is tried again for this long, then forgotten.
+reconnect_timeout = "72h"
+
+# SIGTERM leaves the cluster gracefully: by default true on a client, false on a server.
+leave_on_terminate = false
+
+# SIGINT (Ctrl-C) stops without leaving: by default false on a client, true on a server.
+skip_leave_on_interrupt = true
+
+# Accepted, so that Consul's files load. There are no checks to run yet.
+#enable_script_checks = false
+#enable_local_script_checks = false

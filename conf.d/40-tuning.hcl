@@ -1,0 +1,36 @@
+# How members watch each other, and how DNS answers are made. All values are the defaults.
+
+gossip_lan {
+  # Queued news is sent this often, to this many members each time.
+  gossip_interval = "200ms"
+  gossip_nodes    = 3
+
+  # One member is probed this often, and may take this long to answer.
+  probe_interval = "1s"
+  probe_timeout  = "500ms"
+
+  # How often a piece of news is sent on; grows with the logarithm of the cluster.
+  retransmit_mult = 4
+
+  # How long a silent member is suspected before it counts as failed; grows likewise.
+  suspicion_mult = 4
+}
+
+dns_config {
+  # TTL of a node's records. 0s: nothing is cached, a change is seen at once.
+  node_ttl = "0s"
+
+  # Answers for addresses carry the node's meta as TXT in the additional section.
+  enable_additional_node_meta_txt = true
+
+  # The largest reply over UDP. A larger one says so, and is asked for again over TCP. nodedns's own key.
+  udp_payload_bytes = 1232
+
+  # The numbers of the zone's SOA record, in seconds.
+  soa {
+    refresh = 3600
+    retry   = 600
+    expire  = 86400
+    min_ttl = 0
+  }
+}
