@@ -10,8 +10,8 @@ from random import Random
 
 from nodedns.errors import GossipWireError
 from nodedns.gossip.events import Dropped, PingCompleted
-from nodedns.model.names import NodeName
 from nodedns.serf.coordinate import Coordinate, Vivaldi, decode_ping_payload_untrusted, encode_ping_payload
+from nodedns.serf.events import MemberChanged, MemberChangeKind, SerfEvent
 
 __all__ = ["Latency"]
 
@@ -58,6 +58,7 @@ class Latency:
             self._emit(Dropped("bad-coordinate", ping.member.address))
         self._payload = None
 
-    def forget(self, name: NodeName) -> None:
-        """Forget the round trips of a member that is gone."""
-        self._vivaldi.forget(name)
+    def note(self, event: SerfEvent) -> None:
+        """Forget the round trips of a member that ``event`` says is forgotten."""
+        if isinstance(event, MemberChanged) and event.kind is MemberChangeKind.REAP:
+            self._vivaldi.forget(event.member.name)

@@ -81,6 +81,10 @@ class MemberTable:
         """Return the record of ``name``, or None."""
         return self._by_name.get(NodeName(name))
 
+    def shown(self) -> list[SerfMember]:
+        """Return every member as users see it, by name."""
+        return sorted((record.shown for record in self._by_name.values()), key=lambda member: member.name)
+
     @property
     def alive_count(self) -> int:
         """How many members are alive (not leaving)."""

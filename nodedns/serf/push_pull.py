@@ -9,7 +9,10 @@ Source: Serf's delegate LocalState and MergeRemoteState (gossip-protocol 4.6).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nodedns.errors import GossipWireError
+from nodedns.gossip.events import Dropped, PushPullMerged
 from nodedns.serf.lamport import Clocks
 from nodedns.serf.members import MemberTable
 from nodedns.serf.membership import Membership
@@ -27,13 +30,22 @@ class StateExchange:
         membership: Takes intents.
         clocks: The three clocks.
         events: Takes and gives user events.
+        emit: Takes ``Dropped``.
     """
 
-    def __init__(self, table: MemberTable, membership: Membership, clocks: Clocks, events: UserEvents) -> None:
+    def __init__(
+        self,
+        table: MemberTable,
+        membership: Membership,
+        clocks: Clocks,
+        events: UserEvents,
+        emit: Callable[[Dropped], None],
+    ) -> None:
         self._table = table
         self._membership = membership
         self._clocks = clocks
         self._events = events
+        self._emit = emit
         self.ignore_old_events = False
         """Whether a joining push/pull delivers no user events from before it."""
 
@@ -52,23 +64,20 @@ class StateExchange:
             )
         )
 
-    def merge_untrusted(self, user_state: bytes, now: float, *, is_join: bool) -> str | None:
-        """Merge another agent's encoded state; return what is wrong with it, or None.
-
-        An empty state is that of an agent without Serf, and nothing to merge.
-        """
-        if not user_state:
-            return None
+    def merge(self, event: PushPullMerged, now: float) -> None:
+        """Merge what a push/pull brought; a malformed state is dropped, an empty one is nothing to merge."""
+        if not event.user_state:
+            return  # an agent without Serf
         try:
-            state = decode_state_untrusted(user_state)
+            state = decode_state_untrusted(event.user_state)
         except GossipWireError as problem:
-            return str(problem)
+            self._emit(Dropped("bad-push-pull-state", None, str(problem)))
+            return
         self._witness(state)
         self._merge_intents(state, now)
-        if is_join and self.ignore_old_events:
+        if event.is_join and self.ignore_old_events:
             self._events.raise_min_time(state.event_ltime)
         self._events.merge(state.events)
-        return None
 
     def _witness(self, state: SerfState) -> None:
         clocks = self._clocks

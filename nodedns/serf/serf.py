@@ -12,7 +12,6 @@ Source: Serf 0.9.4 and 0.10 as described in gossip-protocol section 4.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -30,13 +29,8 @@ from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.coordinate import Coordinate
 from nodedns.serf.delegate import SerfDelegate
-from nodedns.serf.events import (
-    LocalState,
-    MemberChanged,
-    MemberChangeKind,
-    QueryReceived,
-    SerfEvent,
-)
+from nodedns.serf.event_queue import EventQueue
+from nodedns.serf.events import LocalState, QueryReceived, SerfEvent
 from nodedns.serf.inbox import Inbox
 from nodedns.serf.joining import Joins
 from nodedns.serf.lamport import Clocks
@@ -52,7 +46,7 @@ from nodedns.serf.query_desk import QueryDesk
 from nodedns.serf.settling import SettlingExchange
 from nodedns.serf.snapshot import SnapshotLog, SnapshotState
 from nodedns.serf.snapshot_writer import SnapshotWriter
-from nodedns.serf.statistics import SerfStatistics
+from nodedns.serf.statistics import SerfStatistics, gather_statistics
 from nodedns.serf.tags import encode_tags
 from nodedns.serf.user_events import UserEvents
 
@@ -61,16 +55,7 @@ __all__ = ["SERF_VERSIONS", "Serf"]
 SERF_VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 """memberlist protocols 1 to 5, 2 spoken; Serf protocols 2 to 5, 5 spoken (as the serf agent)."""
 
-_PASSED_THROUGH = (
-    gossip.StreamWanted,
-    gossip.Dropped,
-    gossip.Refuted,
-    gossip.NodeSuspected,
-    gossip.TcpOnlyAck,
-)
-
-MAX_EVENTS = 65_536
-"""Events kept for an owner that does not drain; as in ``Swim``."""
+_PASSED_THROUGH = (gossip.StreamWanted, gossip.Dropped, gossip.Refuted, gossip.NodeSuspected, gossip.TcpOnlyAck)
 
 
 class Serf:
@@ -114,7 +99,8 @@ class Serf:
         self._name = name
         self._remembered = remembered or SnapshotState()
         self._envelope = envelope or Envelope(entropy=entropy)
-        self._events: deque[SerfEvent] = deque()
+        self._events = EventQueue()
+        self._emit = self._events.emit
         self._timers = TimerHeap()
         self._clocks = Clocks()
         self._table = MemberTable(gossip_params.max_members)
@@ -129,19 +115,14 @@ class Serf:
             rejoin_after_leave=params.rejoin_after_leave,
         )
         self._snapshot = SnapshotWriter(log, params.snapshot_flush_interval_s, self._timers, self._emit)
+        self._events.listen(self._snapshot.note)
+        self._events.listen(self._latency.note)
         local = Member(name, address, encode_tags(tags), SERF_VERSIONS)
         self._build_parts(local, rng, merge_policy)
         self._handlers = self._gossip_handlers()
 
     def _build_parts(self, local: Member, rng: Random, merge_policy: MergePolicy | None) -> None:
         self._user_events = UserEvents(self._params, self._clocks.event, self._broadcasts, self._emit)
-        self._departure = Departure(
-            local_name=self._name,
-            params=self._params,
-            timers=self._timers,
-            emit=self._emit,
-            leave_gossip=self._leave_gossip,
-        )
         self._membership = Membership(
             local_name=self._name,
             params=self._params,
@@ -152,7 +133,7 @@ class Serf:
             emit=self._emit,
             is_local_alive=lambda: self._departure.state is LocalState.ALIVE,
         )
-        self._state_exchange = StateExchange(self._table, self._membership, self._clocks, self._user_events)
+        self._state_exchange = StateExchange(self._table, self._membership, self._clocks, self._user_events, self._emit)
         delegate = SerfDelegate(
             table=self._table,
             broadcasts=self._broadcasts,
@@ -161,7 +142,15 @@ class Serf:
             local_state=self._state_exchange.encode_local,
         )
         self._swim = Swim(self._gossip_params, local, delegate, rng, self._envelope)
+        self._departure = Departure(
+            local_name=self._name,
+            params=self._params,
+            timers=self._timers,
+            emit=self._emit,
+            leave_gossip=self._swim.leave,
+        )
         self._joins = Joins(rng, self._emit, self._swim.join, self._membership.announce_join)
+        gossip_interval_s = self._gossip_params.gossip_interval_s
         self._queries = QueryDesk(
             local=local,
             params=self._params,
@@ -173,7 +162,7 @@ class Serf:
             timers=self._timers,
             emit=self._emit,
             send=self._swim.send_user,
-            default_timeout_s=self._default_query_timeout_s,
+            default_timeout_s=lambda: default_query_timeout_s(gossip_interval_s, self._swim.alive_count()),
             on_delivered=self._snapshot.note_query,
         )
         self._inbox = Inbox(
@@ -206,7 +195,7 @@ class Serf:
 
     def members(self) -> list[SerfMember]:
         """Return every member, ourselves, the left and the failed ones included, by name."""
-        return sorted((record.shown for record in self._table), key=lambda member: member.name)
+        return self._table.shown()
 
     def member(self, name: str) -> SerfMember | None:
         """Return one member, or None."""
@@ -215,17 +204,11 @@ class Serf:
 
     def statistics(self) -> SerfStatistics:
         """Return the counters of this moment."""
-        return SerfStatistics(
-            members=len(self._table),
-            failed=self._table.failed_count,
-            left=self._table.left_count,
-            health_score=self._swim.health_score,
-            member_time=self._clocks.member.time,
-            event_time=self._clocks.event.time,
-            query_time=self._clocks.query.time,
-            intent_queue=len(self._broadcasts.intents),
-            event_queue=len(self._broadcasts.events),
-            query_queue=len(self._broadcasts.queries),
+        return gather_statistics(
+            self._table,
+            self._swim,
+            self._clocks,
+            self._broadcasts,
             coordinate_resets=self._latency.resets,
             encrypted=self._envelope.is_encrypted,
         )
@@ -235,18 +218,14 @@ class Serf:
     def start(self, now: float) -> None:
         """Announce ourselves, set the tickers, and try to rejoin remembered members. Drain after calling."""
         remembered = self._remembered
-        self._clocks.member.witness(remembered.clock)
-        self._clocks.event.witness(remembered.event_clock)
-        self._clocks.query.witness(remembered.query_clock)
-        # Without a snapshot this must not shut out the events of Lamport time 0, which nobody sends.
+        self._clocks.resume(remembered.clock, remembered.event_clock, remembered.query_clock)
         self._user_events.raise_min_time(remembered.event_clock + 1)
         self._queries.incoming.raise_min_time(remembered.query_clock + 1)
         self._swim.start(now)
-        self._every(self._params.reap_interval_s, self._membership.reap, now)
-        self._every(self._params.reconnect_interval_s, lambda now: self._joins.reconnect(self._table, now), now)
-        self._every(
-            self._params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(self._table)), now
-        )
+        params = self._params
+        self._every(params.reap_interval_s, self._membership.reap, now)
+        self._every(params.reconnect_interval_s, lambda now: self._joins.reconnect(self._table, now), now)
+        self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(self._table)), now)
         self._joins.rejoin(remembered.alive, self._name, now)
         self._settle(now)
 
@@ -264,10 +243,8 @@ class Serf:
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_timer`` is wanted next."""
-        mine, below = self._timers.next_deadline(), self._swim.next_deadline()
-        if mine is None or below is None:
-            return below if mine is None else mine
-        return min(mine, below)
+        deadlines = (self._timers.next_deadline(), self._swim.next_deadline())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def datagrams_to_send(self, now: float) -> list[gossip.Datagram]:
         """Return the datagrams to send, oldest first, each once."""
@@ -275,7 +252,7 @@ class Serf:
 
     def next_event(self) -> SerfEvent | None:
         """Return the oldest event not yet taken, or None."""
-        return self._events.popleft() if self._events else None
+        return self._events.take()
 
     def open_stream(self, wanted: gossip.StreamWanted, now: float) -> StreamExchange:
         """Return the dialling side of an exchange asked for by ``wanted``. Drain after calling."""
@@ -388,12 +365,6 @@ class Serf:
 
     # --- between the parts -----------------------------------------------------------
 
-    def _default_query_timeout_s(self) -> float:
-        return default_query_timeout_s(self._gossip_params.gossip_interval_s, self._swim.alive_count())
-
-    def _leave_gossip(self, timeout_s: float, now: float) -> None:
-        self._swim.leave(timeout_s, now)
-
     def _settle(self, now: float) -> None:
         """Hand Swim's events to the parts until none is left; then see to what follows from them."""
         while True:
@@ -416,24 +387,10 @@ class Serf:
             gossip.ConflictSeen: self._queries.handle_conflict,
             gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
             gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
-            gossip.PushPullMerged: self._handle_push_pull,
+            gossip.PushPullMerged: self._state_exchange.merge,
             gossip.JoinFinished: self._joins.finished,
             gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
         }
-
-    def _handle_push_pull(self, event: gossip.PushPullMerged, now: float) -> None:
-        problem = self._state_exchange.merge_untrusted(event.user_state, now, is_join=event.is_join)
-        if problem is not None:
-            self._emit(gossip.Dropped("bad-push-pull-state", None, problem))
-
-    def _emit(self, event: SerfEvent) -> None:
-        """Queue an event, past the snapshot; an owner that never drains loses the oldest."""
-        self._snapshot.note(event)
-        if isinstance(event, MemberChanged) and event.kind is MemberChangeKind.REAP:
-            self._latency.forget(event.member.name)
-        if len(self._events) >= MAX_EVENTS:
-            self._events.popleft()
-        self._events.append(event)
 
     def _every(self, interval_s: float, action: Callable[[float], None], now: float) -> None:
         def tick(now: float) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["SerfStatistics"]
+from nodedns.gossip.swim import Swim
+from nodedns.serf.broadcasts import Broadcasts
+from nodedns.serf.lamport import Clocks
+from nodedns.serf.members import MemberTable
+
+__all__ = ["SerfStatistics", "gather_statistics"]
 
 
 @attrs.frozen(kw_only=True)
@@ -23,3 +28,29 @@ class SerfStatistics:
     query_queue: int
     coordinate_resets: int
     encrypted: bool
+
+
+def gather_statistics(
+    table: MemberTable,
+    swim: Swim,
+    clocks: Clocks,
+    broadcasts: Broadcasts,
+    *,
+    coordinate_resets: int,
+    encrypted: bool,
+) -> SerfStatistics:
+    """Return the counters of the parts."""
+    return SerfStatistics(
+        members=len(table),
+        failed=table.failed_count,
+        left=table.left_count,
+        health_score=swim.health_score,
+        member_time=clocks.member.time,
+        event_time=clocks.event.time,
+        query_time=clocks.query.time,
+        intent_queue=len(broadcasts.intents),
+        event_queue=len(broadcasts.events),
+        query_queue=len(broadcasts.queries),
+        coordinate_resets=coordinate_resets,
+        encrypted=encrypted,
+    )

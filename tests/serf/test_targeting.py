@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from nodedns.model.names import NodeName
+from nodedns.serf.targeting import MAX_FILTERS_TRIED, encode_filters, passes_filters
+
+ME = NodeName("me")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "tags", "passes"),
+    [
+        ((), {}, True),
+        (("me", "you"), {}, True),
+        (("you",), {}, False),
+        ((), {"role": "^web$"}, True),
+        ((), {"role": "db"}, False),
+        ((), {"missing": "^$"}, True),
+        (("me",), {"role": "db"}, False),
+        ((), {"role": "(?=web)"}, False),
+    ],
+)
+def test_member_passes_when_every_filter_lets_it(nodes: tuple[str, ...], tags: dict[str, str], *, passes: bool) -> None:
+    assert passes == passes_filters(encode_filters(nodes, tags), ME, {"role": "web"})
+
+
+@pytest.mark.parametrize("packed", [b"", b"\x02\x90", b"\x00", b"\x01\xc1"])
+def test_filter_that_cannot_be_read_lets_nobody_pass(packed: bytes) -> None:
+    assert not passes_filters((packed,), ME, {})
+
+
+def test_more_filters_than_are_tried_let_nobody_pass() -> None:
+    one = encode_filters(("me",), {})
+    assert passes_filters(one * MAX_FILTERS_TRIED, ME, {})
+    assert not passes_filters(one * (MAX_FILTERS_TRIED + 1), ME, {})
