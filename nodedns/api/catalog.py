@@ -123,13 +123,13 @@ def _read_nodes(wanted: Mapping[str, str], ctx: ApiContext) -> Reading:
     def shape() -> Json:
         return [node_shape(row) for row in view.nodes() if wanted.items() <= row.meta.items()]
 
-    return Reading(view.nodes_index, shape)
+    return Reading(view.catalog_index, shape)
 
 
 def _read_node(name: str, ctx: ApiContext) -> Reading:
     row = ctx.view.node(name)
     if row is None:
-        return Reading(ctx.view.nodes_index, lambda: None, is_missing=True)
+        return Reading(ctx.view.catalog_index, lambda: None, is_missing=True)
     return Reading(row.modify_index, lambda: {"Node": node_shape(row), "Services": {}})
 
 

@@ -14,7 +14,7 @@ A member that names another datacenter is listed as a member and has no row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -59,6 +59,7 @@ class NodeTable:
         self._view = TableView(
             index=first_index,
             nodes_index=first_index,
+            catalog_index=first_index,
             datacenter=datacenter,
             local_name=local_name,
             cluster_known=cluster_known,
@@ -166,9 +167,11 @@ class _Draft:
         self._base = base
         self._base_set = base._node_set  # noqa: SLF001 - view and table are one noun in two files
         self._by_name: dict[str, NodeRow] | None = None
-        self._by_ip: dict[str, tuple[str, ...]] | None = None
+        # The addresses that this draft touches; joined with the others, and sorted, once at the end.
+        self._names_at: dict[str, set[str]] = {}
         self._parents: dict[str, int] | None = None
         self._nodes_index = base.nodes_index
+        self._catalog_index = base.catalog_index
         self._cluster_known = base.cluster_known
         self.index = base.index
         self.members_changed = False
@@ -189,6 +192,7 @@ class _Draft:
         if self._by_name is None:
             self._by_name = dict(self._base_set.by_name)
         if wanted is None:
+            self._catalog_index = self.index
             del self._by_name[folded]
         else:
             wanted = self._with_indexes(present, wanted)
@@ -202,13 +206,14 @@ class _Draft:
         if self._by_name is not None:
             node_set = NodeSet(
                 by_name=self._by_name,
-                by_ip=node_set.by_ip if self._by_ip is None else self._by_ip,
+                by_ip=self._joined_addresses(),
                 parents=node_set.parents if self._parents is None else self._parents,
             )
         return attrs.evolve(
             base,
             index=self.index,
             nodes_index=self._nodes_index,
+            catalog_index=self._catalog_index,
             cluster_known=self._cluster_known,
             node_set=node_set,
             members=dict(members) if self.members_changed else base._members,  # noqa: SLF001 - as above
@@ -216,9 +221,11 @@ class _Draft:
 
     def _with_indexes(self, present: NodeRow | None, wanted: NodeRow) -> NodeRow:
         if present is None:
+            self._catalog_index = self.index
             return attrs.evolve(wanted, create_index=self.index, modify_index=self.index)
         if _catalog_facts(present) == _catalog_facts(wanted):
             return wanted
+        self._catalog_index = self.index
         return attrs.evolve(wanted, modify_index=self.index)
 
     def _move_addresses(self, folded: str, present: NodeRow | None, wanted: NodeRow | None) -> None:
@@ -226,16 +233,27 @@ class _Draft:
         after = wanted.ip_texts if wanted is not None else ()
         if before == after:
             return
-        if self._by_ip is None:
-            self._by_ip = dict(self._base_set.by_ip)
         for ip in before:
-            rest = tuple(name for name in self._by_ip[ip] if name != folded)
-            if rest:
-                self._by_ip[ip] = rest
-            else:
-                del self._by_ip[ip]
+            self._touch(ip).discard(folded)
         for ip in after:
-            self._by_ip[ip] = tuple(sorted({*self._by_ip.get(ip, ()), folded}))
+            self._touch(ip).add(folded)
+
+    def _touch(self, ip: str) -> set[str]:
+        names = self._names_at.get(ip)
+        if names is None:
+            names = self._names_at[ip] = set(self._base_set.by_ip.get(ip, ()))
+        return names
+
+    def _joined_addresses(self) -> Mapping[str, tuple[str, ...]]:
+        if not self._names_at:
+            return self._base_set.by_ip
+        joined = dict(self._base_set.by_ip)
+        for ip, names in self._names_at.items():
+            if names:
+                joined[ip] = tuple(sorted(names))
+            else:
+                joined.pop(ip, None)
+        return joined
 
     def _count_parents(self, folded: str, step: int) -> None:
         for parent in _parents_of(folded):

@@ -104,6 +104,7 @@ class TableView:
     Attributes:
         index: Rises by one with every effective change.
         nodes_index: Index of the last change to any row, status included; at least 1.
+        catalog_index: Index of the last change to what the catalog shows of any node; at least 1.
         datacenter: Local datacenter.
         local_name: This agent's node name.
         cluster_known: Whether an absent name is known to be absent.
@@ -111,6 +112,7 @@ class TableView:
 
     index: int
     nodes_index: int
+    catalog_index: int
     datacenter: str
     local_name: NodeName
     cluster_known: bool

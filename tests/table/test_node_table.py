@@ -162,6 +162,27 @@ def test_failing_moves_nodes_index_but_not_modify_index(table: NodeTable, make_m
     row = view.node("one")
     assert row is not None
     assert (FIRST + 2, FIRST + 1) == (view.nodes_index, row.modify_index)
+    assert FIRST + 1 == view.catalog_index
+
+
+def test_catalog_index_moves_with_what_the_catalog_shows(table: NodeTable, make_member: MakeMember) -> None:
+    indexes = [
+        table.apply([change]).catalog_index
+        for change in (
+            MemberUpserted(make_member("one")),
+            MemberUpserted(make_member("one", status=MemberStatus.FAILED)),
+            MemberUpserted(make_member("one", "10.0.0.2", status=MemberStatus.FAILED)),
+            MemberUpserted(make_member("one", "10.0.0.2", status=MemberStatus.LEFT)),
+        )
+    ]
+    assert [FIRST + 1, FIRST + 1, FIRST + 3, FIRST + 4] == indexes
+
+
+def test_many_nodes_of_one_address_are_taken_in_one_go(table: NodeTable) -> None:
+    view = table.apply([NodeRegistered(external(f"x{number}")) for number in range(5_000)])
+    row = view.node("x0")
+    assert row is not None
+    assert len(view.nodes_at(row.address)) == 5_000
 
 
 def test_name_that_comes_back_is_created_anew(table: NodeTable) -> None:

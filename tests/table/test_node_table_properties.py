@@ -110,7 +110,7 @@ class TableAgainstModel(RuleBasedStateMachine):
     def indexes_are_in_order(self) -> None:
         view = self.table.view
         for row in view.nodes():
-            assert 1 < row.create_index <= row.modify_index <= view.nodes_index <= view.index
+            assert 1 < row.create_index <= row.modify_index <= view.catalog_index <= view.nodes_index <= view.index
 
 
 TestTableAgainstModel = TableAgainstModel.TestCase
