@@ -243,6 +243,21 @@ def test_successful_join_broadcasts_an_intent_and_a_failed_one_does_not() -> Non
     assert pool.intents_queued(B) == 1
 
 
+def test_join_cut_off_on_the_way_has_failed() -> None:
+    pool = Pool(A)
+    pool[A].join([STRANGER], pool.now)
+    wanted = pool[A].next_event()
+    while wanted is not None and not isinstance(wanted, StreamWanted):
+        wanted = pool[A].next_event()
+    assert wanted is not None
+    stream = pool[A].open_stream(wanted, pool.now)
+    assert pool.now < stream.deadline
+    stream.abort("reset", pool.now)
+    assert stream.finished
+    pool.settle()
+    assert [done.contacted for done in pool.seen(A, JoinDone)] == [0]
+
+
 def test_clocks_meet_in_a_push_pull() -> None:
     pool = Pool(A, B)
     pool.say(A, JoinIntent(70, "nobody"))
@@ -728,6 +743,35 @@ def test_relayed_answer_reaches_the_asker_though_the_direct_one_is_lost() -> Non
     pool.settle()
     # Once straight from B, once by each of the two others.
     assert answers_to_stranger(pool) == [QueryResponse(50, 7, B, int(QueryFlag.ACK))] * 3
+
+
+def test_relay_that_would_be_too_large_is_not_asked_for() -> None:
+    pool = joined(A, B, C)
+    pool.say(B, query_to(STRANGER, relay_factor=2, ltime=50))
+    (received,) = pool.seen(B, QueryReceived)
+    pool.sent.clear()
+    pool[B].respond(received, bytes(950), pool.now)
+    pool.settle()
+    assert [where for where, payload in pool.sent if payload[:1] == b"\x08"] == [STRANGER]
+
+
+def test_queries_open_for_an_answer_are_bounded() -> None:
+    pool = Pool(A, params=attrs.evolve(PARAMS, query_buffer_slots=4))
+    for query_id in range(5):
+        pool.say(A, query_to(STRANGER, query_id=query_id))
+    first, *_, last = pool.seen(A, QueryReceived)
+    with pytest.raises(LocalProtocolError):
+        pool[A].respond(first, b"", pool.now)
+    pool[A].respond(last, b"", pool.now)
+    assert len(answers_to_stranger(pool)) == 0
+    pool.settle()
+    assert len(answers_to_stranger(pool)) == 1
+
+
+def test_ack_that_fits_no_response_is_dropped() -> None:
+    pool = Pool(A, params=attrs.evolve(PARAMS, query_response_limit_bytes=10))
+    pool.say(A, query_to(STRANGER, flags=int(QueryFlag.ACK)))
+    assert [event.reason for event in pool.seen(A, Dropped)] == ["query-answer-too-big"]
 
 
 def test_relay_is_sent_on() -> None:
