@@ -103,6 +103,11 @@ class SimMember(Protocol):
         ...
 
     @property
+    def swim(self) -> Swim:
+        """The gossip core at the bottom."""
+        ...
+
+    @property
     def incarnation(self) -> int:
         """Its own incarnation."""
         ...
@@ -152,6 +157,11 @@ class SwimMember:
 
     @property
     def core(self) -> GossipCore[Any]:
+        """The gossip core."""
+        return self._swim
+
+    @property
+    def swim(self) -> Swim:
         """The gossip core."""
         return self._swim
 
@@ -218,8 +228,13 @@ class SerfMember:
         return self._serf
 
     @property
+    def swim(self) -> Swim:
+        """The gossip core below Serf."""
+        return self._serf.swim
+
+    @property
     def serf(self) -> Serf:
-        """The same, with its commands."""
+        """The Serf layer, with its commands."""
         return self._serf
 
     @property

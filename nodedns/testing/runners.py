@@ -103,25 +103,33 @@ def run_on_trio(
     scenario: Scenario, build: Build, *, further: Sequence[Check] = (), say: Callable[[str], None] = print
 ) -> Outcome:
     """Play a scenario on trio, with the real driver; the same arguments and errors as ``run_on_engine``."""
+    broken: list[AssertionError] = []
 
     async def main() -> Outcome:
         scheduler = TrioScheduler()
         trace = Trace()
         network = SimNetwork(scheduler, scenario.seed, scenario.conditions, trace.note_delivery)
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(scheduler.run)
 
             def spawn(address: Address, core: GossipCore[Any], on_event: Callable[[object], None]) -> Process:
                 return _TrioProcess(nursery, SimHost(network, address), core, on_event)
 
             cluster = Cluster(scheduler, network, spawn, build, seed=scenario.seed, trace=trace)
-            for until in play(scenario, cluster, Invariants(cluster, further), say):
-                await trio.sleep_until(until)
+            try:
+                for until in play(scenario, cluster, Invariants(cluster, further), say):
+                    await trio.sleep_until(until)
+            except AssertionError as error:
+                # Carried past the nursery, which would wrap it in a group.
+                broken.append(error)
             outcome = _outcome(cluster)
             nursery.cancel_scope.cancel()
         return outcome
 
-    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    outcome = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    if broken:
+        raise broken[0]
+    return outcome
 
 
 class _TrioProcess:
