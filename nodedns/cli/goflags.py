@@ -147,7 +147,7 @@ class GoCommand(click.Command):
     def get_help(self, ctx: click.Context) -> str:
         """Return the help: usage, what it does, an example, then one entry per flag."""
         blocks = [f"Usage: {ctx.command_path} {self._usage}".rstrip()]
-        blocks += [_wrap(paragraph, "  ") for paragraph in (self.help or "").split("\n\n")]
+        blocks += [_wrap(paragraph, "  ") for paragraph in (self.help or "").split("\n\n") if paragraph]
         if self._example:
             blocks.append(f"Example:\n\n    {self._example}")
         options = [param for param in self.params if isinstance(param, GoOption)]

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, int_flag, list_flag, text_flag
 from nodedns.config.consul_keys import ABSENT_FLAGS
 
-__all__ = ["agent"]
+if TYPE_CHECKING:
+    from nodedns.config.sources import ConfigSources
+
+__all__ = ["agent", "config_sources"]
 
 EXAMPLE = "nodedns agent -server -bootstrap-expect=1 -node=agent-one -bind=172.20.20.10 -data-dir=/var/lib/nodedns"
 
@@ -96,35 +99,41 @@ def _declare(function: Callable[..., int]) -> Callable[..., int]:
     put together. Ctrl-C makes a client leave the cluster; a server just stops, and is expected back.""",
 )
 @_declare
-def agent(
-    *,
-    args: tuple[str, ...],
-    config_file: tuple[str, ...],
-    config_format: str | None,
-    dev: bool | None,
-    **flags: Any,  # noqa: ANN401 - text, number, boolean or list, by flag
-) -> int:
+def agent(*, args: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - text, number, boolean or list, by flag
     """Load the configuration and run."""
     if args:
         raise CommandError(f"Unexpected extra arguments: [{' '.join(args)}]")
     # Imported here: the help of this command should not wait for what an agent is made of.
     from nodedns.config.load import load  # noqa: PLC0415
-    from nodedns.config.sources import ConfigSources  # noqa: PLC0415
     from nodedns.errors import ConfigError  # noqa: PLC0415
 
-    sources = ConfigSources(
-        paths=tuple(map(Path, config_file)),
-        file_format=config_format or "",
-        flags=_given(flags),
-        dev=bool(dev),
-    )
     try:
-        config = load(sources)
+        config = load(config_sources(**flags))
     except ConfigError as error:
         raise CommandError("\n".join(f"==> {problem}" for problem in error.problems)) from error
     from nodedns.agent.run import run_agent  # noqa: PLC0415
 
     return run_agent(config)
+
+
+def config_sources(
+    *,
+    config_file: tuple[str, ...],
+    config_format: str | None,
+    dev: bool | None,
+    args: tuple[str, ...] = (),
+    **flags: Any,  # noqa: ANN401 - text, number, boolean or list, by flag
+) -> ConfigSources:
+    """Return where the configuration comes from, given the values that click parsed."""
+    del args
+    from nodedns.config.sources import ConfigSources  # noqa: PLC0415
+
+    return ConfigSources(
+        paths=tuple(map(Path, config_file)),
+        file_format=config_format or "",
+        flags=_given(flags),
+        dev=bool(dev),
+    )
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
