@@ -12,7 +12,8 @@ Source: Thompson 1968, "Regular expression search algorithm"; syntax in
 
 from __future__ import annotations
 
-from nodedns.serf.regex_syntax import BadPattern, Choice, Edge, Node, One, Repeat, Sequence, parse_pattern
+from nodedns.serf.regex_syntax import BadPattern, parse_pattern
+from nodedns.serf.regex_tree import Choice, Edge, Node, One, Repeat, Sequence
 
 __all__ = ["BadPattern", "Pattern", "compile_pattern"]
 

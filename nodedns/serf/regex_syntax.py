@@ -18,15 +18,15 @@ from collections.abc import Iterable
 import attrs
 
 from nodedns.errors import NodednsError
+from nodedns.serf.regex_tree import WORD_CHARS, Choice, Edge, Node, One, Ranges, Repeat, Sequence
 
-__all__ = ["BadPattern", "Choice", "Edge", "Node", "One", "Repeat", "Sequence", "parse_pattern"]
+__all__ = ["BadPattern", "parse_pattern"]
 
 MAX_PATTERN_CHARS = 1024  # Serf's QuerySizeLimit: a longer one would not fit a query
 MAX_DEPTH = 50  # of groups; RE2 allows 1000, the stack of Python less
 MAX_REPEAT = 1000  # RE2
 
 _TOP = 0x10FFFF
-Ranges = tuple[tuple[int, int], ...]
 
 
 class BadPattern(NodednsError):
@@ -79,70 +79,6 @@ _NAMED_CLASSES: dict[str, Ranges] = {
     "xdigit": (*_DIGIT, (65, 70), (97, 102)),
 }
 _ESCAPED_CHARS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_WORD_CHARS = frozenset(string.ascii_letters + string.digits + "_")
-
-
-@attrs.frozen
-class One:
-    """One character out of a set."""
-
-    ranges: Ranges
-    folds_case: bool
-
-    def takes(self, char: str) -> bool:
-        """Whether ``char`` is in the set."""
-        spellings = {char, char.lower(), char.upper()} if self.folds_case else (char,)
-        return any(
-            low <= ord(spelling) <= high for spelling in spellings if len(spelling) == 1 for low, high in self.ranges
-        )
-
-
-@attrs.frozen
-class Edge:
-    """A place between characters: A, z, b, B, or ^ and $ of lines."""
-
-    kind: str
-
-    def holds(self, text: str, at: int) -> bool:
-        """Whether position ``at`` of ``text`` is such a place."""
-        before = text[at - 1] if at > 0 else ""
-        after = text[at] if at < len(text) else ""
-        if self.kind == "A":
-            return at == 0
-        if self.kind == "z":
-            return at == len(text)
-        if self.kind == "^":
-            return before in ("", "\n")
-        if self.kind == "$":
-            return after in ("", "\n")
-        is_boundary = (before in _WORD_CHARS) != (after in _WORD_CHARS)
-        return is_boundary == (self.kind == "b")
-
-
-@attrs.frozen
-class Sequence:
-    """One after the other."""
-
-    parts: tuple[Node, ...]
-
-
-@attrs.frozen
-class Choice:
-    """Any one of them."""
-
-    options: tuple[Node, ...]
-
-
-@attrs.frozen
-class Repeat:
-    """``least`` to ``most`` times; None: without end."""
-
-    part: Node
-    least: int
-    most: int | None
-
-
-Node = One | Edge | Sequence | Choice | Repeat
 
 
 @attrs.frozen
@@ -273,7 +209,7 @@ class _Parser:
         if self._skip("P<") or (self._peek() == "<" and self._text[self._at + 1 : self._at + 2] not in ("=", "!")):
             self._skip("<")
             name, closing, _ = self._text[self._at :].partition(">")
-            if not closing or not name or not all(char in _WORD_CHARS for char in name):
+            if not closing or not name or not all(char in WORD_CHARS for char in name):
                 raise BadPattern("bad group name")
             self._at += len(name) + 1
             return True

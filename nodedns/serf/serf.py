@@ -222,10 +222,10 @@ class Serf:
         self._user_events.raise_min_time(remembered.event_clock + 1)
         self._queries.incoming.raise_min_time(remembered.query_clock + 1)
         self._swim.start(now)
-        params = self._params
+        params, table = self._params, self._table
         self._every(params.reap_interval_s, self._membership.reap, now)
-        self._every(params.reconnect_interval_s, lambda now: self._joins.reconnect(self._table, now), now)
-        self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(self._table)), now)
+        self._every(params.reconnect_interval_s, lambda now: self._joins.reconnect(table, now), now)
+        self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(table)), now)
         self._joins.rejoin(remembered.alive, self._name, now)
         self._settle(now)
 
@@ -378,7 +378,6 @@ class Serf:
                 break
         self._snapshot.schedule(now)
 
-    # Keyed by event class; each handler takes just that class.
     def _gossip_handlers(self) -> dict[type, Callable[[Any, float], None]]:
         return {
             gossip.NodeJoined: lambda event, _now: self._membership.node_joined(event.member),
