@@ -1,10 +1,10 @@
 """HCL as Consul reads it: the first version of the language, not the second.
 
 The parsers for Python that are kept up read HCL 2, which refuses what Consul's
-files are full of: quoted keys (``"rack" = "a7"``), several items on one
-line, commas between the items of a block, and JSON in a file called ``.hcl``. HCL 1 is a small
-language without expressions, so this file reads it: one regular expression
-for the words, one descent for the structure.
+files are full of: quoted keys (``"rack" = "a7"``), commas between the items of
+a block, and JSON in a file called ``.hcl``. HCL 1 is a small language without
+expressions, so this file reads it: one regular expression for the words, one
+descent for the structure.
 
 An object, written ``name { ... }`` or ``name = { ... }``, becomes a dict; an
 object whose name comes again becomes a list of dicts, in order; anything else
