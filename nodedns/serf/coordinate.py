@@ -134,12 +134,14 @@ class Vivaldi:
     Args:
         rng: Draws a direction when two members stand on one spot.
         start: Where to begin.
+        max_peers: For how many members round trips are kept.
     """
 
-    __slots__ = ("_adjustments", "_next_adjustment", "_peers", "_resets", "_rng", "coordinate")
+    __slots__ = ("_adjustments", "_max_peers", "_next_adjustment", "_peers", "_resets", "_rng", "coordinate")
 
-    def __init__(self, rng: Random, start: Coordinate = ORIGIN) -> None:
+    def __init__(self, rng: Random, start: Coordinate = ORIGIN, max_peers: int = MAX_PEERS) -> None:
         self._rng = rng
+        self._max_peers = max_peers
         self.coordinate = start
         self._adjustments = [0.0] * ADJUSTMENT_WINDOW
         self._next_adjustment = 0
@@ -180,7 +182,7 @@ class Vivaldi:
     def _median_latency(self, peer: str, rtt_s: float) -> float:
         samples = self._peers.get(peer)
         if samples is None:
-            if len(self._peers) >= MAX_PEERS:
+            if len(self._peers) >= self._max_peers:
                 return rtt_s
             samples = self._peers[peer] = deque(maxlen=LATENCY_SAMPLES)
         samples.append(rtt_s)
