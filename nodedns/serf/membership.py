@@ -131,6 +131,18 @@ class Membership:
             self._prune(record, now)
         return True
 
+    def merge_leave(self, intent: LeaveIntent, now: float) -> None:
+        """Apply that another member holds ``intent.node`` as left.
+
+        Such a claim may be stale: the member left, came back, and that one has not
+        heard. Serf keeps it to itself, and here the member would then show as leaving
+        for ever. So a live member is told of it by gossip, and refutes.
+        """
+        record = self._table.get(NodeName(intent.node))
+        was_alive = record is not None and record.status is MemberStatus.ALIVE
+        if self.receive_leave(intent, now) and was_alive:
+            self._broadcasts.queue_intent(encode_message(intent))
+
     def receive_join(self, intent: JoinIntent, now: float) -> bool:
         """Apply a join intent; return whether it is to be broadcast again."""
         self._clock.witness(intent.ltime)

@@ -95,7 +95,7 @@ class StateExchange:
         left = dict.fromkeys(state.left_members)
         for name in left:
             ltime = state.status_ltimes.get(name, 0) + 1
-            self._membership.receive_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
+            self._membership.merge_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
         for name, ltime in state.status_ltimes.items():
             if name not in left:
                 self._membership.receive_join(JoinIntent(ltime=ltime, node=name), now)

@@ -10,7 +10,15 @@ from nodedns.serf.events import SerfEvent, UserEventReceived
 from nodedns.serf.lamport import Clocks
 from nodedns.serf.members import MemberTable
 from nodedns.serf.membership import Membership
-from nodedns.serf.messages import EventSlot, SerfState, SlotEvent, decode_state_untrusted, encode_state
+from nodedns.serf.messages import (
+    EventSlot,
+    LeaveIntent,
+    SerfState,
+    SlotEvent,
+    decode_state_untrusted,
+    encode_message,
+    encode_state,
+)
 from nodedns.serf.params import SerfParams
 from nodedns.serf.push_pull import StateExchange
 from nodedns.serf.user_events import UserEvents
@@ -100,9 +108,17 @@ def test_claim_that_we_left_is_refuted() -> None:
     assert len(bench.broadcasts.intents) == 1
 
 
-def test_nothing_merged_is_passed_on() -> None:
+def test_live_member_is_told_that_others_hold_it_left() -> None:
     bench = Bench("x")
-    bench.merge(state(left=("x",), statuses={"y": 3}, events=(EventSlot(2, (SlotEvent("deploy"),)),)))
+    bench.merge(state(left=("x",), statuses={"x": 4}))
+    expected = encode_message(LeaveIntent(ltime=5, node="x", prune=False))
+    assert bench.broadcasts.intents.take(0, 1000, 2) == [expected]
+
+
+def test_nothing_else_merged_is_passed_on() -> None:
+    bench = Bench("x")
+    bench.membership.node_departed(NodeName("x"), 0.0)
+    bench.merge(state(left=("x", "z"), statuses={"y": 3}, events=(EventSlot(2, (SlotEvent("deploy"),)),)))
     assert (len(bench.broadcasts.intents), len(bench.broadcasts.events)) == (0, 0)
 
 

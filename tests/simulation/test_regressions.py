@@ -1,0 +1,39 @@
+"""Scenarios in which something was wrong once; each replays its seed on the engine."""
+
+from __future__ import annotations
+
+from nodedns.testing.builders import names_of, serf_members
+from nodedns.testing.network import Conditions
+from nodedns.testing.runners import run_on_engine
+from nodedns.testing.scenario import Converged, Expect, Heal, Kill, Leave, Loss, Restart, Scenario, Slow, Start, Wait
+
+
+def test_member_that_left_unheard_and_came_back_is_not_leaving_for_ever() -> None:
+    names = names_of("m", range(10))
+    operations = (
+        Start(names),
+        Expect(Converged(), 70),
+        Slow("m000", 0.1),
+        Wait(5.0),
+        Loss(0.05),
+        Wait(0.1),
+        Loss(0.9),
+        Wait(0.1),
+        Slow("m000", 0.1),
+        Wait(20.0),
+        Leave("m004"),
+        Wait(15.1),
+        Leave("m000"),
+        Wait(15.1),
+        Loss(0.9),
+        Wait(0.1),
+        Heal(),
+        Wait(1.0),
+        Restart("m004", "m001"),
+        Wait(21.0),
+        Kill(("m006",)),
+        Wait(15.0),
+        Expect(Converged(), 600),
+    )
+    conditions = Conditions(slow_share=0.05, slow_factor=5.0, reorder_share=0.1)
+    run_on_engine(Scenario(seed=10, operations=operations, conditions=conditions), serf_members())
