@@ -47,11 +47,9 @@ _decode_nodes_untrusted = value_decoder(_NODES, "node filter")
 
 def encode_filter(condition: Filter) -> bytes:
     """Return type byte and body."""
-    match condition:
-        case NodeFilter():
-            return bytes([_NODE]) + _encode_nodes(condition.nodes)
-        case TagFilter():
-            return bytes([_TAG]) + encode_body(condition)
+    if isinstance(condition, NodeFilter):
+        return bytes([_NODE]) + _encode_nodes(condition.nodes)
+    return bytes([_TAG]) + encode_body(condition)
 
 
 def decode_filter_untrusted(data: bytes) -> Filter:

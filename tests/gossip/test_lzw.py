@@ -28,6 +28,22 @@ def test_round_trip_across_width_changes_and_full_tables(size: int, letters: int
     assert data == lzw.decompress_untrusted(lzw.compress(data), size)
 
 
+def without_repeats(size: int) -> bytes:
+    """Return bytes no two of which stand beside each other twice, so that each becomes a code of its own."""
+    seen: set[tuple[int, int]] = set()
+    data = bytearray(1)
+    while len(data) < size:
+        data.append(next(byte for byte in range(255, -1, -1) if (data[-1], byte) not in seen))
+        seen.add((data[-2], data[-1]))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("size", range(3836, 3842))
+def test_table_may_fill_with_the_last_code(size: int) -> None:
+    data = without_repeats(size)
+    assert data == lzw.decompress_untrusted(lzw.compress(data), size)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_give_data_or_a_wire_error(data: bytes) -> None:
     with suppress(GossipWireError):

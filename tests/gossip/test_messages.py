@@ -4,7 +4,21 @@ import attrs
 import pytest
 
 from nodedns.gossip import messages
-from nodedns.gossip.kinds import BOOL, BYTES, STR, U8, Codec, ListOf, MapOf, Mismatch, Nested, codec_of, reader_of, wire
+from nodedns.gossip.kinds import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    STR,
+    U8,
+    Codec,
+    ListOf,
+    MapOf,
+    Mismatch,
+    Nested,
+    codec_of,
+    reader_of,
+    wire,
+)
 from nodedns.gossip.messages import CLASS_BY_TYPE, Dead, MessageType, Nack, PushPullHeader
 
 
@@ -52,10 +66,14 @@ def test_integer_is_an_integer_in_range_and_nothing_else(value: object) -> None:
         reader_of(U8)(value)
 
 
-@pytest.mark.parametrize(("kind", "value"), [(BOOL, 1), (STR, "text"), (BYTES, [256])])
+@pytest.mark.parametrize(("kind", "value"), [(BOOL, 1), (STR, "text"), (BYTES, [256]), (FLOAT, b"1")])
 def test_other_kinds_are_as_strict(kind: object, value: object) -> None:
     with pytest.raises(Mismatch):
         reader_of(kind)(value)  # type: ignore[arg-type]
+
+
+def test_float_may_come_as_an_integer_as_in_go() -> None:
+    assert [2.0, 0.5, 0.0] == [reader_of(FLOAT)(value) for value in (2, 0.5, None)]
 
 
 def test_lists_and_maps_hold_no_more_than_their_limit() -> None:

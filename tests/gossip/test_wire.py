@@ -9,6 +9,7 @@ import pytest
 from nodedns.errors import GossipWireError, LocalProtocolError, TooBig
 from nodedns.gossip import lzw, wire
 from nodedns.gossip.bodies import MAX_CONTAINER_ITEMS
+from nodedns.gossip.kinds import U8
 from nodedns.gossip.messages import (
     Ack,
     Alive,
@@ -55,6 +56,13 @@ def test_text_that_is_not_utf8_survives() -> None:
     reply = wire.decode_body_untrusted(ErrorReply, body, "error")
     assert "\udcff\udcfe" == reply.error
     assert body == wire.encode_body(reply)
+
+
+def test_body_may_be_one_value_of_any_kind() -> None:
+    assert b"\xcc\xc8" == wire.value_encoder(U8)(200)
+    assert 200 == wire.value_decoder(U8, "number")(b"\xcc\xc8")
+    with pytest.raises(GossipWireError, match=r"256 is not within 0\.\.255"):
+        wire.value_decoder(U8, "number")(b"\xcd\x01\x00")
 
 
 def test_bytes_after_a_body_are_ignored_as_by_go() -> None:
