@@ -24,7 +24,15 @@ from nodedns import __version__
 from nodedns.cli.goflags import CommandError, text_flag
 from nodedns.errors import NodednsError, shorten
 
-__all__ = ["ABSENT_CLIENT_FLAGS", "AgentClient", "ClientError", "Endpoint", "client_flags", "parse_endpoint"]
+__all__ = [
+    "ABSENT_CLIENT_FLAGS",
+    "AgentClient",
+    "ClientError",
+    "Endpoint",
+    "client_flags",
+    "misshapen",
+    "parse_endpoint",
+]
 
 DEFAULT_ADDRESS = "127.0.0.1:8500"
 DEFAULT_PORT = 8500
@@ -54,6 +62,11 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 class ClientError(NodednsError):
     """The agent could not be asked, or refused; the message is fit to print."""
+
+
+def misshapen(path: str) -> ClientError:
+    """Return the error for JSON that no agent answers with: something else listens there."""
+    return ClientError(f"the answer to {path} is not that of an agent; does something else listen there?")
 
 
 class Endpoint:
@@ -126,6 +139,20 @@ class AgentClient:
     def from_flag(cls, http_addr: str | None) -> AgentClient:
         """Build from ``-http-addr``, else from the environment, else the default."""
         return cls(parse_endpoint(http_addr or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS))
+
+    def get_list(self, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Any]:
+        """Return the JSON list that answers a GET, empty for ``null``. Arguments and errors as ``get``."""
+        answer = self.get(path, query)
+        if answer is not None and not isinstance(answer, list):
+            raise misshapen(path)
+        return answer or []
+
+    def get_object(self, path: str) -> dict[str, Any]:
+        """Return the JSON object that answers a GET. Arguments and errors as ``get``."""
+        answer = self.get(path)
+        if not isinstance(answer, dict):
+            raise misshapen(path)
+        return answer
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:  # noqa: ANN401 - JSON has no type
         """Return the JSON answer to a GET.

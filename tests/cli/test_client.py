@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +98,20 @@ def test_missing_unix_socket_is_explained(tmp_path: Path) -> None:
         AgentClient.from_flag(f"unix://{tmp_path}/x.sock").get("/v1/x")
     first = str(refusal.value).splitlines()[0]
     assert f'Get "http://localhost/v1/x": dial unix {tmp_path}/x.sock: connect: no such file or directory' == first
+
+
+def test_interrupt_while_waiting_is_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        words = [sys.executable, "-m", "nodedns", "info", f"-http-addr={address}"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            connection.close()
+    assert (130, b"", b"") == (process.returncode, out, err.strip())
 
 
 def closed_port() -> str:

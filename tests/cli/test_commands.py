@@ -177,3 +177,22 @@ def test_flag_of_the_catalog_that_is_not_there_is_named(shell: Shell, flag: str)
     code, _, err = shell("catalog", "nodes", f"{flag}=x")
     assert 1 == code
     assert err.startswith(f"Consul's flag {flag} is not in nodedns: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (("members",), "GET /v1/agent/members"),
+        (("info",), "GET /v1/agent/self"),
+        (("catalog", "nodes"), "GET /v1/catalog/nodes"),
+        (("catalog", "datacenters"), "GET /v1/catalog/datacenters"),
+    ],
+)
+@pytest.mark.parametrize("answer", [5, "x", [5], [{}], {"Stats": {"a": 1}}, {"Stats": [1]}])
+def test_json_of_another_program_is_no_traceback(
+    shell: Shell, fake_agent: Any, words: tuple[str, ...], asked: str, answer: object
+) -> None:
+    fake_agent.answer(asked, answer)
+    code, _, err = shell(*words)
+    is_named = err.endswith("is not that of an agent; does something else listen there?\n")
+    assert (1, True) == (code, is_named) or ("datacenters" in words and isinstance(answer, list))

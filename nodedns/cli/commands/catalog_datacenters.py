@@ -25,7 +25,7 @@ def catalog_datacenters(*, stale: bool | None, http_addr: str | None, args: tupl
     if args:
         raise CommandError(f"Too many arguments (expected 0, got {len(args)})")
     try:
-        names = AgentClient.from_flag(http_addr).get("/v1/catalog/datacenters")
+        names = AgentClient.from_flag(http_addr).get_list("/v1/catalog/datacenters")
     except ClientError as error:
         raise CommandError(f"Error listing datacenters: {error}") from error
     for name in names:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags
+from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags, misshapen
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, list_flag, text_flag
 from nodedns.cli.tables import format_pairs, format_table
 
 __all__ = ["catalog_nodes"]
 
+NODES_PATH = "/v1/catalog/nodes"
 HEADER = ("Node", "ID", "Address", "DC")
 DETAILED_HEADER = (*HEADER, "TaggedAddresses", "Meta")
 ABSENT = {
@@ -52,13 +53,14 @@ def catalog_nodes(
     query = [("dc", datacenter)] if datacenter else []
     query += [("node-meta", _meta_parameter(pair)) for pair in node_meta]
     try:
-        nodes = AgentClient.from_flag(http_addr).get("/v1/catalog/nodes", query)
+        nodes = AgentClient.from_flag(http_addr).get_list(NODES_PATH, query)
+        table = _render(nodes, detailed=bool(detailed))
     except ClientError as error:
         raise CommandError(f"Error listing nodes: {error}") from error
     if not nodes:
         click.echo("No nodes match the given query - try expanding your search.", err=True)
         return 0
-    click.echo(_render(nodes, detailed=bool(detailed)))
+    click.echo(table)
     return 0
 
 
@@ -70,9 +72,12 @@ def _meta_parameter(pair: str) -> str:
 
 
 def _render(nodes: Sequence[Mapping[str, Any]], *, detailed: bool) -> str:
-    if detailed:
-        return format_table(DETAILED_HEADER, [_detailed_cells(node) for node in nodes])
-    return format_table(HEADER, [_cells(node) for node in nodes])
+    try:
+        if detailed:
+            return format_table(DETAILED_HEADER, [_detailed_cells(node) for node in nodes])
+        return format_table(HEADER, [_cells(node) for node in nodes])
+    except (AttributeError, KeyError, TypeError):
+        raise misshapen(NODES_PATH) from None
 
 
 def _cells(node: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags
+from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags, misshapen
 from nodedns.cli.goflags import CommandError, GoCommand
 
 __all__ = ["info"]
+
+SELF_PATH = "/v1/agent/self"
 
 
 @click.command(
@@ -24,7 +26,9 @@ def info(*, http_addr: str | None, args: tuple[str, ...]) -> int:
     if args:
         raise CommandError(f"Error found unexpected args: [{' '.join(args)}]", show_help=True)
     try:
-        groups = AgentClient.from_flag(http_addr).get("/v1/agent/self").get("Stats") or {}
+        groups = AgentClient.from_flag(http_addr).get_object(SELF_PATH).get("Stats") or {}
+        if not isinstance(groups, dict) or not all(isinstance(figures, dict) for figures in groups.values()):
+            raise misshapen(SELF_PATH)
     except ClientError as error:
         raise CommandError(f"Error querying agent: {error}") from error
     for group in sorted(groups):

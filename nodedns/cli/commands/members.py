@@ -16,13 +16,14 @@ from typing import Any
 
 import click
 
-from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags
+from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags, misshapen
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, text_flag
 from nodedns.cli.tables import format_pairs, format_table, join_host_port
 
 __all__ = ["member_table", "members"]
 
 NO_MATCH = 2
+MEMBERS_PATH = "/v1/agent/members"
 STATUS_WORDS = ("none", "alive", "leaving", "left", "failed")
 HEADER = ("Node", "Address", "Status", "Type", "Build", "Protocol", "DC", "Partition", "Segment")
 DETAILED_HEADER = ("Node", "Address", "Status", "Tags")
@@ -36,7 +37,7 @@ class _Row:
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.answer = answer
         self.name = str(answer["Name"])
-        self.tags: dict[str, str] = dict(answer.get("Tags") or {})
+        self.tags: dict[str, str] = {key: str(value) for key, value in dict(answer["Tags"] or {}).items()}
         self.address = join_host_port(str(answer["Addr"]), int(answer["Port"]))
         number = int(answer["Status"])
         self.status = STATUS_WORDS[number] if 0 <= number < len(STATUS_WORDS) else f"unknown({number})"
@@ -102,10 +103,10 @@ def members(
     _refuse(wan=wan, format_name=format, args=args)
     matches = _status_matcher(status)
     try:
-        answer = AgentClient.from_flag(http_addr).get("/v1/agent/members", [("segment", "_all")])
+        everybody = _rows(AgentClient.from_flag(http_addr).get_list(MEMBERS_PATH, [("segment", "_all")]))
     except ClientError as error:
         raise CommandError(f"Error retrieving members: {error}") from error
-    rows = sorted((row for row in map(_Row, answer) if matches(row.status)), key=lambda row: row.sort_key)
+    rows = sorted((row for row in everybody if matches(row.status)), key=lambda row: row.sort_key)
     if not rows:
         return NO_MATCH
     click.echo(_render(rows, detailed=bool(detailed), as_json=format == "json"))
@@ -115,6 +116,13 @@ def members(
 def member_table(answer: Sequence[Mapping[str, Any]], *, detailed: bool = False) -> str:
     """Return the table of the members in ``/v1/agent/members``'s answer, servers first, then by name."""
     return _render(sorted(map(_Row, answer), key=lambda row: row.sort_key), detailed=detailed, as_json=False)
+
+
+def _rows(answer: Sequence[Any]) -> list[_Row]:
+    try:
+        return [_Row(member) for member in answer]
+    except (KeyError, TypeError, ValueError):
+        raise misshapen(MEMBERS_PATH) from None
 
 
 def _refuse(*, wan: bool | None, format_name: str | None, args: Sequence[str]) -> None:
