@@ -33,8 +33,14 @@ SHORTENED_CHARS = 60
 
 
 def shorten(value: object) -> str:
-    """Return ``repr(value)``, cut so that a hostile value cannot fill a log line."""
-    text = repr(value)
+    """Return ``repr(value)``, cut so that a hostile value cannot fill a log line; containers only by type and length.
+
+    The repr of a list nested a thousand deep would end in ``RecursionError``, and
+    that of megabytes would take long to make.
+    """
+    if isinstance(value, list | tuple | dict | set):
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value[:SHORTENED_CHARS] if isinstance(value, str | bytes) else value)
     if len(text) <= SHORTENED_CHARS:
         return text
     return text[: SHORTENED_CHARS - 3] + "..."
