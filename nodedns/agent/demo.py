@@ -14,8 +14,8 @@ from contextlib import ExitStack
 import attrs
 import trio
 
-from nodedns.agent.agent import Agent
-from nodedns.agent.run import EXIT_FAILED, EXIT_OK, prepare_agent
+from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
+from nodedns.agent.run import prepare_agent
 from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
@@ -69,7 +69,7 @@ async def _run_both(agents: list[Agent], one: AgentConfig, two: AgentConfig) -> 
         async with trio.open_nursery() as nursery:
             for agent in agents:
                 await nursery.start(agent.run)
-            await agents[0].wait_member(two.node_name)
+            await agents[0].table.wait_member(two.node_name)
             sys.stdout.write(_welcome(one, two))
             sys.stdout.flush()
             async for _ in signals:

@@ -1,4 +1,4 @@
-"""Joining: from what a user types to the addresses to contact.
+"""Joining: from what a user types to the addresses to contact, and to who answered.
 
 An address is an IP or a host name, with a port or without; ``[v6]:port`` for
 IPv6 with a port. A host name stands for all its addresses, looked up anew at
@@ -10,19 +10,112 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
-from nodedns.errors import JoinError, shorten
+from nodedns.errors import JoinError, LocalProtocolError, shorten
 from nodedns.model.address import Address
+from nodedns.observe.logs import logger
+from nodedns.serf.events import JoinDone
+from nodedns.serf.serf import Serf
 
-__all__ = ["parse_join_address", "resolve", "resolve_all"]
+__all__ = ["Joiner", "parse_join_address", "resolve", "resolve_all"]
 
 RESOLVE_TIMEOUT_S = 5.0
 """Longest look-up of a join address (resolv.conf's default time-out); the next round looks it up again."""
 MAX_ADDRESSES_PER_NAME = 64
 """Addresses of one host name that are tried; ours, so that a hostile zone cannot make us dial for ever."""
+
+_LOG = logger("agent")
+
+
+class Joiner:
+    """Joins pools, for commands and at start.
+
+    Args:
+        serf: Contacts the addresses.
+        wake: Called after every command to ``serf``.
+        default_port: For addresses without one.
+    """
+
+    def __init__(self, serf: Serf, wake: Callable[[], None], default_port: int) -> None:
+        self._serf = serf
+        self._wake = wake
+        self._default_port = default_port
+        self._under_way: dict[int, _Join] = {}
+
+    def finish(self, done: JoinDone) -> None:
+        """Take the outcome of a join, for whoever waits for it."""
+        self._under_way.pop(done.join_id).finish(done)
+
+    async def join(self, texts: Sequence[str]) -> int:
+        """Join the pool through any of these addresses; return how many answered.
+
+        Raises:
+            JoinError: None did; it carries each with its reason.
+        """
+        addresses, failures = await resolve_all(texts, self._default_port)
+        contacted = 0
+        if addresses:
+            done = await self._contact(addresses)
+            contacted = done.contacted
+            failures += [(str(address), reason) for address, reason in done.failures]
+        if not contacted:
+            raise JoinError(failures)
+        for address, reason in failures:
+            _LOG.warning("address did not answer a join", address=address, error=reason)
+        return contacted
+
+    async def join_until_done(self, texts: Sequence[str], interval_s: float, max_retries: int) -> bool:
+        """Join again and again until somebody answers; return False once the retries are used up.
+
+        Args:
+            texts: Looked up anew in every round.
+            interval_s: Pause between two rounds.
+            max_retries: Rounds after the first; 0 for no end.
+        """
+        retries = 0
+        while True:
+            _LOG.info("joining the pool", addresses=" ".join(texts))
+            try:
+                contacted = await self.join(texts)
+            except JoinError as problem:
+                if max_retries and retries >= max_retries:
+                    _LOG.error("max join retry exhausted, exiting", retries=retries, error=problem)
+                    return False
+                retries += 1
+                _LOG.warning("join failed, will retry", retry_interval=f"{interval_s:g}s", error=problem)
+                await trio.sleep(interval_s)
+            else:
+                _LOG.info("join completed", contacted=contacted)
+                return True
+
+    async def _contact(self, addresses: Sequence[Address]) -> JoinDone:
+        join = _Join()
+        try:
+            self._under_way[self._serf.join(addresses, trio.current_time())] = join
+        except LocalProtocolError:
+            raise JoinError([(str(address), "this agent is leaving the pool") for address in addresses]) from None
+        self._wake()
+        return await join.wait()
+
+
+class _Join:
+    """One join under way, and whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._over = trio.Event()
+        self._done: JoinDone | None = None
+
+    def finish(self, done: JoinDone) -> None:
+        self._done = done
+        self._over.set()
+
+    async def wait(self) -> JoinDone:
+        while self._done is None:
+            await self._over.wait()
+        return self._done
 
 
 def parse_join_address(text: str, default_port: int) -> tuple[str, int]:

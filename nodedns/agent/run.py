@@ -21,7 +21,7 @@ from random import Random
 
 import trio
 
-from nodedns.agent.agent import Agent
+from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
 from nodedns.agent.banner import banner
 from nodedns.agent.listeners import bind_listeners
 from nodedns.agent.memory import open_memory
@@ -30,13 +30,11 @@ from nodedns.errors import AgentError
 from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
 
-__all__ = ["EXIT_FAILED", "GRACEFUL_LEAVE_S", "leaves_on", "prepare_agent", "run_agent"]
+__all__ = ["GRACEFUL_LEAVE_S", "leaves_on", "prepare_agent", "run_agent"]
 
 GRACEFUL_LEAVE_S = 15.0
 """Longest graceful leave (Consul's gracefulTimeout)."""
 SEED_BYTES = 16
-EXIT_OK = 0
-EXIT_FAILED = 1
 
 _LOG = logger("agent")
 

@@ -1,4 +1,4 @@
-"""The figures of ``nodedns info`` and of ``/v1/agent/self``: groups of names and texts, as in Consul."""
+"""What an agent tells of itself: the figures of ``nodedns info``, and its configuration as plain values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 import attrs
 
 from nodedns import __version__
+from nodedns.api.context import Json
 from nodedns.config.schema import AgentConfig
 from nodedns.serf.statistics import SerfStatistics
 from nodedns.table.view import TableView
 
-__all__ = ["agent_statistics"]
+__all__ = ["agent_statistics", "debug_config"]
 
 
 def agent_statistics(
@@ -54,6 +55,21 @@ def agent_statistics(
         "serf_lan": {name: _text(value) for name, value in attrs.asdict(serf).items()},
         "serving": {name: str(value) for name, value in serving.items()},
     }
+
+
+def debug_config(config: AgentConfig) -> dict[str, Json]:
+    """Return the running configuration for ``/v1/agent/self``; there are no secrets in it yet."""
+    return {name: _plain(value) for name, value in attrs.asdict(config).items()}
+
+
+def _plain(value: object) -> Json:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
 
 
 def _text(value: object) -> str:

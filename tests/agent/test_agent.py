@@ -119,8 +119,8 @@ def play(story: Callable[..., Awaitable[None]], *settings: AgentConfig) -> list[
 
 def test_joined_agents_answer_each_other_s_names_on_udp_tcp_and_http() -> None:
     async def story(one: Running, two: Running) -> None:
-        assert await two.agent.join([one.gossip]) == 1
-        await one.agent.wait_member("agent-two")
+        assert await two.agent.join((one.gossip,)) == 1
+        await one.agent.table.wait_member("agent-two")
         for asked, name in ((one, "agent-two"), (two, "agent-one")):
             assert await asked.addresses(f"{name}.node.consul.") == ["127.0.0.1"]
             reply = await asked.dig(f"{name}.node.dc1.consul.", tcp=True)
@@ -133,8 +133,8 @@ def test_joined_agents_answer_each_other_s_names_on_udp_tcp_and_http() -> None:
 
 def test_agent_that_leaves_is_left_for_the_others_and_gone_from_dns() -> None:
     async def story(one: Running, two: Running) -> None:
-        await two.agent.join([one.gossip])
-        await one.agent.wait_member("agent-two")
+        await two.agent.join((one.gossip,))
+        await one.agent.table.wait_member("agent-two")
         status, _ = await two.api("PUT", "/v1/agent/leave")
         assert status == 200
         member = one.agent.api_context().view.member("agent-two")
@@ -150,7 +150,12 @@ def test_agent_that_leaves_is_left_for_the_others_and_gone_from_dns() -> None:
 def test_join_of_nobody_lists_each_address_with_its_reason() -> None:
     async def story(one: Running) -> None:
         with pytest.raises(JoinError) as caught:
-            await one.agent.join(["127.0.0.1:1", "bad:port"])
+            await one.agent.join(
+                (
+                    "127.0.0.1:1",
+                    "bad:port",
+                )
+            )
         assert {"127.0.0.1:1", "bad:port"} == {where for where, _ in caught.value.attempts}
         status, text = await one.api("PUT", "/v1/agent/join/127.0.0.1:1")
         assert status == 500
@@ -210,8 +215,8 @@ def test_server_that_waits_for_others_answers_servfail_until_they_are_here(tmp_p
         assert (await one.dig("x.node.consul.")).rcode() == dns.rcode.SERVFAIL
 
     async def together(one: Running, two: Running) -> None:
-        await two.agent.join([one.gossip])
-        await one.agent.wait_member("agent-two")
+        await two.agent.join((one.gossip,))
+        await one.agent.table.wait_member("agent-two")
         assert (await one.dig("x.node.consul.")).rcode() == dns.rcode.NXDOMAIN
 
     async def remembered(one: Running) -> None:

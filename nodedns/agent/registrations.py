@@ -1,0 +1,63 @@
+"""``Registrations``: the external nodes of this agent, kept on disk before they are answered.
+
+A node is written first and enters the table after, so that what was answered
+with ``true`` is there after ``kill -9``, and what could not be stored never
+appears.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.memory import Memory
+from nodedns.errors import ApiError
+from nodedns.model.names import NodeName, fold
+from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered
+
+__all__ = ["Registrations"]
+
+MAX_EXTERNAL_NODES = 65_536
+"""Registered nodes kept by one agent; ours: a /16 full of printers."""
+
+
+class Registrations:
+    """Registers and deregisters external nodes.
+
+    Args:
+        memory: Where they are kept; those kept already enter the table now.
+        table: Where they are answered from.
+    """
+
+    def __init__(self, memory: Memory, table: LiveTable) -> None:
+        self._memory = memory
+        self._table = table
+        self._nodes = {fold(node.name): node for node in memory.external_nodes()}
+        # Around a write to disk: two requests must not both start from the same list.
+        self._writing = trio.Lock()
+        table.apply([NodeRegistered(node) for node in self._nodes.values()])
+
+    async def register(self, node: ExternalNode) -> None:
+        """Keep ``node``, in place of any of its name.
+
+        Raises:
+            ApiError: There are too many.
+            DataDirError: It cannot be stored; nothing has changed.
+        """
+        async with self._writing:
+            if fold(node.name) not in self._nodes and len(self._nodes) >= MAX_EXTERNAL_NODES:
+                raise ApiError(500, f"this agent keeps {MAX_EXTERNAL_NODES} registered nodes already")
+            await self._replace({**self._nodes, fold(node.name): node})
+            self._table.apply([NodeRegistered(node)])
+
+    async def deregister(self, name: NodeName) -> None:
+        """Forget the node of that name; an unknown one is no error. Raises ``DataDirError``."""
+        async with self._writing:
+            if fold(name) not in self._nodes:
+                return
+            await self._replace({key: node for key, node in self._nodes.items() if key != fold(name)})
+            self._table.apply([NodeDeregistered(name)])
+
+    async def _replace(self, nodes: dict[str, ExternalNode]) -> None:
+        await self._memory.save_external_nodes(tuple(nodes.values()))
+        self._nodes = nodes
