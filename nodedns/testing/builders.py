@@ -206,7 +206,10 @@ class SwimMember:
 class SerfMember:
     """``SimMember`` with Serf: what an agent runs."""
 
-    def __init__(self, plan: Plan, params: GossipParams, serf_params: SerfParams) -> None:
+    def __init__(
+        self, plan: Plan, params: GossipParams, serf_params: SerfParams, listen: Callable[[object], None]
+    ) -> None:
+        self._listen = listen
         self._params = params
         self._serf_params = serf_params
         self._disk = plan.disk
@@ -272,6 +275,7 @@ class SerfMember:
 
     def take(self, event: object) -> Saw | Departed | None:
         """Translate an event; write what is for the disk."""
+        self._listen(event)
         match event:
             case MemberChanged(MemberChangeKind.REAP, member):
                 return Saw(member.name, MemberStatus.NONE)
@@ -303,9 +307,27 @@ def swim_members(params: GossipParams = LAN) -> Build:
     return lambda plan: SwimMember(plan, params)
 
 
-def serf_members(params: GossipParams = LAN, serf_params: SerfParams | None = None) -> Build:
-    """Return what builds members as agents have them."""
-    return lambda plan: SerfMember(plan, params, serf_params or SerfParams())
+def serf_members(
+    params: GossipParams = LAN,
+    serf_params: SerfParams | None = None,
+    watch: Callable[[Plan], Callable[[object], None]] | None = None,
+) -> Build:
+    """Return what builds members as agents have them.
+
+    Args:
+        params: Their gossip's timers.
+        serf_params: Serf's; None: the defaults.
+        watch: Called for each member built; what it returns gets all of that member's events.
+    """
+
+    def build(plan: Plan) -> SerfMember:
+        return SerfMember(plan, params, serf_params or SerfParams(), watch(plan) if watch else _ignore)
+
+    return build
+
+
+def _ignore(event: object) -> None:
+    del event
 
 
 def names_of(prefix: str, numbers: Sequence[int]) -> tuple[NodeName, ...]:
