@@ -8,6 +8,7 @@ else that escapes is a bug.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 
 __all__ = [
@@ -31,16 +32,17 @@ __all__ = [
 
 SHORTENED_CHARS = 60
 
+_CONTAINERS = reprlib.Repr()  # six levels deep, a few items each
+_CONTAINERS.maxlong = _CONTAINERS.maxother = _CONTAINERS.maxstring = SHORTENED_CHARS
+
 
 def shorten(value: object) -> str:
-    """Return ``repr(value)``, cut so that a hostile value cannot fill a log line; containers only by type and length.
+    """Return ``repr(value)``, cut so that a hostile value cannot fill a log line.
 
-    The repr of a list nested a thousand deep would end in ``RecursionError``, and
-    that of megabytes would take long to make.
+    Containers are looked into only so far: the repr of a list nested a thousand
+    deep ends in ``RecursionError``, and that of megabytes takes long to make.
     """
-    if isinstance(value, list | tuple | dict | set):
-        return f"{type(value).__name__} of {len(value)}"
-    text = repr(value[:SHORTENED_CHARS] if isinstance(value, str | bytes) else value)
+    text = repr(value[:SHORTENED_CHARS]) if isinstance(value, str | bytes) else _CONTAINERS.repr(value)
     if len(text) <= SHORTENED_CHARS:
         return text
     return text[: SHORTENED_CHARS - 3] + "..."
