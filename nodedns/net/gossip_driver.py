@@ -28,7 +28,7 @@ import trio
 from nodedns.gossip.core import GossipCore, StreamExchange
 from nodedns.gossip.events import Datagram, StreamWanted
 from nodedns.model.address import Address
-from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, errno_name
+from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, dial_error_text
 
 __all__ = ["DriverStatistics", "GossipDriver"]
 
@@ -229,12 +229,12 @@ class GossipDriver(Generic[EventT]):
     async def _dial(self, wanted: StreamWanted) -> None:
         try:
             stream: trio.abc.Stream | None = None
-            reason = "i/o timeout"
+            reason = dial_error_text(wanted.address, None)
             with trio.move_on_at(wanted.deadline):
                 try:
                     stream = await self._dialer.dial(wanted.address)
                 except OSError as error:
-                    reason = f"{errno_name(error)}: {error.strerror or error}"
+                    reason = dial_error_text(wanted.address, error)
             if stream is None:
                 logger.debug(
                     "stream not opened address=%s purpose=%s reason=%s", wanted.address, wanted.purpose, reason

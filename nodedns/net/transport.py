@@ -32,6 +32,7 @@ __all__ = [
     "StreamListener",
     "address_of",
     "bind_error",
+    "dial_error_text",
     "errno_name",
     "is_transient_receive_error",
     "is_transient_send_error",
@@ -150,6 +151,19 @@ def bind_error(error: OSError, host: str, port: int, protocol: str, flag: str) -
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason = os.strerror(error.errno) if error.errno else str(error)
     return BindError(f"cannot listen on {where} ({protocol}): {errno_name(error)} ({reason}); change it with {flag}")
+
+
+def dial_error_text(destination: Address, error: OSError | None) -> str:
+    """Return why no stream to ``destination`` could be opened, in the words of Consul's commands.
+
+    Args:
+        destination: Who was dialled.
+        error: What the kernel said; None when nothing was said in time.
+    """
+    if error is None:
+        return f"dial tcp {destination}: i/o timeout"
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    return f"dial tcp {destination}: connect: {reason}"
 
 
 def is_transient_receive_error(error: OSError) -> bool:

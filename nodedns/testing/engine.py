@@ -8,6 +8,8 @@ Both are kept to the same behaviour by playing the same scenarios on both.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -15,11 +17,14 @@ from typing import Any, Generic, TypeVar
 from nodedns.gossip.core import GossipCore, StreamExchange
 from nodedns.gossip.events import StreamWanted
 from nodedns.model.address import Address
+from nodedns.net.transport import dial_error_text
 from nodedns.testing.network import Port, SimNetwork
 from nodedns.testing.scheduler import EventHeap
 from nodedns.testing.streams import StreamEnd
 
 __all__ = ["Engine", "EngineNode"]
+
+REFUSED = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 EventT = TypeVar("EventT")
 
@@ -229,16 +234,14 @@ class _EngineStream:
             node.wake()
             self._begin(exchange)
 
-        def failed(reason: str) -> None:
+        def failed(error: OSError | None) -> None:
             if not self._is_over and self._exchange is None:
                 self._is_over = True
-                node.core.stream_failed(wanted, reason, node.engine.now)
+                node.core.stream_failed(wanted, dial_error_text(wanted.address, error), node.engine.now)
                 node.wake()
 
-        node.port.connect(
-            wanted.address, connected, lambda: node.when_running(lambda: failed("ECONNREFUSED: Connection refused"))
-        )
-        node.engine.call_at(wanted.deadline, node.when_running, lambda: failed("i/o timeout"))
+        node.port.connect(wanted.address, connected, lambda: node.when_running(lambda: failed(REFUSED)))
+        node.engine.call_at(wanted.deadline, node.when_running, lambda: failed(None))
 
     def stream_received(self, data: bytes) -> None:
         self._node.when_running(lambda: self._received(data))

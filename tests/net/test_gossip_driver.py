@@ -84,7 +84,7 @@ def test_refused_stream_fails_with_the_reason() -> None:
         one.core.greet(Address.from_text("10.0.0.9", 8301), trio.current_time())
         one.driver.wake()
         await trio.sleep(1)
-        assert [Greeted(b"", "ECONNREFUSED: Connection refused")] == one.events
+        assert [Greeted(b"", "dial tcp 10.0.0.9:8301: connect: connection refused")] == one.events
 
     run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
 
@@ -97,7 +97,7 @@ def test_stream_to_an_unreachable_host_fails_at_its_deadline() -> None:
         await trio.sleep(4.9)
         assert [] == one.events
         await trio.sleep(0.2)
-        assert [Greeted(b"", "i/o timeout")] == one.events
+        assert [Greeted(b"", f"dial tcp {TWO}: i/o timeout")] == one.events
         assert 0 == one.driver.statistics().outbound_streams
 
     run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
