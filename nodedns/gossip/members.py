@@ -47,6 +47,9 @@ MAX_META_BYTES = 512
 """memberlist's MetaMaxSize."""
 MAX_NAME_BYTES = 512
 """Ours: a longer name could not be gossiped beside full metadata in one packet."""
+FIRST_INCARNATION = 1
+MAX_INCARNATION = 0xFFFF_FFFF
+"""An incarnation has 32 bits on the wire; real agents can decode nothing that holds a longer one."""
 
 
 @attrs.define(eq=False)
@@ -280,6 +283,10 @@ class MemberTable:
         """Give our own row an incarnation above ``above`` and ``member``'s identity; return the claim to gossip."""
         row = self._by_name[self._local_name]
         row.incarnation = max(row.incarnation, above) + 1
+        if row.incarnation > MAX_INCARNATION:
+            # As in memberlist the number wraps; it takes a lie to get here. Once the others have
+            # forgotten us, which they do with the dead, a low number is news to them again.
+            row.incarnation = FIRST_INCARNATION
         row.member = member
         if row.state != NodeState.ALIVE and not self.is_leaving:
             self._set_state(row, NodeState.ALIVE, now)

@@ -324,6 +324,18 @@ def test_accused_member_refutes_with_a_higher_incarnation_and_loses_health() -> 
     assert any(isinstance(message, Alive) and message.incarnation == 5 for message, _ in one.said())
 
 
+@pytest.mark.parametrize("claim", [Suspect(2**32 - 1, "n1", "n9"), Dead(2**32 - 1, "n1", "n9")])
+def test_refutation_of_the_highest_incarnation_can_still_be_told(claim: Message) -> None:
+    peer = Peer(1).knows(2)
+    peer.hear(claim)
+    assert 1 == peer.core.incarnation
+    other = Peer(2)
+    other.core.join(peer.address, 1.0)
+    other.drain(1.0)
+    carry(other, peer)
+    assert NodeState.ALIVE == other.state_of("n1")
+
+
 def test_refutation_in_time_cancels_the_death() -> None:
     one = Peer(1, attrs.evolve(LAN, probe_interval_s=1000.0)).knows(2)
     one.hear(Suspect(1, "n2", "n3"), now=1.0)
