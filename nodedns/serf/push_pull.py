@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from nodedns.errors import GossipWireError
 from nodedns.gossip.events import Dropped, PushPullMerged
-from nodedns.serf.lamport import Clocks
+from nodedns.serf.lamport import MAX_LTIME, Clocks
 from nodedns.serf.members import MemberTable
 from nodedns.serf.membership import Membership
 from nodedns.serf.messages import JoinIntent, LeaveIntent, SerfState, decode_state_untrusted, encode_state
@@ -95,7 +95,9 @@ class StateExchange:
         left = dict.fromkeys(state.left_members)
         for name in left:
             ltime = state.status_ltimes.get(name, 0) + 1
-            self._membership.merge_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
+            # No time comes after the last one. (In Go the sum is 0 here, which is never news.)
+            if ltime <= MAX_LTIME:
+                self._membership.merge_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
         for name, ltime in state.status_ltimes.items():
             if name not in left:
                 self._membership.receive_join(JoinIntent(ltime=ltime, node=name), now)

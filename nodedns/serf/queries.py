@@ -25,7 +25,7 @@ from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import QueryReceived, SerfEvent
 from nodedns.serf.internal_queries import INTERNAL_PREFIX, InternalQueries
-from nodedns.serf.lamport import LamportClock
+from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.members import MemberTable
 from nodedns.serf.messages import Query, QueryFlag, QueryResponse, Relay, encode_message
 from nodedns.serf.targeting import passes_filters
@@ -54,7 +54,9 @@ class QueryBuffer:
     def offer(self, ltime: int, query_id: int, clock_time: int) -> str:
         """Remember a query; return why not in dashed words, ``seen`` for a known one, or nothing."""
         slots = len(self._slots)
-        if ltime < self.min_time or (clock_time > slots and ltime < clock_time - slots):
+        # At its end the clock can't be past what it has witnessed; two times of one slot must not both be news.
+        horizon = clock_time + (clock_time >= MAX_LTIME) - slots
+        if ltime < self.min_time or (clock_time > slots and ltime < horizon):
             return "query-too-old"
         slot = self._slots[ltime % slots]
         if slot is None or slot[0] != ltime:

@@ -23,7 +23,7 @@ from nodedns.gossip.events import Dropped
 from nodedns.model.address import Address
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import SerfEvent, UserEventReceived
-from nodedns.serf.lamport import LamportClock
+from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.messages import EventSlot, SlotEvent, UserEvent, encode_message
 from nodedns.serf.params import SerfParams
 
@@ -77,7 +77,9 @@ class EventBuffer:
             clock_time: The event clock, which has witnessed ``ltime``.
         """
         slots = len(self._slots)
-        if ltime < self.min_time or (clock_time > slots and ltime < clock_time - slots):
+        # At its end the clock can't be past what it has witnessed; two times of one slot must not both be news.
+        horizon = clock_time + (clock_time >= MAX_LTIME) - slots
+        if ltime < self.min_time or (clock_time > slots and ltime < horizon):
             return EventVerdict.OLD
         size = len(name) + len(payload)
         if size > MAX_EVENT_BYTES:

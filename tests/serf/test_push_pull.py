@@ -7,7 +7,7 @@ from nodedns.model.member import Member, MemberStatus, Versions
 from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import SerfEvent, UserEventReceived
-from nodedns.serf.lamport import Clocks
+from nodedns.serf.lamport import MAX_LTIME, Clocks
 from nodedns.serf.members import MemberTable
 from nodedns.serf.membership import Membership
 from nodedns.serf.messages import (
@@ -85,6 +85,14 @@ def test_who_left_there_is_leaving_here() -> None:
     record = bench.table.get("x")
     assert record is not None
     assert record.status_ltime == 5
+
+
+def test_last_of_all_times_is_not_counted_beyond() -> None:
+    bench = Bench("x")
+    bench.merge(state(left=("x",), statuses={"x": MAX_LTIME, ME: MAX_LTIME}))
+    assert bench.status("x") is MemberStatus.ALIVE
+    # What came of it can still be told to others.
+    assert {"x": 0, "me": MAX_LTIME} == decode_state_untrusted(bench.exchange.encode_local()).status_ltimes
 
 
 def test_who_left_there_and_failed_here_has_left() -> None:

@@ -12,7 +12,7 @@ from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.serf.conflict import ConflictVote
-from nodedns.serf.lamport import LamportClock
+from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.messages import ConflictMember, ConflictResponse, Query, QueryResponse, encode_message
 from nodedns.serf.outgoing_queries import MAX_OPEN_QUERIES, OutgoingQueries, QueryParams, default_query_timeout_s
 from nodedns.serf.queries import MAX_QUERIES_PER_SLOT, QueryBuffer
@@ -34,6 +34,13 @@ def test_query_out_of_reach_or_before_the_minimum_is_old() -> None:
     assert buffer.offer(92, 7, 100) == ""
     buffer.min_time = 95
     assert buffer.offer(94, 7, 100) == "query-too-old"
+
+
+def test_queries_at_the_end_of_time_do_not_displace_each_other() -> None:
+    buffer = QueryBuffer(slots=8)
+    assert buffer.offer(MAX_LTIME, 7, MAX_LTIME) == ""
+    assert buffer.offer(MAX_LTIME - 8, 7, MAX_LTIME) == "query-too-old"
+    assert buffer.offer(MAX_LTIME, 7, MAX_LTIME) == "seen"
 
 
 def test_one_time_holds_a_bounded_number_of_queries() -> None:

@@ -7,7 +7,7 @@ from nodedns.gossip.events import Dropped
 from nodedns.model.address import Address
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import SerfEvent, UserEventReceived
-from nodedns.serf.lamport import LamportClock
+from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.messages import EventSlot, SlotEvent, UserEvent, encode_message
 from nodedns.serf.params import SerfParams
 from nodedns.serf.user_events import MAX_BUFFER_BYTES, MAX_EVENT_BYTES, EventBuffer, EventVerdict, UserEvents
@@ -32,6 +32,13 @@ def test_event_further_back_than_the_buffer_is_old() -> None:
     buffer = EventBuffer(slots=8, max_per_slot=4)
     assert buffer.offer(92, "e", b"", 100) is EventVerdict.NEW
     assert buffer.offer(91, "e", b"", 100) is EventVerdict.OLD
+
+
+def test_events_at_the_end_of_time_do_not_displace_each_other() -> None:
+    buffer = EventBuffer(slots=8, max_per_slot=4)
+    assert buffer.offer(MAX_LTIME, "e", b"", MAX_LTIME) is EventVerdict.NEW
+    assert buffer.offer(MAX_LTIME - 8, "e", b"", MAX_LTIME) is EventVerdict.OLD
+    assert buffer.offer(MAX_LTIME, "e", b"", MAX_LTIME) is EventVerdict.SEEN
 
 
 def test_event_before_the_minimum_time_is_old() -> None:
