@@ -5,6 +5,7 @@ from __future__ import annotations
 from nodedns import __version__
 from nodedns.agent.listeners import Listeners
 from nodedns.config.schema import AgentConfig
+from nodedns.net.http_server import http_address
 from nodedns.net.transport import address_of
 
 __all__ = ["banner"]
@@ -20,7 +21,7 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
         node_id: UUID text.
         listeners: The bound sockets, whose addresses are shown.
     """
-    http = [str(address_of(sock.getsockname())) for sock in listeners.http]
+    http = [http_address(sock) for sock in listeners.http]
     dns = [str(address_of(sock.getsockname())) for sock in listeners.dns_udp]
     gossip = listeners.gossip_udp.local_address
     mode = f"{str(config.server).lower()} (Bootstrap: {str(config.bootstrap).lower()})"

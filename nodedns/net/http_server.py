@@ -29,17 +29,20 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
-from nodedns.errors import BindError, shorten
+from nodedns.errors import shorten
 from nodedns.model.address import Address
 from nodedns.net.http_connection import HttpConnection
 from nodedns.net.http_endpoint import AgentActions, HttpEndpoint, HttpParams, http_application
 from nodedns.net.tcp import TcpListener, bind_tcp
+from nodedns.net.transport import address_of
+from nodedns.net.unix import UNIX_PREFIX, UnixListener, bind_unix
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import Metrics
 
-__all__ = ["AgentActions", "HttpParams", "HttpServer", "bind_http"]
+__all__ = ["AgentActions", "HttpParams", "HttpServer", "bind_http", "http_address"]
 
 PORT_FLAG = "-http-port"
+UNIX_FLAG = "-client or addresses.http"
 REFUSAL_S = 0.01
 """How long a refused client has to read its 429 (Consul waits as long)."""
 
@@ -56,7 +59,7 @@ def bind_http(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Return one listening socket for each of ``hosts``, in order.
 
     Args:
-        hosts: IP texts.
+        hosts: IP texts and ``unix://`` paths.
         port: 0 for any free one, another for each host.
 
     Raises:
@@ -69,9 +72,19 @@ def bind_http(hosts: Sequence[str], port: int) -> list[socket.socket]:
 
 
 def _bind_one(host: str, port: int) -> socket.socket:
-    if host.startswith("unix://"):
-        raise BindError(f"cannot listen on {host}: Unix sockets are not supported; change it with -client")
+    if host.startswith(UNIX_PREFIX):
+        return bind_unix(host.removeprefix(UNIX_PREFIX), UNIX_FLAG)
     return bind_tcp(host, port, PORT_FLAG)
+
+
+def http_address(sock: socket.socket) -> str:
+    """Return where a socket of ``bind_http`` listens, for people."""
+    name = sock.getsockname()
+    return f"{UNIX_PREFIX}{name}" if sock.family == socket.AF_UNIX else str(address_of(name))
+
+
+def _listener(sock: socket.socket) -> TcpListener | UnixListener:
+    return UnixListener(sock) if sock.family == socket.AF_UNIX else TcpListener(sock)
 
 
 class HttpServer:
@@ -91,7 +104,7 @@ class HttpServer:
         metrics: Metrics,
         params: HttpParams | None = None,
     ) -> None:
-        self._listeners = [TcpListener(sock) for sock in listening]
+        self._listeners = [_listener(sock) for sock in listening]
         self._params = params or HttpParams()
         self._endpoint = HttpEndpoint(actions, metrics, self._params)
         self._app = ASGIWrapper(cast("ASGIFramework", http_application(self._endpoint)))
@@ -104,8 +117,8 @@ class HttpServer:
 
     @property
     def local_addresses(self) -> tuple[Address, ...]:
-        """Where it listens."""
-        return tuple(listener.local_address for listener in self._listeners)
+        """Where it listens on TCP."""
+        return tuple(listener.local_address for listener in self._listeners if isinstance(listener, TcpListener))
 
     @property
     def open_connections(self) -> int:
@@ -152,10 +165,10 @@ class HttpServer:
             self._ended = trio.Event()
             await self._ended.wait()
 
-    async def _accept(self, listener: TcpListener, connections: trio.Nursery) -> None:
+    async def _accept(self, listener: TcpListener | UnixListener, connections: trio.Nursery) -> None:
         while True:
             stream, source = await listener.accept()
-            host = source.host
+            host = source.host if isinstance(source, Address) else source
             if self._is_full(host):
                 self._remote.warning("too many connections", host)
                 connections.start_soon(_refuse, stream)

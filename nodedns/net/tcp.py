@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from typing import Any
 
 import trio
 
@@ -18,7 +19,7 @@ from nodedns.model.address import Address
 from nodedns.net.transport import address_of, bind_error, errno_name, socket_address
 from nodedns.net.udp import UdpTransport, bind_udp
 
-__all__ = ["TcpDialer", "TcpListener", "bind_gossip", "bind_tcp"]
+__all__ = ["LISTEN_BACKLOG", "TcpDialer", "TcpListener", "accept_connection", "bind_gossip", "bind_tcp"]
 
 LISTEN_BACKLOG = 128  # SOMAXCONN of older kernels
 SHORTAGE_PAUSE_S = 0.1  # trio.serve_listeners waits as long
@@ -98,6 +99,32 @@ def bind_gossip(host: str, port: int, flag: str) -> tuple[UdpTransport, TcpListe
     raise AssertionError("unreachable: the last try returns or raises")
 
 
+async def accept_connection(sock: trio.socket.SocketType, address: object) -> tuple[trio.SocketStream, Any]:
+    """Wait for a connection on a listening socket; return its stream and the peer's socket address.
+
+    Args:
+        sock: Listening.
+        address: Named in the log.
+
+    Raises:
+        trio.ClosedResourceError: The socket was closed.
+        OSError: It is broken.
+    """
+    while True:
+        if sock.fileno() < 0:
+            raise trio.ClosedResourceError
+        try:
+            accepted, sockaddr = await sock.accept()
+        except OSError as error:
+            if error.errno in SHORTAGE_ERRNOS:
+                logger.warning("accept paused address=%s error=%s", address, errno_name(error))
+                await trio.sleep(SHORTAGE_PAUSE_S)
+            elif error.errno not in CONNECTION_ERRNOS:
+                raise
+        else:
+            return trio.SocketStream(accepted), sockaddr
+
+
 class TcpListener:
     """``StreamListener`` on a listening, non-blocking socket, which it owns from now on."""
 
@@ -118,19 +145,8 @@ class TcpListener:
             trio.ClosedResourceError: The listener was closed.
             OSError: The socket is broken.
         """
-        while True:
-            if self._sock.fileno() < 0:
-                raise trio.ClosedResourceError
-            try:
-                sock, sockaddr = await self._sock.accept()
-            except OSError as error:
-                if error.errno in SHORTAGE_ERRNOS:
-                    logger.warning("accept paused address=%s error=%s", self._local_address, errno_name(error))
-                    await trio.sleep(SHORTAGE_PAUSE_S)
-                elif error.errno not in CONNECTION_ERRNOS:
-                    raise
-            else:
-                return trio.SocketStream(sock), address_of(sockaddr)
+        stream, sockaddr = await accept_connection(self._sock, self._local_address)
+        return stream, address_of(sockaddr)
 
     def close(self) -> None:
         """Stop listening; closing twice does nothing."""

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,7 +22,7 @@ import trio.testing
 from nodedns.api.actions import Join, Leave
 from nodedns.errors import ApiError, BindError, JoinError
 from nodedns.model.names import NodeName
-from nodedns.net.http_server import HttpParams, HttpServer, bind_http
+from nodedns.net.http_server import HttpParams, HttpServer, bind_http, http_address
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, MemberUpserted, NodeRegistered
 from nodedns.testing.table_agent import TableAgent, agent_member
@@ -398,9 +399,40 @@ def test_taken_port_is_one_clear_error() -> None:
         sock.close()
 
 
-def test_unix_socket_is_refused_by_name() -> None:
-    with pytest.raises(BindError, match=r"cannot listen on unix:///run/x: Unix sockets are not supported"):
-        bind_http(["unix:///run/x"], 8500)
+async def ask_unix(path: Path) -> bytes:
+    async with await trio.open_unix_socket(path) as stream:
+        await stream.send_all(b"GET /v1/status/leader HTTP/1.0\r\n\r\n")
+        return (await read_to_end(stream)).rpartition(b"\r\n")[2]
+
+
+async def test_unix_socket_is_served_and_its_file_goes_with_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "http.sock"
+    (sock,) = bind_http([f"unix://{path}"], 8500)
+    assert f"unix://{path}" == http_address(sock)
+    server = HttpServer([sock], a_pool(), Metrics())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: server.serve(task_status=task_status))
+        assert b'"10.0.0.1:8301"' == await ask_unix(path)
+        nursery.cancel_scope.cancel()
+    assert not path.exists()
+
+
+def test_unix_socket_left_by_a_crash_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
+    where = f"unix://{tmp_path / 'http.sock'}"
+    (first,) = bind_http([where], 8500)
+    with pytest.raises(BindError, match=rf"cannot listen on {where}: EADDRINUSE .*change it with -client"):
+        bind_http([where], 8500)
+    first.close()
+    (second,) = bind_http([where], 8500)
+    second.close()
+
+
+def test_file_in_the_place_of_a_unix_socket_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_bytes(b"data")
+    with pytest.raises(BindError, match="EADDRINUSE"):
+        bind_http([f"unix://{path}"], 8500)
+    assert b"data" == path.read_bytes()
 
 
 async def test_every_address_is_served() -> None:
