@@ -16,7 +16,7 @@ from nodedns.gossip.params import GossipParams
 from nodedns.gossip.wire import encode_compound
 from nodedns.model.address import Address
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "largest_user_broadcast_bytes"]
 
 COMPOUND_HEADER_BYTES = 2
 COMPOUND_PART_BYTES = 2
@@ -24,6 +24,12 @@ USER_TYPE_BYTES = 1
 MAX_COMPOUND_PARTS = 255
 
 _USER = bytes([MessageType.USER])
+
+
+def largest_user_broadcast_bytes(params: GossipParams, envelope: Envelope) -> int:
+    """Return how long a delegate's broadcast may be; a longer one fits into no packet and would wait for ever."""
+    budget = params.udp_payload_bytes - COMPOUND_HEADER_BYTES - envelope.packet_overhead
+    return budget - COMPOUND_PART_BYTES - USER_TYPE_BYTES
 
 
 class Outbox:

@@ -20,6 +20,7 @@ from nodedns.errors import LocalProtocolError
 from nodedns.gossip import events as gossip
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.envelope import Envelope
+from nodedns.gossip.outbox import largest_user_broadcast_bytes
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.swim import Swim
 from nodedns.gossip.timers import TimerHeap
@@ -105,7 +106,9 @@ class Serf:
         self._clocks = Clocks()
         self._table = MemberTable(gossip_params.max_members)
         self._broadcasts = Broadcasts(
-            gossip_params.retransmit_mult, params.min_queue_depth, gossip_params.udp_payload_bytes
+            gossip_params.retransmit_mult,
+            params.min_queue_depth,
+            largest_user_broadcast_bytes(gossip_params, self._envelope),
         )
         self._latency = Latency(rng, self._emit)
         log = SnapshotLog(

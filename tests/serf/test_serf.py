@@ -525,6 +525,19 @@ def test_user_event_beyond_the_limit_is_refused() -> None:
         pool[A].user_event("deploy", bytes(600), pool.now, coalesce=False)
 
 
+@pytest.mark.parametrize("key", [None, bytes(16)])
+def test_event_that_fits_no_packet_is_not_queued_for_one(key: bytes | None) -> None:
+    envelope = None if key is None else Envelope(keyring=Keyring([key]), entropy=bytes)
+    core = Pool().add(A, envelope=envelope)
+    clear = envelope or Envelope()
+    room = 1400 - clear.packet_overhead - 2 - 2 - 1
+    shortest = len(encode_message(UserEvent(1, "e", bytes(1000), coalesce=False))) - 1000
+    for ltime, size, queued in ((1, room - shortest, 1), (2, room - shortest + 1, 1)):
+        event = encode_message(UserEvent(ltime, "e", bytes(size), coalesce=False))
+        core.receive_datagram(clear.seal_packet(b"\x08" + event), STRANGER, 100.0)
+        assert queued == core.statistics().event_queue
+
+
 def test_joiner_hears_of_earlier_events_if_it_wants_to() -> None:
     pool = Pool(A, B)
     pool[A].user_event("deploy", b"v1", pool.now, coalesce=True)
