@@ -247,6 +247,8 @@ class MemberTable:
         row = self._by_name.get(suspect.node)
         if row is None:
             return _UNKNOWN
+        if len(suspect.accuser) > MAX_NAME_BYTES:
+            return _BAD_NAME
         if suspect.incarnation < row.incarnation:
             return _OLD_NEWS
         if row.suspicion is not None:
@@ -267,6 +269,8 @@ class MemberTable:
         row = self._by_name.get(dead.node)
         if row is None:
             return _UNKNOWN
+        if len(dead.accuser) > MAX_NAME_BYTES:
+            return _BAD_NAME
         if dead.incarnation < row.incarnation:
             return _OLD_NEWS
         if row.is_gone:

@@ -42,6 +42,7 @@ from nodedns.gossip.events import (
     UserMessage,
 )
 from nodedns.gossip.members import (
+    MAX_NAME_BYTES,
     Accuse,
     Confirm,
     Effect,
@@ -382,6 +383,10 @@ class Swim:
     def _handle_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         if len(request.target) not in (4, 16):
             self.emit(Dropped("bad-address", source))
+            return
+        if len(request.node) > MAX_NAME_BYTES:
+            # It goes into the ping: a small compressed packet would come out as a large one, at somebody else.
+            self.emit(Dropped("bad-name", source))
             return
         if request.port == 0:
             request = attrs.evolve(request, port=self._local.address.port)

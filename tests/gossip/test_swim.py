@@ -292,6 +292,23 @@ def test_indirect_ping_with_port_zero_means_our_own_port() -> None:
     assert (Nack(5), address(9)) in one.said()
 
 
+def test_indirect_ping_by_an_impossible_name_is_dropped() -> None:
+    peer = Peer(1)
+    peer.hear(IndirectPing(7, address(3).packed, 7946, "x" * 513))
+    assert ["bad-name"] == [drop.reason for drop in peer.told(Dropped)]
+    assert [] == peer.said()
+
+
+@pytest.mark.parametrize("claim", [Suspect(1, "n2", "x" * 513), Dead(1, "n2", "x" * 513)])
+def test_claim_too_long_for_any_packet_is_not_taken(claim: Message) -> None:
+    peer = Peer(1).knows(2)
+    queued = peer.core.statistics().queued_broadcasts
+    peer.hear(claim)
+    assert ["bad-name"] == [drop.reason for drop in peer.told(Dropped)]
+    assert NodeState.ALIVE == peer.state_of("n2")
+    assert queued == peer.core.statistics().queued_broadcasts
+
+
 def test_broadcasts_ride_along_with_an_ack_within_the_packet_budget() -> None:
     one = Peer(1)
     for host in range(2, 60):
