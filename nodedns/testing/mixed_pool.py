@@ -1,0 +1,277 @@
+"""``MixedPool``: ``nodedns`` and Debian's ``serf`` in one pool, each a real process on a loopback address of its own.
+
+Strategy: the whole of 127.0.0.0/8 is this machine, so every member gets an
+address and the usual ports. A run picks its network at random and passes over
+addresses on which something listens, so runs at the same time keep apart. Data
+directories lie below one temporary folder. Both programs keep their LAN
+timings: the local profile sends a piece of news to two members only, which in a
+pool of six often leaves somebody out until the next push/pull.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from nodedns.model.member import MemberStatus
+from nodedns.testing.dig import DigAnswer
+from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, poll, run_program
+
+__all__ = ["Member", "MixedPool", "NodednsMember", "SerfMember", "mixed_pool"]
+
+GOSSIP_PORT = 7946
+RPC_PORT = 7373
+DNS_PORT = 8600
+HTTP_PORT = 8500
+STATUS_S = 40.0  # who missed a piece of news waits for the next push/pull, every 30 s
+COMPLAINT = re.compile(
+    r"\[ERR\]|\[WARN\].*(decod|unknown|unmarshal|invalid|unexpected|fail.* to (parse|receive)|not understood)",
+    re.IGNORECASE,
+)
+CONFLICT = re.compile("conflict", re.IGNORECASE)  # two agents of one name: it is right to complain
+
+
+class NodednsMember:
+    """A ``nodedns agent``.
+
+    Args:
+        name: Its node name.
+        host: Its address.
+        process: The program.
+    """
+
+    def __init__(self, name: str, host: str, process: Process) -> None:
+        self.name = name
+        self.host = host
+        self.process = process
+
+    @property
+    def gossip_address(self) -> str:
+        """Where it gossips, for a join."""
+        return f"{self.host}:{GOSSIP_PORT}"
+
+    def command(self, *arguments: str, deadline_s: float = DEADLINE_S) -> Finished:
+        """Run another ``nodedns`` command against it."""
+        name, *rest = arguments
+        api = f"-http-addr={self.host}:{HTTP_PORT}"
+        return run_program([nodedns_program(), name, api, *rest], deadline_s=deadline_s)
+
+    def join(self, address: str) -> None:
+        """Join through an address."""
+        done = self.command("join", address)
+        if done.code != 0:
+            raise AssertionError(f"{self.name} cannot join {address}: {done}")
+
+    def statuses(self) -> dict[str, str]:
+        """Return everybody's status, as it sees it."""
+        listed = json.loads(self.command("members", "-format=json").out or "[]")
+        return {row["Name"]: MemberStatus(row["Status"]).word for row in listed}
+
+    def tags(self) -> dict[str, dict[str, str]]:
+        """Return everybody's tags, as it sees them."""
+        listed = json.loads(self.command("members", "-format=json").out or "[]")
+        return {row["Name"]: row["Tags"] for row in listed}
+
+    def dig(self, *arguments: str) -> DigAnswer:
+        """Ask it with ``dig``."""
+        return DigAnswer.of_text(run_program(["dig", f"@{self.host}", "-p", str(DNS_PORT), *arguments]).out)
+
+
+class SerfMember:
+    """A ``serf agent``.
+
+    Args:
+        name: Its node name.
+        host: Its address.
+        process: The program.
+        program: ``serf``.
+    """
+
+    def __init__(self, name: str, host: str, process: Process, program: Path) -> None:
+        self.name = name
+        self.host = host
+        self.process = process
+        self._program = program
+
+    @property
+    def gossip_address(self) -> str:
+        """Where it gossips, for a join."""
+        return f"{self.host}:{GOSSIP_PORT}"
+
+    def command(self, *arguments: str, deadline_s: float = DEADLINE_S) -> Finished:
+        """Run another ``serf`` command against it."""
+        name, *rest = arguments
+        return run_program(
+            [self._program, name, f"-rpc-addr={self.host}:{RPC_PORT}", *rest],
+            deadline_s=deadline_s,
+        )
+
+    def join(self, address: str) -> None:
+        """Join through an address."""
+        done = self.command("join", address)
+        if done.code != 0:
+            raise AssertionError(f"{self.name} cannot join {address}: {done}")
+
+    def statuses(self) -> dict[str, str]:
+        """Return everybody's status, as it sees it."""
+        return {row["name"]: row["status"] for row in self._members()}
+
+    def tags(self) -> dict[str, dict[str, str]]:
+        """Return everybody's tags, as it sees them."""
+        return {row["name"]: row["tags"] for row in self._members()}
+
+    def complaints(self) -> list[str]:
+        """Return the lines of its log that hold something against what it received."""
+        return [line for line in self.process.lines() if COMPLAINT.search(line) and not CONFLICT.search(line)]
+
+    def _members(self) -> list[dict[str, Any]]:
+        listed = self.command("members", "-format=json").out
+        return list(json.loads(listed)["members"]) if listed else []
+
+
+Member = NodednsMember | SerfMember
+"""Either."""
+
+
+class MixedPool:
+    """Starts members, and waits until they agree.
+
+    Args:
+        serf: The program.
+        folder: For data directories and snapshots.
+    """
+
+    def __init__(self, serf: Path, folder: Path) -> None:
+        self._serf = serf
+        self.folder = folder
+        self._hosts = _free_hosts()
+        self._members: list[Member] = []
+
+    def start_nodedns(
+        self, name: str, *flags: str, host: str = "", config: str = "", join: Member | None = None
+    ) -> NodednsMember:
+        """Start a ``nodedns`` agent.
+
+        Args:
+            name: Its node name; the same name finds the same data directory again.
+            flags: Further flags.
+            host: Its address; by default one of its own.
+            config: Further configuration in HCL.
+            join: Whom to join.
+        """
+        host = host or next(self._hosts)
+        folder = self.folder / f"nodedns-{host}"
+        folder.mkdir(exist_ok=True)
+        (folder / "agent.hcl").write_text(config, encoding="utf-8")
+        process = Process(
+            [
+                nodedns_program(), "agent", f"-node={name}", f"-bind={host}", f"-client={host}",
+                f"-serf-lan-port={GOSSIP_PORT}", f"-dns-port={DNS_PORT}", f"-http-port={HTTP_PORT}",
+                f"-data-dir={folder / 'data'}", f"-config-file={folder / 'agent.hcl'}", "-log-level=debug", *flags,
+            ]
+        )  # fmt: skip
+        member = NodednsMember(name, host, process)
+        self._members.append(member)
+        process.wait_line("nodedns agent running!")
+        if join:
+            member.join(join.gossip_address)
+        return member
+
+    def start_serf(self, name: str, *flags: str, host: str = "", join: Member | None = None) -> SerfMember:
+        """Start a ``serf`` agent.
+
+        Args:
+            name: Its node name.
+            flags: Further flags.
+            host: Its address; by default one of its own.
+            join: Whom to join.
+        """
+        host = host or next(self._hosts)
+        process = Process(
+            [
+                self._serf, "agent", f"-node={name}", f"-bind={host}:{GOSSIP_PORT}", f"-rpc-addr={host}:{RPC_PORT}",
+                "-log-level=debug", *flags,
+            ]
+        )  # fmt: skip
+        member = SerfMember(name, host, process, self._serf)
+        self._members.append(member)
+        process.wait_line("agent: Serf agent starting")
+        poll(lambda: member.command("members").code == 0, f"{name} answers")
+        if join:
+            member.join(join.gossip_address)
+        return member
+
+    def wait_status(self, name: str, status: str, *observers: Member) -> None:
+        """Wait until each of these sees a member so; ``""`` for not at all."""
+        for observer in observers:
+            try:
+                poll(partial(_sees, observer, name, status), f"{name} {status}", deadline_s=STATUS_S)
+            except AssertionError as late:
+                raise AssertionError(f"{late}; log of {observer.name}:\n{observer.process.output[-4000:]}") from None
+
+    def wait_remembered(self, member: NodednsMember, name: str) -> None:
+        """Wait until an agent's snapshot tells of another member."""
+        snapshot = self.folder / f"nodedns-{member.host}" / "data" / "serf" / "local.snapshot"
+        poll(
+            lambda: snapshot.is_file() and f"alive: {name} " in snapshot.read_text(encoding="utf-8"),
+            f"{name} in the snapshot of {member.name}",
+        )
+
+    def wait_all_alive(self, members: Sequence[Member]) -> None:
+        """Wait until each of these sees all of these alive."""
+        wanted = {member.name: "alive" for member in members}
+        for observer in members:
+            poll(partial(_sees_all, observer, wanted), f"{observer.name} sees {wanted}", deadline_s=STATUS_S)
+
+    def complaints(self) -> list[str]:
+        """Return what any ``serf`` of the pool holds against what it received."""
+        return [line for member in self._members if isinstance(member, SerfMember) for line in member.complaints()]
+
+    def close(self) -> None:
+        """End every member."""
+        for member in self._members:
+            member.process.kill()
+
+
+@contextmanager
+def mixed_pool(serf: Path, folder: Path) -> Iterator[MixedPool]:
+    """Yield an empty pool; whoever is in it at the end is killed."""
+    pool = MixedPool(serf, folder)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def _sees(observer: Member, name: str, status: str) -> bool:
+    return observer.statuses().get(name, "") == status
+
+
+def _sees_all(observer: Member, wanted: dict[str, str]) -> bool:
+    return wanted.items() <= observer.statuses().items()
+
+
+def _free_hosts() -> Iterator[str]:
+    chance = SystemRandom()
+    network = f"127.{chance.randrange(1, 255)}.{chance.randrange(256)}"
+    for last in range(1, 255):
+        host = f"{network}.{last}"
+        if _is_free(host):
+            yield host
+
+
+def _is_free(host: str) -> bool:
+    for port in (GOSSIP_PORT, RPC_PORT, DNS_PORT, HTTP_PORT):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                return False
+    return True

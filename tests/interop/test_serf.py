@@ -1,0 +1,265 @@
+"""Real ``serf`` agents and ``nodedns`` agents in one pool: each takes the other for one of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import attrs
+import pytest
+
+from nodedns.testing.mixed_pool import Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.processes import DEADLINE_S, poll
+
+REACHED = "Successfully contacted all live nodes"
+
+
+@attrs.frozen
+class Six:
+    """Three of each, all joined; they stay for the whole file."""
+
+    pool: MixedPool
+    nodedns: tuple[NodednsMember, ...]
+    serf: tuple[SerfMember, ...]
+
+    @property
+    def all(self) -> list[Member]:
+        return [*self.nodedns, *self.serf]
+
+
+@pytest.fixture(scope="module")
+def six(pool: MixedPool) -> Six:
+    dns_1 = pool.start_nodedns("dns-1", "-server", "-bootstrap", "-node-meta=rack:a1")
+    serf_1 = pool.start_serf("serf-1", "-tag", "color=red", "-tag", "role=web")
+    dns_1.join(serf_1.gossip_address)
+    dns_2 = pool.start_nodedns("dns-2", "-node-meta=rack:b2", join=serf_1)
+    serf_2 = pool.start_serf("serf-2", "-tag", "color=blue", join=dns_1)
+    dns_3 = pool.start_nodedns("dns-3", join=dns_1)
+    serf_3 = pool.start_serf("serf-3", join=dns_3)
+    six = Six(pool, (dns_1, dns_2, dns_3), (serf_1, serf_2, serf_3))
+    pool.wait_all_alive(six.all)
+    return six
+
+
+# --- joining ---------------------------------------------------------------------------
+
+
+def test_nodedns_joins_serf(own_pool: MixedPool) -> None:
+    serf, nodedns = own_pool.start_serf("serf"), own_pool.start_nodedns("dns")
+
+    done = nodedns.command("join", serf.gossip_address)
+
+    assert (0, "Successfully joined cluster by contacting 1 nodes.\n") == (done.code, done.out)
+    own_pool.wait_all_alive([serf, nodedns])
+
+
+def test_serf_joins_nodedns(own_pool: MixedPool) -> None:
+    serf, nodedns = own_pool.start_serf("serf"), own_pool.start_nodedns("dns")
+
+    done = serf.command("join", nodedns.gossip_address)
+
+    assert (0, "Successfully joined cluster by contacting 1 nodes.\n") == (done.code, done.out)
+    own_pool.wait_all_alive([serf, nodedns])
+
+
+def test_three_of_each_agree_on_everybody(six: Six) -> None:
+    everybody = {member.name: "alive" for member in six.all}
+
+    for member in six.all:
+        assert everybody == member.statuses()
+
+
+def test_restarted_nodedns_finds_serf_by_its_snapshot(own_pool: MixedPool) -> None:
+    serf = own_pool.start_serf("serf")
+    nodedns = own_pool.start_nodedns("dns", join=serf)
+    own_pool.wait_remembered(nodedns, "serf")
+    nodedns.process.kill()
+
+    again = own_pool.start_nodedns("dns", host=nodedns.host)
+
+    again.process.wait_line("re-joined to previously known node")
+    own_pool.wait_all_alive([serf, again])
+
+
+def test_restarted_serf_finds_nodedns_by_its_snapshot(own_pool: MixedPool) -> None:
+    snapshot = f"-snapshot={own_pool.folder / 'serf.snapshot'}"
+    serf = own_pool.start_serf("serf", snapshot)
+    nodedns = own_pool.start_nodedns("dns", join=serf)
+    own_pool.wait_all_alive([serf, nodedns])
+    poll(lambda: "alive: dns " in (own_pool.folder / "serf.snapshot").read_text(), "serf remembers dns")
+    serf.process.kill()
+
+    again = own_pool.start_serf("serf", snapshot, host=serf.host)
+
+    own_pool.wait_all_alive([again, nodedns])
+
+
+# --- what is told of each other ---------------------------------------------------------
+
+
+def test_serf_sees_the_tags_of_nodedns(six: Six) -> None:
+    for observer in six.serf:
+        tags = observer.tags()["dns-1"]
+
+        assert ("node", "dc1", "1", "a1") == (tags["role"], tags["dc"], tags["server"], tags["nm_rack"])
+
+
+def test_nodedns_sees_the_tags_of_serf(six: Six) -> None:
+    for observer in six.nodedns:
+        assert {"color": "red", "role": "web"} == observer.tags()["serf-1"]
+
+
+def test_nodedns_follows_a_change_of_serfs_tags(six: Six) -> None:
+    assert 0 == six.serf[1].command("tags", "-set", "color=green").code
+
+    for observer in six.nodedns:
+        poll(lambda observer=observer: observer.tags()["serf-2"] == {"color": "green"}, "the new tags")  # type: ignore[misc]
+
+
+def test_serf_members_have_names_in_dns(six: Six) -> None:
+    for asked in six.nodedns:
+        for member in six.all:
+            assert [member.host] == asked.dig(f"{member.name}.node.consul").data
+    assert ['"color=red"', '"role=web"'] == six.nodedns[0].dig("serf-1.node.consul", "TXT").data
+
+
+def test_reachability_query_is_acknowledged_by_all(six: Six) -> None:
+    done = six.serf[0].command("reachability")
+
+    assert 0 == done.code
+    assert REACHED in done.out
+
+
+def test_coordinates_of_nodedns_reach_serf(six: Six) -> None:
+    def estimated() -> bool:
+        done = six.serf[0].command("rtt", "dns-1", "dns-2")
+        return done.code == 0 and "Estimated dns-1 <-> dns-2 rtt: " in done.out
+
+    poll(estimated, "serf rtt between two nodedns agents", deadline_s=2 * DEADLINE_S)
+
+
+def test_user_event_from_serf_is_accepted(six: Six) -> None:
+    assert 0 == six.serf[2].command("event", "-coalesce=false", "deploy", "v1").code
+
+    for observer in six.nodedns:
+        observer.process.wait_line("user event: name=deploy")
+
+
+def test_user_event_reaches_serf_through_nodedns_alone(own_pool: MixedPool) -> None:
+    first = own_pool.start_serf("first")
+    nodedns = own_pool.start_nodedns("between", join=first)
+    second = own_pool.start_serf("second", join=nodedns)
+    own_pool.wait_all_alive([first, nodedns, second])
+
+    first.command("event", "-coalesce=false", "deploy")
+
+    second.process.wait_line("messageUserEventType: deploy")
+    nodedns.process.wait_line("user event: name=deploy")
+
+
+def test_query_from_serf_is_answered_by_serf_past_nodedns(six: Six) -> None:
+    done = six.serf[0].command("query", "-format=json", "-timeout=2s", "uptime")
+
+    assert 0 == done.code
+    acks = json.loads(done.out)["Acks"]
+    assert sorted(member.name for member in six.all) == sorted(acks)
+
+
+# --- going away --------------------------------------------------------------------------
+
+
+def test_serf_that_leaves_is_left_for_all(six: Six) -> None:
+    goer = six.pool.start_serf("goer-serf", join=six.nodedns[0])
+    six.pool.wait_status("goer-serf", "alive", *six.all)
+
+    assert 0 == goer.command("leave").code
+
+    six.pool.wait_status("goer-serf", "left", *six.all)
+    assert "NXDOMAIN" == six.nodedns[2].dig("goer-serf.node.consul").status
+
+
+def test_nodedns_that_leaves_is_left_for_all(six: Six) -> None:
+    goer = six.pool.start_nodedns("goer-dns", join=six.serf[0])
+    six.pool.wait_status("goer-dns", "alive", *six.all)
+
+    goer.process.send(signal.SIGINT)
+
+    assert 0 == goer.process.wait_exit()
+    six.pool.wait_status("goer-dns", "left", *six.all)
+
+
+def test_killed_serf_is_failed_for_all_and_nodedns_can_force_it_out(six: Six) -> None:
+    victim = six.pool.start_serf("victim-serf", join=six.nodedns[1])
+    six.pool.wait_status("victim-serf", "alive", *six.all)
+
+    victim.process.kill()
+
+    six.pool.wait_status("victim-serf", "failed", *six.all)
+    assert [victim.host] == six.nodedns[0].dig("victim-serf.node.consul").data
+    assert 0 == six.nodedns[0].command("force-leave", "victim-serf").code
+    six.pool.wait_status("victim-serf", "left", *six.all)
+
+
+def test_killed_nodedns_is_failed_for_all_and_serf_can_force_it_out(six: Six) -> None:
+    victim = six.pool.start_nodedns("victim-dns", join=six.serf[1])
+    six.pool.wait_status("victim-dns", "alive", *six.all)
+
+    victim.process.kill()
+
+    six.pool.wait_status("victim-dns", "failed", *six.all)
+    assert 0 == six.serf[2].command("force-leave", "victim-dns").code
+    six.pool.wait_status("victim-dns", "left", *six.all)
+    assert "NXDOMAIN" == six.nodedns[0].dig("victim-dns.node.consul").status
+
+
+@pytest.mark.parametrize("by", ["nodedns", "serf"])
+def test_force_leave_with_prune_forgets_the_member_everywhere(six: Six, by: str) -> None:
+    name = f"pruned-by-{by}"
+    victim = six.pool.start_serf(name, join=six.nodedns[1])
+    six.pool.wait_status(name, "alive", *six.all)
+    assert 0 == victim.command("leave").code
+    six.pool.wait_status(name, "left", *six.all)
+    remover = six.nodedns[0] if by == "nodedns" else six.serf[0]
+
+    assert 0 == remover.command("force-leave", "-prune", name).code
+
+    six.pool.wait_status(name, "", *six.all)
+
+
+# --- one name, two agents ------------------------------------------------------------------
+
+
+def test_nodedns_that_claims_a_serf_members_name_gives_way(six: Six) -> None:
+    claimant = six.pool.start_nodedns("serf-1")
+    claimant.command("join", six.nodedns[0].gossip_address)
+
+    assert 1 == claimant.process.wait_exit(deadline_s=2 * DEADLINE_S)
+
+    assert [] != claimant.process.lines("our node name belongs to another agent; stopping")
+    assert [six.serf[0].host] == six.nodedns[0].dig("serf-1.node.consul").data
+    assert six.serf[0].process.is_running
+
+
+def test_serf_that_claims_a_nodedns_members_name_gives_way(six: Six) -> None:
+    claimant = six.pool.start_serf("dns-2")
+    claimant.command("join", six.serf[0].gossip_address)
+
+    claimant.process.wait_exit(deadline_s=2 * DEADLINE_S)
+
+    assert [] != claimant.process.lines("minority in name conflict resolution|conflict")
+    assert [six.nodedns[1].host] == six.nodedns[0].dig("dns-2.node.consul").data
+    assert six.nodedns[1].process.is_running
+
+
+# --- the last look ---------------------------------------------------------------------------
+
+
+def test_serf_had_nothing_against_our_messages(six: Six) -> None:
+    assert all("alive" == member.statuses()[member.name] for member in six.serf)
+
+    assert "" == "\n".join(six.pool.complaints())
+
+
+def test_nodedns_dropped_nothing_that_serf_sent(six: Six) -> None:
+    for member in six.nodedns:
+        assert [] == member.process.lines("input dropped")
