@@ -28,7 +28,7 @@ RECONNECT_TIMEOUT_TAG = "rc_tm"  # Consul: how long this member is remembered on
 class MemberRecord:
     """One member, and the Lamport time of the last intent that was applied to it."""
 
-    __slots__ = ("departed_at", "member", "shown", "status_ltime")
+    __slots__ = ("departed_at", "leaving_since", "member", "shown", "status_ltime")
 
     def __init__(self, member: Member, tags: Mapping[str, str], status: MemberStatus) -> None:
         self.member = member
@@ -37,6 +37,7 @@ class MemberRecord:
         )
         self.status_ltime = 0
         self.departed_at = 0.0
+        self.leaving_since = 0.0
 
     @property
     def name(self) -> NodeName:

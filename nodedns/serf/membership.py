@@ -88,6 +88,7 @@ class Membership:
         record = self._table.add(member, decode_tags_untrusted(member.meta), status)
         if intent is not None:
             record.status_ltime = intent.ltime
+            record.leaving_since = intent.heard_at
         return record
 
     def node_updated(self, member: Member) -> None:
@@ -123,6 +124,7 @@ class Membership:
         record.status_ltime = intent.ltime
         if record.status is MemberStatus.ALIVE:
             self._table.move(record, MemberStatus.LEAVING)
+            record.leaving_since = now
             self._tell(MemberChangeKind.LEAVING, record)
         elif record.status is MemberStatus.FAILED:
             self._table.move(record, MemberStatus.LEFT)
@@ -197,6 +199,17 @@ class Membership:
         for record in expired:
             self._erase(record)
         self._intents.expire(now)
+        self._expire_leaves(now)
+
+    # A leave takes seconds. Who is still there after minutes left, came back within the time in which gossip
+    # would have missed it, and its join intent had a Lamport time below the leave's; Serf shows it as leaving for ever.
+    def _expire_leaves(self, now: float) -> None:
+        oldest = now - self._params.recent_intent_timeout_s
+        for record in self._table:
+            is_stale = record.status is MemberStatus.LEAVING and record.leaving_since < oldest
+            if is_stale and record.name != self._local_name:
+                self._table.move(record, MemberStatus.ALIVE)
+                self._tell(MemberChangeKind.UPDATE, record)
 
     def _prune(self, record: MemberRecord, now: float) -> None:
         if record.status is not MemberStatus.LEAVING:

@@ -22,7 +22,7 @@ class SerfParams:
     tombstone_timeout_s: float = 24 * HOUR_S
     """A member that left is forgotten after this long."""
     recent_intent_timeout_s: float = 300.0
-    """An intent about an unknown member is kept this long."""
+    """An intent about an unknown member is kept this long, and a leave intent about one that stays counts as long."""
     broadcast_timeout_s: float = 5.0
     """Longest wait for our own leave to be sent to the limit."""
     leave_propagate_delay_s: float = 3.0

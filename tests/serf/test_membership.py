@@ -236,3 +236,32 @@ class MembershipMachine(RuleBasedStateMachine):
 
 
 TestMembershipAgainstTable = MembershipMachine.TestCase
+
+
+def test_member_that_is_still_there_minutes_after_its_leave_intent_is_not_leaving() -> None:
+    bench = Bench()
+    bench.membership.node_joined(member("x"))
+    bench.membership.receive_leave(LeaveIntent(5, "x", prune=False), 10.0)
+    bench.membership.reap(10.0 + PARAMS.recent_intent_timeout_s)
+    assert bench.status("x") is LEAVING
+    bench.membership.reap(10.1 + PARAMS.recent_intent_timeout_s)
+    assert bench.status("x") is ALIVE
+    assert bench.kinds() == [MemberChangeKind.JOIN, MemberChangeKind.LEAVING, MemberChangeKind.UPDATE]
+
+
+def test_leave_intent_heard_before_the_member_counts_from_when_it_was_heard() -> None:
+    bench = Bench()
+    bench.membership.receive_leave(LeaveIntent(5, "x", prune=False), 10.0)
+    bench.membership.node_joined(member("x"))
+    bench.membership.reap(10.0 + PARAMS.recent_intent_timeout_s)
+    assert bench.status("x") is LEAVING
+    bench.membership.reap(10.1 + PARAMS.recent_intent_timeout_s)
+    assert bench.status("x") is ALIVE
+
+
+def test_our_own_leave_does_not_lapse() -> None:
+    bench = Bench()
+    bench.is_alive = False
+    bench.membership.receive_leave(LeaveIntent(5, ME, prune=False), 10.0)
+    bench.membership.reap(10_000.0)
+    assert bench.status(ME) is LEAVING
