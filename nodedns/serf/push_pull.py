@@ -13,13 +13,23 @@ from collections.abc import Callable
 
 from nodedns.errors import GossipWireError
 from nodedns.gossip.events import Dropped, PushPullMerged
+from nodedns.model.member import MemberStatus
 from nodedns.serf.lamport import MAX_LTIME, Clocks
-from nodedns.serf.members import MemberTable
+from nodedns.serf.members import MemberRecord, MemberTable
 from nodedns.serf.membership import Membership
 from nodedns.serf.messages import JoinIntent, LeaveIntent, SerfState, decode_state_untrusted, encode_state
 from nodedns.serf.user_events import UserEvents
 
 __all__ = ["StateExchange"]
+
+
+def _told_ltime(record: MemberRecord) -> int:
+    """Return the Lamport time to tell of a member's last intent.
+
+    Who hears it takes it for that of a join. Told of a leave that is still being
+    gossiped, it would make the leave itself old news there, and the member failed.
+    """
+    return record.status_ltime - (record.status is MemberStatus.LEAVING)
 
 
 class StateExchange:
@@ -55,7 +65,7 @@ class StateExchange:
         return encode_state(
             SerfState(
                 ltime=self._clocks.member.time,
-                status_ltimes={record.name: record.status_ltime for record in self._table},
+                status_ltimes={record.name: _told_ltime(record) for record in self._table},
                 left_members=tuple(record.name for record in self._table.left),
                 event_ltime=self._clocks.event.time,
                 # Receivers take any length, so an idle cluster need not exchange 512 empty slots.

@@ -152,7 +152,7 @@ class Serf:
             emit=self._emit,
             leave_gossip=self._swim.leave,
         )
-        self._joins = Joins(rng, self._emit, self._swim.join, self._membership.announce_join)
+        self._joins = Joins(rng, self._emit, self._swim.join, self._announce_join)
         gossip_interval_s = self._gossip_params.gossip_interval_s
         self._queries = QueryDesk(
             local=local,
@@ -227,7 +227,7 @@ class Serf:
         self._swim.start(now)
         params, table = self._params, self._table
         self._every(params.reap_interval_s, self._membership.reap, now)
-        self._every(params.reconnect_interval_s, lambda now: self._joins.reconnect(table, now), now)
+        self._every(params.reconnect_interval_s, self._reconnect, now)
         self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(table)), now)
         self._joins.rejoin(remembered.alive, self._name, now)
         self._settle(now)
@@ -322,7 +322,9 @@ class Serf:
 
         Raises:
             TooBig: The encoded tags exceed 512 bytes.
+            LocalProtocolError: We are leaving: whoever heard of new tags would take us for back.
         """
+        self._require_alive("set_tags")
         self._swim.update_meta(encode_tags(tags), now)
         self._settle(now)
 
@@ -361,6 +363,15 @@ class Serf:
         """Have the snapshot written anew, because a write of it failed. Drain after calling."""
         self._snapshot.request_rewrite()
         self._settle(now)
+
+    def _announce_join(self, now: float) -> None:
+        # A join may end after a leave has begun; its intent would take the leave back, and we would show as failed.
+        if self.local_state is LocalState.ALIVE:
+            self._membership.announce_join(now)
+
+    def _reconnect(self, now: float) -> None:
+        if self.local_state is LocalState.ALIVE:
+            self._joins.reconnect(self._table, now)
 
     def _require_alive(self, what: str) -> None:
         if self.local_state is not LocalState.ALIVE:

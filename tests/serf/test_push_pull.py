@@ -87,6 +87,15 @@ def test_who_left_there_is_leaving_here() -> None:
     assert record.status_ltime == 5
 
 
+def test_leave_under_way_is_not_told_as_a_join_of_its_time() -> None:
+    bench, other = Bench("x"), Bench("x")
+    leave = LeaveIntent(ltime=5, node="x", prune=False)
+    bench.membership.receive_leave(leave, 1.0)
+    other.exchange.merge(PushPullMerged(bench.exchange.encode_local(), is_join=False), 1.0)
+    other.membership.receive_leave(leave, 2.0)
+    assert other.status("x") is MemberStatus.LEAVING
+
+
 def test_last_of_all_times_is_not_counted_beyond() -> None:
     bench = Bench("x")
     bench.merge(state(left=("x",), statuses={"x": MAX_LTIME, ME: MAX_LTIME}))

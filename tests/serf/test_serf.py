@@ -322,6 +322,24 @@ def test_leave_that_nobody_hears_goes_on_after_its_timeouts() -> None:
     assert "timeout broadcasting the leave intent" in done.error
 
 
+def test_join_that_ends_after_a_leave_began_does_not_take_it_back() -> None:
+    pool = joined(A, B)
+    pool[B].join([address_of(A)], pool.now)
+    pool[B].leave(pool.now)
+    pool.run(10.0)
+    assert pool.seen(B, JoinDone)[-1].contacted == 1
+    assert pool.status(A, B) is MemberStatus.LEFT
+
+
+def test_tags_are_not_changed_while_leaving() -> None:
+    pool = joined(A, B)
+    pool[B].leave(pool.now)
+    with pytest.raises(LocalProtocolError):
+        pool[B].set_tags({"role": "web"}, pool.now)
+    pool.run(10.0)
+    assert pool.status(A, B) is MemberStatus.LEFT
+
+
 def test_leave_twice_is_the_callers_mistake() -> None:
     pool = Pool(A)
     pool[A].leave(pool.now)
