@@ -56,8 +56,8 @@ class StateExchange:
         self._clocks = clocks
         self._events = events
         self._emit = emit
-        self.ignore_old_events = False
-        """Whether a joining push/pull delivers no user events from before it."""
+        self.ignore_old_events: Callable[[], bool] = lambda: False
+        """Whether, at the moment, a joining push/pull delivers no user events from before it."""
 
     def encode_local(self) -> bytes:
         """Return our state, encoded."""
@@ -85,7 +85,7 @@ class StateExchange:
             return
         self._witness(state)
         self._merge_intents(state, now)
-        if event.is_join and self.ignore_old_events:
+        if event.is_join and self.ignore_old_events():
             self._events.raise_min_time(state.event_ltime)
         self._events.merge(state.events)
 

@@ -291,7 +291,8 @@ class Serf:
             LocalProtocolError: We are leaving.
         """
         self._require_alive("join")
-        self._state_exchange.ignore_old_events = ignore_old_events
+        # Only while joins are under way: a joiner's clock says nothing about the events that we still await.
+        self._state_exchange.ignore_old_events = lambda: ignore_old_events and self._joins.is_joining
         join_id = self._joins.join(addresses, now)
         self._settle(now)
         return join_id

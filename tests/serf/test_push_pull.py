@@ -147,7 +147,7 @@ def test_events_are_delivered_and_empty_slots_skipped() -> None:
 
 def test_old_events_are_ignored_on_a_join_that_asks_for_it() -> None:
     bench = Bench()
-    bench.exchange.ignore_old_events = True
+    bench.exchange.ignore_old_events = lambda: True
     events = (EventSlot(2, (SlotEvent("deploy"),)),)
     bench.merge(state(events=events, event_ltime=3), is_join=True)
     assert bench.told == [Dropped("event-too-old", None)]

@@ -572,6 +572,17 @@ def test_joiner_hears_of_no_earlier_events_by_default() -> None:
     assert pool.seen(B, UserEventReceived) == []
 
 
+def test_joiner_that_is_ahead_of_us_does_not_hide_events_on_their_way() -> None:
+    pool = joined(A, B)
+    pool.add(C)
+    for number in range(5):
+        pool[C].user_event("deploy", b"%d" % number, pool.now, coalesce=False)
+    pool[C].join([address_of(B)], pool.now)
+    pool.settle()
+    pool.say(B, UserEvent(3, "late", b"", coalesce=False))
+    assert "late" in [event.name for event in pool.seen(B, UserEventReceived)]
+
+
 def test_event_learnt_from_a_push_pull_is_not_passed_on() -> None:
     pool = Pool(A, B)
     pool[A].user_event("deploy", b"v1", pool.now, coalesce=False)
