@@ -56,7 +56,11 @@ class IntentBuffer:
         return len(self._by_name)
 
     def store(self, name: NodeName, kind: IntentKind, ltime: int, now: float) -> bool:
-        """Keep the intent if it is newer than the one held; return whether it was kept."""
+        """Keep the intent if it is newer than the one held; return whether it is to be passed on.
+
+        One that another had to make room for is kept but not passed on: the other would
+        be news again when it comes back, and the two would go round the cluster for ever.
+        """
         if len(name) > MAX_NAME_CHARS:
             return False
         held = self._by_name.get(name)
@@ -65,10 +69,11 @@ class IntentBuffer:
                 return False
             # Stored anew at the end: the buffer stays ordered by age.
             del self._by_name[name]
-        elif len(self._by_name) >= self._max_entries:
+        is_full = len(self._by_name) >= self._max_entries
+        if is_full:
             del self._by_name[next(iter(self._by_name))]
         self._by_name[name] = Intent(kind, ltime, now)
-        return True
+        return not is_full
 
     def get(self, name: NodeName) -> Intent | None:
         """Return the intent held about ``name``, or None."""

@@ -34,10 +34,11 @@ def test_intent_expires_after_the_timeout_and_not_before() -> None:
 
 def test_full_buffer_forgets_its_oldest_entry() -> None:
     buffer = IntentBuffer(timeout_s=10.0, max_entries=1)
-    buffer.store(A, IntentKind.JOIN, 5, 0.0)
-    buffer.store(B, IntentKind.JOIN, 5, 0.0)
+    assert buffer.store(A, IntentKind.JOIN, 5, 0.0)
+    assert not buffer.store(B, IntentKind.JOIN, 5, 0.0)  # kept, but not passed on
     assert buffer.get(A) is None
     assert buffer.get(B) is not None
+    assert buffer.store(B, IntentKind.JOIN, 6, 0.0)
 
 
 def test_intent_about_an_impossibly_long_name_is_refused() -> None:
@@ -68,10 +69,11 @@ class IntentBufferMachine(RuleBasedStateMachine):
     def store(self, name: str, kind: IntentKind, ltime: int) -> None:
         node = NodeName(name)
         held = self.model.get(node)
-        expected = held is None or ltime > held.ltime
-        if expected:
+        expected = is_news = held is None or ltime > held.ltime
+        if is_news:
             if held is None and len(self.model) == self.LIMIT:
                 del self.model[next(iter(self.model))]
+                expected = False
             self.model.pop(node, None)
             self.model[node] = _Held(kind, ltime, self.now)
         assert expected == self.buffer.store(node, kind, ltime, self.now)
