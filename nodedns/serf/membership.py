@@ -66,6 +66,7 @@ class Membership:
         self._timers = timers
         self._emit = emit
         self._is_local_alive = is_local_alive
+        self._pruning: dict[NodeName, MemberRecord] = {}  # one timer each, however often the intent comes
 
     def node_joined(self, member: Member) -> None:
         """Take a node that gossip sees alive and did not before."""
@@ -215,11 +216,16 @@ class Membership:
         if record.status is not MemberStatus.LEAVING:
             self._erase(record)
             return
+        if self._pruning.get(record.name) is record:
+            return
+        self._pruning[record.name] = record
         # A member still on its way out is given the time to go.
         wait_s = self._params.broadcast_timeout_s + self._params.leave_propagate_delay_s
         self._timers.set(now + wait_s, lambda _now: self._erase_departing(record))
 
     def _erase_departing(self, record: MemberRecord) -> None:
+        if self._pruning.get(record.name) is record:
+            del self._pruning[record.name]
         # It may have come back, or have been erased and met anew, while the prune waited.
         if self._table.holds(record) and record.status in (MemberStatus.LEAVING, MemberStatus.LEFT):
             self._erase(record)

@@ -139,6 +139,16 @@ def test_pruned_member_met_anew_is_not_erased_by_the_old_prune() -> None:
     assert bench.status("x") is ALIVE
 
 
+def test_prune_of_a_leaving_member_waits_once_however_often_it_is_asked_for() -> None:
+    bench = Bench()
+    bench.membership.node_joined(member("x"))
+    for ltime in range(1, 50):
+        bench.membership.receive_leave(LeaveIntent(ltime=ltime, node="x", prune=True), 0.0)
+    assert 1 == len(bench.timers)
+    bench.timers.fire(60.0)
+    assert MemberStatus.NONE is bench.status("x")
+
+
 def test_full_table_forgets_a_departed_member_for_a_new_one() -> None:
     bench = Bench(max_members=2)
     bench.membership.node_joined(member("gone"))
