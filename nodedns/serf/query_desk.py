@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from nodedns.errors import LocalProtocolError
 from nodedns.gossip.envelope import Keyring
 from nodedns.gossip.events import ConflictSeen
 from nodedns.gossip.timers import TimerHeap
@@ -121,7 +122,10 @@ class QueryDesk:
             self._emit((ConflictWon if vote.is_won else ConflictLost)(vote.matching, vote.responses))
 
         question = QueryParams(name=CONFLICT, payload=self._local.name.encode("utf-8", "surrogateescape"))
-        self._ask(question, self.outgoing.new_id(), vote, closed, now)
+        try:
+            self._ask(question, self.outgoing.new_id(), vote, closed, now)
+        except LocalProtocolError:
+            self._vote = None  # too many queries of the application's are open; the next claim asks again
 
     def _ask(
         self,

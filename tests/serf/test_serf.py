@@ -50,7 +50,7 @@ from nodedns.serf.messages import (
     decode_message_untrusted,
     encode_message,
 )
-from nodedns.serf.outgoing_queries import QueryParams
+from nodedns.serf.outgoing_queries import MAX_OPEN_QUERIES, QueryParams
 from nodedns.serf.params import SerfParams
 from nodedns.serf.serf import Serf
 from nodedns.serf.snapshot import SnapshotState, replay_snapshot
@@ -878,6 +878,18 @@ def test_vote_that_nobody_answers_is_lost() -> None:
     pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
     pool.run(10.0)
     assert pool.seen(A, ConflictLost) == [ConflictLost(0, 0)]
+
+
+def test_conflict_while_every_query_slot_is_taken_waits_for_the_next_claim() -> None:
+    pool = Pool(A)
+    for _ in range(MAX_OPEN_QUERIES):
+        pool[A].query(QueryParams(name="q", timeout_s=5.0), pool.now)
+    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
+    pool.run(10.0)
+    assert [] == pool.seen(A, ConflictLost)
+    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
+    pool.run(10.0)
+    assert 1 == len(pool.seen(A, ConflictLost))
 
 
 def test_no_vote_is_held_where_it_is_turned_off() -> None:
