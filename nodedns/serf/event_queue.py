@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from nodedns.gossip.events import Dropped
 from nodedns.serf.events import SerfEvent
 
 __all__ = ["EventQueue"]
 
-MAX_EVENTS = 65_536  # as in ``Swim``: far above what one input can cause
+MAX_EVENTS = 524_288  # a member's join and its leave, for each member of the largest push/pull, and half of it free
+MAX_DROPS_WAITING = 4096  # as in ``Swim``: above it ``Dropped`` is left out, lest it displace what happened to a member
 
 
 class EventQueue:
@@ -30,6 +32,8 @@ class EventQueue:
 
     def emit(self, event: SerfEvent) -> None:
         """Queue an event."""
+        if isinstance(event, Dropped) and len(self._events) >= MAX_DROPS_WAITING:
+            return
         for listener in self._listeners:
             listener(event)
         self._events.append(event)

@@ -25,7 +25,6 @@ import attrs
 
 from nodedns.errors import GossipWireError, LocalProtocolError
 from nodedns.gossip.kinds import BOOL, BYTES, I64, STR, U8, U16, U32, U64, Integer, ListOf, MapOf, Nested, wire
-from nodedns.gossip.messages import MAX_PUSH_PULL_NODES
 from nodedns.gossip.wire import (
     decode_body_untrusted,
     decode_large_body_untrusted,
@@ -59,7 +58,7 @@ __all__ = [
     "encode_state",
 ]
 
-MAX_STATE_NAMES = MAX_PUSH_PULL_NODES  # as many as a push/pull may have nodes
+MAX_STATE_NAMES = 131_072  # as many members as are kept; a million would take seconds to merge
 MAX_EVENT_SLOTS = 65_536  # real agents send 512; they take any number
 MAX_SLOT_EVENTS = 1024  # at one Lamport time; a real cluster has a few
 MAX_FILTERS = 1024  # Serf's limit on an encoded query, in bytes

@@ -157,14 +157,18 @@ class UserEvents:
             self._broadcasts.queue_event(message)
 
     def merge(self, slots: Sequence[EventSlot | None]) -> None:
-        """Deliver what a push/pull brought; nothing of it is passed on."""
+        """Deliver what a push/pull brought, as far as the buffer could have held it; nothing of it is passed on."""
+        left = self._params.event_buffer_slots * self._params.max_events_per_slot
         for slot in slots:
             if slot is None:
                 continue
             for event in slot.events:
                 self._clock.witness(slot.ltime)
                 # A push/pull does not say whether an event may coalesce, so it may not.
-                self._deliver(UserEvent(slot.ltime, event.name, event.payload, coalesce=False), None)
+                left -= self._deliver(UserEvent(slot.ltime, event.name, event.payload, coalesce=False), None)
+                if left <= 0:
+                    self._emit(Dropped("too-many-events", None))
+                    return
 
     def _deliver(self, event: UserEvent, source: Address | None) -> bool:
         verdict = self._buffer.offer(event.ltime, event.name, event.payload, self._clock.time)

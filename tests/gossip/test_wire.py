@@ -257,8 +257,8 @@ def test_large_body_skips_unknown_keys_and_reads_nil_as_zero() -> None:
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
-        ({"left": b"\xdd\x00\x10\x00\x01"}, "1048577 items, more than 1048576"),
-        ({"status": b"\xdf\x00\x10\x00\x01"}, "1048577 items, more than 1048576"),
+        ({"left": b"\xdd\x00\x02\x00\x01"}, "131073 items, more than 131072"),
+        ({"status": b"\xdf\x00\x02\x00\x01"}, "131073 items, more than 131072"),
         ({"events": b"\xdd\x00\x01\x00\x01"}, "65537 items, more than 65536"),
         ({"left": b"\x91\x91\xa1x"}, "a list or map where none belongs"),
         ({"status": b"\x81\xa1x\x80"}, "a list or map where none belongs"),

@@ -131,6 +131,14 @@ def test_each_event_sent_has_its_own_time() -> None:
     assert [event.ltime for event in bench.told if isinstance(event, UserEventReceived)] == [1, 2]
 
 
+def test_push_pull_delivers_no_more_events_than_the_buffer_holds() -> None:
+    told: list[SerfEvent] = []
+    params = SerfParams(event_buffer_slots=4, max_events_per_slot=2)
+    events = UserEvents(params, LamportClock(), Broadcasts(4, 100, 1000), told.append)
+    events.merge([EventSlot(ltime, (SlotEvent("e"),)) for ltime in range(1, 100)])
+    assert [UserEventReceived] * 8 + [Dropped] == list(map(type, told))
+
+
 def test_buffer_travels_with_its_empty_slots() -> None:
     bench = Bench()
     bench.events.send("one", b"x", coalesce=False)
