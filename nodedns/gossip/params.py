@@ -53,8 +53,10 @@ class GossipParams:
     """Inbound exchanges served at once (memberlist refuses the 128th push/pull)."""
     max_stream_bytes: int = 20 * 1024 * 1024
     """Bytes taken from one stream (memberlist's limit on an encrypted block)."""
-    max_push_pull_nodes: int = 1_048_576
-    """Members in one push/pull (memberlist's limit)."""
+    max_inbound_bytes: int = 128 * 1024 * 1024
+    """Bytes kept of all unfinished inbound exchanges; ours: real agents take 128 streams of any length."""
+    max_push_pull_nodes: int = 131_072
+    """Members in one push/pull: as many as we could keep (memberlist takes 1,048,576)."""
     max_queued_broadcasts: int = 262_144
     """Bound of the broadcast queue; the most transmitted are dropped first."""
     max_relayed_pings: int = 1024

@@ -29,6 +29,9 @@ from nodedns.gossip.wire import StreamDecoder
 __all__ = ["PushPullState", "StreamMessage", "StreamReader"]
 
 
+NODE_BYTES = 512  # what a decoded node takes at least, though it may come as a single byte
+
+
 @attrs.frozen
 class PushPullState:
     """A whole push/pull as received."""
@@ -63,11 +66,17 @@ class StreamReader:
         self._type: int | None = None
         self._header: PushPullHeader | UserHeader | None = None
         self._nodes: list[PushPullNode] = []
+        self._fed_bytes = 0
 
     @property
     def was_encrypted(self) -> bool:
         """Whether the peer sent an encrypted block."""
         return self._opener.was_encrypted
+
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory the unfinished message takes."""
+        return self._fed_bytes + self._decoder.buffered + len(self._nodes) * NODE_BYTES
 
     def feed(self, data: bytes) -> StreamMessage | None:
         """Take bytes; return the message once it is whole.
@@ -75,6 +84,7 @@ class StreamReader:
         Raises:
             GossipWireError: The stream is malformed or over a limit; it is of no more use.
         """
+        self._fed_bytes += len(data)
         self._decoder.feed(self._opener.feed(data))
         return self._read()
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import attrs
 
-from nodedns.errors import GossipWireError
+from nodedns.errors import GossipWireError, LocalProtocolError
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.events import Dropped, GossipEvent, StreamPurpose, StreamWanted, UserMessage
@@ -114,6 +114,7 @@ class _Inbound:
         self._source = source
         self._to_send = b""
         self._finished = False
+        self._held_bytes = 0
         self.deadline = deadline
 
     @property
@@ -142,6 +143,8 @@ class _Inbound:
         if message is not None:
             self._to_send = self._streams.answer(message, self._source, now)
             self._end()
+        elif not self._hold(self._reader.held_bytes):
+            self._fail("streams-too-large", "")
 
     def abort(self, reason: str, now: float) -> None:  # the same contract on both sides
         """End the exchange as failed."""
@@ -152,8 +155,15 @@ class _Inbound:
         self._streams.host.emit(Dropped(reason, self._source, detail))
         self._end()
 
+    def _hold(self, size: int) -> bool:
+        """Account for what is kept of an unfinished request; return whether it may be."""
+        grown = size - self._held_bytes
+        self._held_bytes = size
+        return self._streams.inbound_grew(grown)
+
     def _end(self) -> None:
         self._finished = True
+        self._hold(0)
         self._streams.inbound_over()
 
 
@@ -175,6 +185,7 @@ class Streams:
         self._next_id = 0
         self._wanted: dict[int, _Wanted] = {}
         self._inbound = 0
+        self._inbound_bytes = 0
 
     @property
     def inbound(self) -> int:
@@ -204,9 +215,13 @@ class Streams:
 
     def open(self, wanted: StreamWanted, now: float) -> StreamExchange:
         """Return the exchange of a stream that has been connected."""
-        del now  # part of the contract; the request carries no time
         pending = self._wanted.pop(wanted.stream_id)
-        request = self._envelope.stream_header() + self._envelope.seal_stream(pending.encode_request())
+        try:
+            request = self._envelope.stream_header() + self._envelope.seal_stream(pending.encode_request())
+        except LocalProtocolError as problem:
+            exchange = _Outbound(pending, self.reader(is_reply=True), b"", wanted.deadline)
+            exchange.abort(str(problem), now)
+            return exchange
         return _Outbound(pending, self.reader(is_reply=True), request, wanted.deadline)
 
     def fail(self, wanted: StreamWanted, reason: str, now: float) -> None:
@@ -223,6 +238,11 @@ class Streams:
         self._inbound += 1
         return _Inbound(self, source, now + self._params.tcp_timeout_s)
 
+    def inbound_grew(self, size: int) -> bool:
+        """Take note that inbound exchanges hold ``size`` bytes more; return whether that is still within the limit."""
+        self._inbound_bytes += size
+        return self._inbound_bytes <= self._params.max_inbound_bytes
+
     def inbound_over(self) -> None:
         """Take note that an inbound exchange has ended."""
         self._inbound -= 1
@@ -233,7 +253,7 @@ class Streams:
             case Ping():
                 return self._answer_ping(message, source)
             case PushPullState():
-                answer = self._envelope.seal_stream(self.host.encode_local_state(is_join=message.header.join))
+                answer = self._answer_state(message, source)
                 refusal = self.host.merge_remote_state(message, now)
                 if refusal is not None:
                     self.host.emit(Dropped("push-pull-refused", source, refusal))
@@ -243,6 +263,14 @@ class Streams:
             case Ack() | ErrorReply():
                 self.host.emit(Dropped("unexpected-stream-message", source, type(message).__name__))
         return b""
+
+    def _answer_state(self, request: PushPullState, source: Address) -> bytes:
+        try:
+            return self._envelope.seal_stream(self.host.encode_local_state(is_join=request.header.join))
+        except LocalProtocolError as problem:
+            # A very large pool, encrypted: memberlist has the same limit and would not take it.
+            self.host.emit(Dropped("state-too-large", source, str(problem)))
+            return b""
 
     def _answer_ping(self, ping: Ping, source: Address) -> bytes:
         if ping.node not in ("", self._local_name):

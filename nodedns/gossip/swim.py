@@ -81,8 +81,13 @@ from nodedns.model.names import NodeName
 
 __all__ = ["Swim", "SwimStatistics"]
 
-MAX_EVENTS = 65_536
-"""Events kept for an owner that does not drain; ours, far above what one input can cause."""
+MAX_EVENTS = 262_144
+"""Events kept for an owner that does not drain; ours, twice what the largest push/pull can cause."""
+MAX_PINGS_PER_PACKET = 4
+"""Pings answered or relayed out of one packet; real agents send one. A stranger's packet of a thousand
+pings, compressed to 2 KiB, would else come out as 150 KiB at an address of its choice."""
+MAX_DROPS_WAITING = 4096
+"""Above so many events waiting, ``Dropped`` is left out: it must not displace what happened to a member."""
 
 
 @attrs.frozen
@@ -233,7 +238,13 @@ class Swim:
         except GossipWireError as problem:
             self.emit(Dropped("bad-packet", source, str(problem)))
             return
+        pings = 0
         for message in messages:
+            if isinstance(message, Ping | IndirectPing):
+                pings += 1
+                if pings > MAX_PINGS_PER_PACKET:
+                    self.emit(Dropped("too-many-pings", source))
+                    return
             self._handlers[type(message)](message, source, now)
 
     def handle_timer(self, now: float) -> None:
@@ -318,6 +329,8 @@ class Swim:
 
     def emit(self, event: GossipEvent) -> None:
         """Queue an event; an owner that never drains loses the oldest."""
+        if len(self._events) >= MAX_DROPS_WAITING and isinstance(event, Dropped):
+            return
         if len(self._events) >= MAX_EVENTS:
             self._events.popleft()
         self._events.append(event)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nodedns.errors import LocalProtocolError
 from nodedns.gossip.core import StreamExchange
-from nodedns.gossip.delegate import NullDelegate
-from nodedns.gossip.envelope import Envelope, Keyring
+from nodedns.gossip.delegate import Delegate, NullDelegate
+from nodedns.gossip.envelope import MAX_SEALED_BYTES, Envelope, Keyring
 from nodedns.gossip.events import (
     ConflictSeen,
     Datagram,
@@ -45,7 +45,7 @@ from nodedns.gossip.messages import (
     UserData,
 )
 from nodedns.gossip.params import LAN, GossipParams
-from nodedns.gossip.swim import Swim
+from nodedns.gossip.swim import MAX_DROPS_WAITING, MAX_PINGS_PER_PACKET, Swim
 from nodedns.gossip.wire import decode_packet_untrusted, encode_compound, encode_message, encode_push_pull
 from nodedns.model.address import Address
 from nodedns.model.member import Member, NodeState, Versions
@@ -63,11 +63,18 @@ def address(host: int) -> Address:
 class Peer:
     """One core, and what came out of it."""
 
-    def __init__(self, host: int, params: GossipParams = LAN, envelope: Envelope | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        host: int,
+        params: GossipParams = LAN,
+        envelope: Envelope | None = None,
+        name: str = "",
+        delegate: Delegate | None = None,
+    ) -> None:
         self.address = address(host)
         self.name = NodeName(name or f"n{host}")
         member = Member(self.name, self.address, b"\xff\x80", Versions(VSN))
-        self.core = Swim(params, member, NullDelegate(), Random(host), envelope or Envelope())
+        self.core = Swim(params, member, delegate or NullDelegate(), Random(host), envelope or Envelope())
         self.sent: list[Datagram] = []
         self.events: list[GossipEvent] = []
         self.core.start(0.0)
@@ -309,6 +316,24 @@ def test_claim_too_long_for_any_packet_is_not_taken(claim: Message) -> None:
     assert queued == peer.core.statistics().queued_broadcasts
 
 
+def test_only_a_few_pings_of_one_packet_are_answered() -> None:
+    peer = Peer(1)
+    packet = encode_compound([encode_message(Ping(number, "n1")) for number in range(50)])
+    peer.core.receive_datagram(packet, STRANGER, 1.0)
+    peer.drain(1.0)
+    assert MAX_PINGS_PER_PACKET == len([message for message, _ in peer.said() if isinstance(message, Ack)])
+    assert ["too-many-pings"] == [drop.reason for drop in peer.told(Dropped)]
+
+
+def test_members_are_told_of_however_much_is_dropped_beside_them() -> None:
+    peer = Peer(1)
+    bad = PushPullNode("bad", b"", 1, b"", 1, 0, VSN)
+    good = [PushPullNode(f"g{number}", address(9).packed, 1, b"", 1, 0, VSN) for number in range(10)]
+    ask(peer, encode_push_pull(False, [*good, *[bad] * 70_000], b""))
+    assert 10 == sum(event.member.name.startswith("g") for event in peer.told(NodeJoined))
+    assert MAX_DROPS_WAITING >= len(peer.told(Dropped)) > 0
+
+
 def test_broadcasts_ride_along_with_an_ack_within_the_packet_budget() -> None:
     one = Peer(1)
     for host in range(2, 60):
@@ -480,6 +505,34 @@ def test_streams_are_bounded_and_a_finished_one_makes_room() -> None:
     assert ["too-many-streams", "stream-cut"] == [dropped.reason for dropped in one.told(Dropped)]
 
 
+def test_unfinished_streams_are_bounded_in_bytes_together() -> None:
+    one = Peer(1, attrs.evolve(LAN, max_inbound_bytes=100_000))
+    header = b"\x08\x81\xaaUserMsgLen\xce\x00\x10\x00\x00"
+    first, second, third = (one.core.accept_stream(STRANGER, 1.0) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    first.receive_data(header + bytes(30_000), 1.0)
+    second.receive_data(header + bytes(30_000), 1.0)
+    assert (False, True) == (first.finished, second.finished)
+    # The room of the refused one is free again, and that of the finished one too.
+    first.abort("closed", 1.0)
+    third.receive_data(header + bytes(45_000), 1.0)
+    assert not third.finished
+    one.drain(1.0)
+    assert ["streams-too-large", "stream-cut"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+def test_tiny_nodes_of_an_unfinished_push_pull_count_for_the_memory_they_take() -> None:
+    one = Peer(1, attrs.evolve(LAN, max_inbound_bytes=100_000))
+    stream = one.core.accept_stream(STRANGER, 1.0)
+    assert stream is not None
+    stream.receive_data(
+        encode_push_pull(False, [], b"").replace(b"Nodes\x00", b"Nodes\xcd\xff\xff") + b"\x80" * 300, 1.0
+    )
+    assert stream.finished
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "is_answered"),
     [(b"\x00garbage", True), (b"\xf0", False), (b"\x06\xa5hello", True), (b"\x09\x80", True)],
@@ -540,6 +593,35 @@ def test_encrypted_members_join_and_probe_each_other() -> None:
         two.core.receive_datagram(datagram.payload, one.address, 3.0)
     two.drain(3.0)
     assert two.told(Dropped) == []
+
+
+class LargeState:
+    """A delegate whose state fits into no encrypted block."""
+
+    def __init__(self) -> None:
+        rest = NullDelegate()
+        self.ack_payload = rest.ack_payload
+        self.broadcasts = rest.broadcasts
+        self.refuse_alive = rest.refuse_alive
+        self.refuse_merge = rest.refuse_merge
+
+    def local_state(self, *, is_join: bool) -> bytes:
+        del is_join
+        return bytes(MAX_SEALED_BYTES)
+
+
+def test_state_too_large_to_be_sealed_fails_the_exchange_on_either_side() -> None:
+    large, other = Peer(1, envelope=sealed(b"k" * 16), delegate=LargeState()), Peer(2, envelope=sealed(b"k" * 16))
+    large.core.join(other.address, 1.0)
+    large.drain(1.0)
+    (wanted,) = large.told(StreamWanted)
+    exchange = large.core.open_stream(wanted, 1.0)
+    large.drain(1.0)
+    assert (True, b"") == (exchange.finished, exchange.data_to_send())
+    assert ["more than 20971520" in done.error for done in large.told(JoinFinished)] == [True]
+    answering, answer = ask(large, sealed(b"k" * 16).seal_stream(encode_push_pull(False, [], b"")))
+    assert (True, b"") == (answering.finished, answer)
+    assert ["state-too-large"] == [drop.reason for drop in large.told(Dropped)]
 
 
 def test_wrong_key_and_plain_text_are_dropped_by_an_encrypted_member() -> None:
