@@ -140,8 +140,16 @@ class Membership:
         Such a claim may be stale: the member left, came back, and that one has not
         heard. Serf keeps it to itself, and here the member would then show as leaving
         for ever. So a live member is told of it by gossip, and refutes.
+
+        The intent's time is one more than the member's own there. Where the member is
+        known to be going, that one more is not kept: kept, told to the next and raised
+        again, it would get ahead of the clock of whoever prunes the member.
         """
         record = self._table.get(NodeName(intent.node))
+        if record is not None and record.status in (MemberStatus.LEAVING, MemberStatus.LEFT):
+            self._clock.witness(intent.ltime)
+            record.status_ltime = max(record.status_ltime, intent.ltime - 1)
+            return
         was_alive = record is not None and record.status is MemberStatus.ALIVE
         if self.receive_leave(intent, now) and was_alive:
             self._broadcasts.queue_intent(encode_message(intent))

@@ -111,6 +111,25 @@ def test_who_left_there_and_failed_here_has_left() -> None:
     assert bench.status("x") is MemberStatus.LEFT
 
 
+def test_left_member_told_of_again_can_still_be_pruned() -> None:
+    bench = Bench("x")
+    bench.membership.receive_leave(LeaveIntent(ltime=5, node="x", prune=False), 0.0)
+    bench.membership.node_departed(NodeName("x"), 0.0)
+    bench.merge(state(left=("x",), statuses={"x": 5}))
+    # From an agent that heard of the leave and of nothing since.
+    assert bench.membership.receive_leave(LeaveIntent(ltime=6, node="x", prune=True), 1.0)
+    assert bench.table.get("x") is None
+
+
+def test_time_of_a_later_leave_is_learnt_from_others() -> None:
+    bench = Bench("x")
+    bench.membership.receive_leave(LeaveIntent(ltime=5, node="x", prune=False), 0.0)
+    bench.merge(state(left=("x",), statuses={"x": 9}))
+    record = bench.table.get("x")
+    assert record is not None
+    assert (record.status_ltime, bench.clocks.member.time) == (9, 11)
+
+
 def test_later_status_time_takes_a_leave_back() -> None:
     bench = Bench("x")
     bench.merge(state(left=("x",), statuses={"x": 4}))
