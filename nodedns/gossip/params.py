@@ -38,6 +38,12 @@ class GossipParams:
     """A dead member is still gossiped to for this long, so that it can refute."""
     push_pull_interval_s: float = 30.0
     """Full state exchange with one random member; 0 turns it off. Scaled up past 32 members."""
+    join_follow_up_s: float = 1.0
+    """A join is followed by one more push/pull with a random member, this long after it give or take half.
+
+    A claim is gossiped only a few times in a small cluster, so during many joins at once one may be missed; without
+    this it would be learnt at the next push/pull, half a minute later. Ours; 0 turns it off.
+    """
     awareness_max_multiplier: int = 8
     """Upper bound of the probe interval's stretch by our own health score (Lifeguard)."""
     dead_node_reclaim_s: float = 0.0

@@ -23,6 +23,7 @@ from typing import Any
 import attrs
 
 from nodedns.errors import GossipWireError, LocalProtocolError, shorten
+from nodedns.gossip.anti_entropy import AntiEntropy
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.broadcast import BroadcastQueue
 from nodedns.gossip.core import StreamExchange
@@ -32,7 +33,6 @@ from nodedns.gossip.events import (
     Datagram,
     Dropped,
     GossipEvent,
-    JoinFinished,
     LeaveFinished,
     NodeUpdated,
     PushPullMerged,
@@ -69,7 +69,7 @@ from nodedns.gossip.messages import (
 from nodedns.gossip.outbox import Outbox
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.probe import Prober
-from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, push_pull_scale, remote_members
+from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, remote_members
 from nodedns.gossip.stream_reader import PushPullState, StreamMessage
 from nodedns.gossip.streams import Streams
 from nodedns.gossip.suspicion import Suspicion, suspicion_bounds
@@ -136,6 +136,15 @@ class Swim:
         self._queue = BroadcastQueue(params.retransmit_mult, params.max_queued_broadcasts)
         self._outbox = Outbox(params, envelope, self._queue, delegate)
         self._streams = Streams(params, envelope, local.name, self)
+        self._anti_entropy = AntiEntropy(
+            host=self,
+            params=params,
+            local_name=local.name,
+            table=self._table,
+            streams=self._streams,
+            timers=self._timers,
+            rng=rng,
+        )
         self._prober = Prober(
             host=self,
             params=params,
@@ -145,7 +154,6 @@ class Swim:
             timers=self._timers,
         )
         self._events: deque[GossipEvent] = deque()
-        self._next_join_id = 0
         self._leave_finished = False
         # Keyed by message class; each handler takes just that class.
         self._handlers: dict[type, Callable[[Any, Address, float], None]] = {
@@ -223,9 +231,7 @@ class Swim:
         params = self._params
         self._tick_every(params.probe_interval_s, self._prober.tick, now)
         self._tick_every(params.gossip_interval_s, self._gossip, now)
-        if params.push_pull_interval_s > 0:
-            stagger_s = self._rng.uniform(0, params.push_pull_interval_s)
-            self._timers.set(now + stagger_s + self._push_pull_wait_s(), self._push_pull_tick)
+        self._anti_entropy.start(now)
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram from ``source``; never raises for what it holds. Drain after calling."""
@@ -284,14 +290,7 @@ class Swim:
         Returns:
             The id that ``JoinFinished`` will carry. Drain after calling.
         """
-        self._next_join_id += 1
-        join_id = self._next_join_id
-
-        def over(error: str, _now: float) -> None:
-            self.emit(JoinFinished(join_id, address, error))
-
-        self._want_push_pull(address, is_join=True, on_over=over, now=now)
-        return join_id
+        return self._anti_entropy.join(address, now)
 
     def leave(self, timeout_s: float, now: float) -> None:
         """Announce our own departure; ``LeaveFinished`` follows once it has spread. Drain after calling.
@@ -320,10 +319,6 @@ class Swim:
     def send_user(self, payload: bytes, destination: Address) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
         self._outbox.send_alone(encode_message(UserData(payload)), destination)
-
-    def set_timer(self, deadline: float, action: Callable[[float], None]) -> None:
-        """Have ``action(now)`` called at ``deadline``, in order with the core's own timers."""
-        self._timers.set(deadline, action)
 
     # --- what the machines inside ask for -------------------------------------------
 
@@ -544,39 +539,6 @@ class Swim:
                 return
             self._outbox.send_packet(batch, row.member.address)
             batch = []
-
-    def _push_pull_wait_s(self) -> float:
-        return self._params.push_pull_interval_s * push_pull_scale(self.size)
-
-    def _push_pull_tick(self, now: float) -> None:
-        self._timers.set(now + self._push_pull_wait_s(), self._push_pull_tick)
-        local_name = self._local.name
-        partners = self._table.pick(1, lambda row: row.state == NodeState.ALIVE and row.member.name != local_name)
-        if partners and not self.is_leaving:
-            address = partners[0].member.address
-
-            def over(error: str, _now: float) -> None:
-                if error:
-                    self.emit(Dropped("push-pull-failed", address, error))
-
-            self._want_push_pull(address, is_join=False, on_over=over, now=now)
-
-    def _want_push_pull(
-        self, address: Address, *, is_join: bool, on_over: Callable[[str, float], None], now: float
-    ) -> None:
-        def reply(message: StreamMessage, now: float) -> str | None:
-            if not isinstance(message, PushPullState):
-                return f"expected a push/pull, got {type(message).__name__}"
-            return self.merge_remote_state(message, now)
-
-        self._streams.want(
-            StreamPurpose.PUSH_PULL,
-            address,
-            now + self._params.tcp_timeout_s,
-            encode_request=lambda: self.encode_local_state(is_join=is_join),
-            on_reply=reply,
-            on_over=on_over,
-        )
 
 
 def _reply_address(message: Ping | IndirectPing, source: Address) -> Address:

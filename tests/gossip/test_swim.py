@@ -29,6 +29,7 @@ from nodedns.gossip.events import (
     PingCompleted,
     PushPullMerged,
     Refuted,
+    StreamPurpose,
     StreamWanted,
     UserMessage,
 )
@@ -642,3 +643,54 @@ def test_encrypted_stream_to_a_plain_member_says_so() -> None:
 
 def test_first_alive_about_ourselves_is_a_join() -> None:
     assert [NodeName("n1")] == [event.member.name for event in Peer(1).told(NodeJoined)]
+
+
+# --- the follow-up of a join -------------------------------------------------------------------
+
+
+def push_pulls_wanted(peer: Peer) -> list[StreamWanted]:
+    return [wanted for wanted in peer.told(StreamWanted) if wanted.purpose is StreamPurpose.PUSH_PULL]
+
+
+def joined_pair(params: GossipParams) -> Peer:
+    one, two = Peer(1, params), Peer(2, params)
+    one.core.join(two.address, 1.0)
+    one.drain(1.0)
+    carry(one, two)
+    return one
+
+
+def test_join_is_followed_by_one_more_push_pull_within_seconds() -> None:
+    one = joined_pair(attrs.evolve(LAN, probe_interval_s=1000.0, push_pull_interval_s=0.0))
+    one.run(1.49)
+    assert push_pulls_wanted(one) == []
+    one.run(2.5)
+    assert [address(2)] == [wanted.address for wanted in push_pulls_wanted(one)]
+
+
+def test_follow_up_can_be_turned_off() -> None:
+    one = joined_pair(attrs.evolve(LAN, join_follow_up_s=0.0, push_pull_interval_s=0.0))
+    one.run(20.0)
+    assert push_pulls_wanted(one) == []
+
+
+def test_several_joins_share_one_follow_up() -> None:
+    one = Peer(1, attrs.evolve(LAN, push_pull_interval_s=0.0))
+    for host in (2, 3, 4):
+        peer = Peer(host)
+        one.core.join(peer.address, 1.0)
+        one.drain(1.0)
+        carry(one, peer)
+    one.run(2.5)
+    assert len(push_pulls_wanted(one)) == 1
+
+
+def test_failed_join_has_no_follow_up() -> None:
+    one = Peer(1, attrs.evolve(LAN, push_pull_interval_s=0.0)).knows(3)
+    one.core.join(address(2), 1.0)
+    one.drain(1.0)
+    one.core.stream_failed(one.told(StreamWanted)[0], "refused", 1.0)
+    one.drain(1.0)
+    one.events.clear()
+    one.run(2.5)
+    assert push_pulls_wanted(one) == []
