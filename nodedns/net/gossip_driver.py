@@ -34,7 +34,8 @@ __all__ = ["DriverStatistics", "GossipDriver"]
 
 EventT = TypeVar("EventT")
 
-RECEIVE_BATCH_DATAGRAMS = 64  # between two checkpoints; a few milliseconds of work at most
+RECEIVE_BATCH_DATAGRAMS = 64  # between two checkpoints; a few milliseconds of work as a rule
+RECEIVE_BATCH_S = 0.02  # and no more than this: a hostile datagram takes up to 20 ms to decompress
 MAX_OUTBOX_DATAGRAMS = 4096  # memberlist leaves the bound to the kernel; a probe queued longer is of no use
 MAX_INBOUND_STREAMS = 160  # above the core's own bound of 128, so that its busy answer can still go out
 MAX_OUTBOUND_STREAMS = 128
@@ -168,9 +169,12 @@ class GossipDriver(Generic[EventT]):
     async def _receive_loop(self) -> None:
         while True:
             data, source = await self._transport.receive()
+            ends_at = trio.current_time() + RECEIVE_BATCH_S
             self._take_datagram(data, source)
             # Bounded, so that a flood of packets leaves the timers their turn.
             for _ in range(RECEIVE_BATCH_DATAGRAMS - 1):
+                if trio.current_time() >= ends_at:
+                    break
                 try:
                     data, source = self._transport.receive_nowait()
                 except trio.WouldBlock:

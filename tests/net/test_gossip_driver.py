@@ -188,6 +188,33 @@ def test_flood_of_datagrams_leaves_the_timer_its_turn() -> None:
     run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
 
 
+def test_costly_datagrams_leave_the_others_their_turn_after_a_few() -> None:
+    clock = trio.testing.MockClock()
+    taken = 0
+
+    def take_a_while(_event: Event) -> None:
+        nonlocal taken
+        taken += 1
+        clock.jump(0.01)
+
+    async def main() -> None:
+        host = SimHost(SimNetwork(TrioScheduler(), seed=1), ONE)
+        driver = GossipDriver[Event](ToyCore(b"hello"), host.transport, host.dialer, host.listener, take_a_while)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(driver.run)
+            for _ in range(40):
+                host.transport.deliver(b"pong", TWO)
+            most = 0
+            while taken < 40:
+                before = taken
+                await trio.lowlevel.checkpoint()
+                most = max(most, taken - before)
+            assert most <= 4  # two batches at most between two turns of ours
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=clock)
+
+
 def test_command_given_by_an_event_handler_is_drained_too() -> None:
     async def main() -> None:
         scheduler = TrioScheduler()
