@@ -1,8 +1,6 @@
 """``MixedPool``: ``nodedns`` and Debian's ``serf`` in one pool, each a real process on a loopback address of its own.
 
-Strategy: the whole of 127.0.0.0/8 is this machine, so every member gets an
-address and the usual ports. A run picks its network at random and passes over
-addresses on which something listens, so runs at the same time keep apart. Data
+Strategy: every member gets a loopback address and keeps the usual ports. Data
 directories lie below one temporary folder. Both programs keep their LAN
 timings: the local profile sends a piece of news to two members only, which in a
 pool of six often leaves somebody out until the next push/pull.
@@ -12,24 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 from nodedns.model.member import MemberStatus
 from nodedns.testing.dig import DigAnswer
+from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, free_hosts
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, poll, run_program
 
 __all__ = ["Member", "MixedPool", "NodednsMember", "SerfMember", "mixed_pool"]
 
 GOSSIP_PORT = 7946
 RPC_PORT = 7373
-DNS_PORT = 8600
-HTTP_PORT = 8500
 STATUS_S = 40.0  # who missed a piece of news waits for the next push/pull, every 30 s
 COMPLAINT = re.compile(
     r"\[ERR\]|\[WARN\].*(decod|unknown|unmarshal|invalid|unexpected|fail.* to (parse|receive)|not understood)",
@@ -151,7 +146,7 @@ class MixedPool:
     def __init__(self, serf: Path, folder: Path) -> None:
         self._serf = serf
         self.folder = folder
-        self._hosts = _free_hosts()
+        self._hosts = free_hosts(GOSSIP_PORT, RPC_PORT, DNS_PORT, HTTP_PORT)
         self._members: list[Member] = []
 
     def start_nodedns(
@@ -256,22 +251,3 @@ def _sees(observer: Member, name: str, status: str) -> bool:
 
 def _sees_all(observer: Member, wanted: dict[str, str]) -> bool:
     return wanted.items() <= observer.statuses().items()
-
-
-def _free_hosts() -> Iterator[str]:
-    chance = SystemRandom()
-    network = f"127.{chance.randrange(1, 255)}.{chance.randrange(256)}"
-    for last in range(1, 255):
-        host = f"{network}.{last}"
-        if _is_free(host):
-            yield host
-
-
-def _is_free(host: str) -> bool:
-    for port in (GOSSIP_PORT, RPC_PORT, DNS_PORT, HTTP_PORT):
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                return False
-    return True

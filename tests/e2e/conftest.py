@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodedns.testing.first_cluster import FAST_GOSSIP, FirstCluster, first_cluster
+from nodedns.testing.loopback import LoneAgent, lone_agent
 
 
 @pytest.fixture
@@ -30,3 +31,10 @@ def fast(machines: FirstCluster) -> FirstCluster:
     machines.configure(FAST_GOSSIP, name="fast.hcl")
     machines.start_both()
     return machines
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[LoneAgent]:
+    """An agent of its own, not started yet."""
+    with lone_agent(tmp_path) as agent:
+        yield agent
