@@ -209,7 +209,7 @@ def test_costly_datagrams_leave_the_others_their_turn_after_a_few() -> None:
                 before = taken
                 await trio.lowlevel.checkpoint()
                 most = max(most, taken - before)
-            assert most <= 4  # two batches at most between two turns of ours
+            assert most < 10  # of 40: two short batches at most between two turns of ours
             nursery.cancel_scope.cancel()
 
     trio.run(main, clock=clock)
