@@ -73,7 +73,7 @@ class Versions:
 
     @property
     def protocol_current(self) -> int:
-        """memberlist protocol spoken."""
+        """Memberlist protocol spoken."""
         return self._at(2)
 
     @property

@@ -68,7 +68,7 @@ def make_context() -> MakeContext:
     ) -> QueryContext:
         node_table = NodeTable("dc1", NodeName(local), FIRST_INDEX - len(changes), **table)
         node_table.apply(changes)
-        rng = Random(0)  # noqa: S311 - a seed, not a secret
+        rng = Random(0)
         zone = Zone.of_domain("consul.")
         return QueryContext(None, transport, node_table.view, zone, policy or DnsPolicy(), rng)
 
@@ -87,7 +87,7 @@ def ask(context: QueryContext) -> Callable[..., dns.message.Message]:
     def ask_pool(
         what: str | dns.message.Message,
         of: QueryContext = context,
-        **changed: Any,  # noqa: ANN401 - fields of QueryContext
+        **changed: Any,
     ) -> dns.message.Message:
         query = what
         if isinstance(query, str):
