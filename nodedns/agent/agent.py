@@ -95,6 +95,7 @@ class Agent:
         self._memory = memory
         self._listeners = listeners
         self._rng = rng
+        self._metrics = metrics
         self._event_log = EventLog(metrics, trio.current_time)
         self._expectation = Expectation(config.bootstrap_expect if config.server else 0)
         node_table = NodeTable(
@@ -297,4 +298,4 @@ class Agent:
 
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:
         serving = attrs.asdict(self._driver.statistics())
-        return agent_statistics(self._config, self.table.view, self._serf.statistics(), serving)
+        return agent_statistics(self._config, self.table.view, self._serf.statistics(), serving, self._metrics)

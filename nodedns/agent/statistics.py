@@ -12,6 +12,7 @@ import attrs
 from nodedns import __version__
 from nodedns.api.context import Json
 from nodedns.config.schema import AgentConfig
+from nodedns.observe.metrics import DNS_DROPPED, GOSSIP_DROPPED, Metrics
 from nodedns.serf.statistics import SerfStatistics
 from nodedns.table.view import TableView
 
@@ -19,7 +20,11 @@ __all__ = ["agent_statistics", "debug_config"]
 
 
 def agent_statistics(
-    config: AgentConfig, view: TableView, serf: SerfStatistics, serving: Mapping[str, int]
+    config: AgentConfig,
+    view: TableView,
+    serf: SerfStatistics,
+    serving: Mapping[str, int],
+    metrics: Metrics,
 ) -> dict[str, dict[str, str]]:
     """Return the groups.
 
@@ -28,6 +33,7 @@ def agent_statistics(
         view: The table now.
         serf: The Serf layer's counters now.
         serving: Further counters of the shells, by name.
+        metrics: Knows what input was dropped and why.
     """
     servers = view.servers()
     cluster = {
@@ -45,6 +51,11 @@ def agent_statistics(
         "agent": {"check_monitors": "0", "check_ttls": "0", "checks": "0", "services": "0"},
         "build": {"prerelease": "", "revision": "", "version": __version__, "version_metadata": ""},
         "consul": cluster,
+        "dropped": {
+            f"{room}_{reason}": str(count)
+            for room, spec in (("dns", DNS_DROPPED), ("gossip", GOSSIP_DROPPED))
+            for reason, count in metrics.counts(spec).items()
+        },
         "runtime": {
             "arch": platform.machine(),
             "cpu_count": str(os.cpu_count() or 1),

@@ -182,6 +182,16 @@ class Metrics:
         found = self._registry.get_sample_value(name, labels)
         return 0.0 if found is None else found
 
+    def counts(self, spec: CounterSpec, /) -> dict[str, int]:
+        """Return what a counter counted, by its labels' values, sorted; for ``info``."""
+        samples = [sample for family in self._collectors[spec.name].collect() for sample in family.samples]
+        counted = {
+            " ".join(sample.labels[name] for name in spec.labels): int(sample.value)
+            for sample in samples
+            if sample.name == spec.name
+        }
+        return dict(sorted(counted.items()))
+
     def expose(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return prometheus_client.generate_latest(self._registry)

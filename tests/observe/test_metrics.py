@@ -83,6 +83,16 @@ def test_label_values_a_stranger_invents_end_under_other() -> None:
     assert counted.value("nodedns_dns_dropped_total", reason="invented-0") == 2
 
 
+def test_counts_of_a_counter_are_listed_by_label() -> None:
+    counted = Metrics()
+
+    counted.count(metrics.DNS_DROPPED, reason="too-short")
+    counted.count(metrics.DNS_DROPPED, 2, reason="is-a-reply")
+
+    assert counted.counts(metrics.DNS_DROPPED) == {"is-a-reply": 2, "too-short": 1}
+    assert counted.counts(metrics.GOSSIP_DROPPED) == {}
+
+
 def test_exposed_text_holds_every_metric_of_the_table() -> None:
     text = Metrics().expose().decode()
 
