@@ -16,7 +16,7 @@ import trio
 
 from nodedns.errors import BindError
 from nodedns.model.address import Address
-from nodedns.net.transport import address_of, bind_error, errno_name, socket_address
+from nodedns.net.transport import address_of, binding, errno_name, socket_address
 from nodedns.net.udp import UdpTransport, bind_udp
 
 __all__ = ["LISTEN_BACKLOG", "TcpDialer", "TcpListener", "accept_connection", "bind_gossip", "bind_tcp"]
@@ -57,22 +57,11 @@ def bind_tcp(host: str, port: int, flag: str) -> socket.socket:
     Raises:
         BindError: The address or port cannot be had.
     """
-    try:
-        family, kind, proto, _, sockaddr = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise bind_error(error, host, port, "tcp", flag) from error
-    try:
-        sock.setblocking(False)
+    with binding(host, port, socket.SOCK_STREAM, flag) as (sock, address):
         # A restarted agent must get its port back while old connections are in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(sockaddr)
+        sock.bind(address)
         sock.listen(LISTEN_BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise bind_error(error, host, port, "tcp", flag) from error
     return sock
 
 

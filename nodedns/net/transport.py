@@ -17,7 +17,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -32,6 +34,7 @@ __all__ = [
     "StreamListener",
     "address_of",
     "bind_error",
+    "binding",
     "dial_error_text",
     "errno_name",
     "is_transient_receive_error",
@@ -151,6 +154,35 @@ def bind_error(error: OSError, host: str, port: int, protocol: str, flag: str) -
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason = os.strerror(error.errno) if error.errno else str(error)
     return BindError(f"cannot listen on {where} ({protocol}): {errno_name(error)} ({reason}); change it with {flag}")
+
+
+@contextmanager
+def binding(host: str, port: int, kind: socket.SocketKind, flag: str) -> Iterator[tuple[socket.socket, Any]]:
+    """Yield a non-blocking socket to set up, and the address to bind it to.
+
+    Args:
+        host: IP address as text, with a scope if it is link-local.
+        port: 0..65535; 0 for any free one.
+        kind: ``SOCK_DGRAM`` or ``SOCK_STREAM``.
+        flag: Named in the error as what changes the address or port.
+
+    Raises:
+        BindError: The address or port cannot be had; the socket is closed then.
+    """
+    protocol = "udp" if kind is socket.SOCK_DGRAM else "tcp"
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, number)
+    except OSError as error:
+        raise bind_error(error, host, port, protocol, flag) from error
+    try:
+        sock.setblocking(False)
+        yield sock, address
+    except OSError as error:
+        sock.close()
+        raise bind_error(error, host, port, protocol, flag) from error
 
 
 def dial_error_text(destination: Address, error: OSError | None) -> str:

@@ -15,7 +15,7 @@ from nodedns.model.address import Address
 from nodedns.net.transport import (
     DatagramStatistics,
     address_of,
-    bind_error,
+    binding,
     errno_name,
     is_transient_receive_error,
     is_transient_send_error,
@@ -40,20 +40,9 @@ def bind_udp(host: str, port: int, flag: str) -> socket.socket:
     Raises:
         BindError: The address or port cannot be had.
     """
-    try:
-        family, kind, proto, _, sockaddr = socket.getaddrinfo(
-            host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise bind_error(error, host, port, "udp", flag) from error
-    try:
-        sock.setblocking(False)
+    with binding(host, port, socket.SOCK_DGRAM, flag) as (sock, address):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        sock.bind(sockaddr)
-    except OSError as error:
-        sock.close()
-        raise bind_error(error, host, port, "udp", flag) from error
+        sock.bind(address)
     return sock
 
 
