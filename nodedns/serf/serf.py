@@ -360,11 +360,6 @@ class Serf:
         """
         self._queries.incoming.respond(query, payload, now)
 
-    def rewrite_snapshot(self, now: float) -> None:
-        """Have the snapshot written anew, because a write of it failed. Drain after calling."""
-        self._snapshot.request_rewrite()
-        self._settle(now)
-
     def _announce_join(self, now: float) -> None:
         # A join may end after a leave has begun; its intent would take the leave back, and we would show as failed.
         if self.local_state is LocalState.ALIVE:

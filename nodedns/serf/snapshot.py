@@ -205,10 +205,6 @@ class SnapshotLog:
         self._has_left = True
         self._append("leave")
 
-    def request_rewrite(self) -> None:
-        """Have the next ``take`` write the file anew, because the file and we may differ."""
-        self._must_rewrite = True
-
     def take(self) -> tuple[bytes, bool]:
         """Return what is to be written now, and whether it replaces the file (else it is appended)."""
         self.note_clock()

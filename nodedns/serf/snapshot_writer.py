@@ -62,10 +62,6 @@ class SnapshotWriter:
         self._log.note_leave()
         self._flush(now)
 
-    def request_rewrite(self) -> None:
-        """Have the file written anew with the next flush."""
-        self._log.request_rewrite()
-
     def schedule(self, now: float) -> None:
         """See to it that lines waiting are flushed in time."""
         if self._log.is_dirty and not self._is_due:

@@ -1018,15 +1018,6 @@ def test_agent_that_left_does_not_rejoin() -> None:
     assert pool.seen(A, RejoinTried) == []
 
 
-def test_failed_write_is_made_good_by_a_rewrite() -> None:
-    pool = joined(A, B)
-    pool.run(1.0)
-    pool[A].rewrite_snapshot(pool.now)
-    pool.run(1.0)
-    assert len(pool.seen(A, SnapshotRewrite)) == 1
-    assert b"alive: b 10.0.0.98:7946\n" in pool.seen(A, SnapshotRewrite)[0].data
-
-
 def test_idle_agent_writes_no_snapshot_lines() -> None:
     pool = Pool(A)
     pool.run(1.0)
