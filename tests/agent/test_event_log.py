@@ -1,0 +1,74 @@
+"""What people and monitoring are told of gossip."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from nodedns.agent.event_log import EventLog
+from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, TcpOnlyAck
+from nodedns.model.address import Address
+from nodedns.model.member import Member, MemberStatus, SerfMember, Versions
+from nodedns.model.names import NodeName
+from nodedns.observe.logs import configure
+from nodedns.observe.metrics import Metrics
+from nodedns.serf.events import (
+    ConflictLost,
+    ConflictWon,
+    MemberChanged,
+    MemberChangeKind,
+    NameConflict,
+    RejoinTried,
+    SerfEvent,
+    UserEventReceived,
+)
+
+ADDRESS = Address(bytes([10, 0, 0, 2]), 8301)
+VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
+MEMBER = Member(NodeName("two"), ADDRESS, b"", VERSIONS)
+SERF_MEMBER = SerfMember(NodeName("two"), ADDRESS, {}, MemberStatus.FAILED, VERSIONS)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure("debug", as_json=False, stream=stream)
+    yield stream
+    configure("error", as_json=False, stream=io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (MemberChanged(MemberChangeKind.FAILED, SERF_MEMBER), "[INFO]  agent.serf: EventMemberFailed: name=two"),
+        (NodeSuspected(MEMBER, NodeName("one")), "[INFO]  agent.gossip: member is suspected: name=two"),
+        (Refuted(NodeName("one"), 4), "[WARN]  agent.gossip: refuted a claim that we are gone: from=one incarnation=4"),
+        (TcpOnlyAck(MEMBER), "is UDP blocked?: from=10.0.0.2 name=two"),
+        (NameConflict(MEMBER, MEMBER, is_local=True), "two agents claim one node name: from=10.0.0.2"),
+        (
+            ConflictLost(0, 3),
+            "[ERROR] agent.serf: our node name belongs to another agent; stopping: agreed=0 answers=3",
+        ),
+        (ConflictWon(3, 3), "[WARN]  agent.serf: our node name was confirmed as ours: agreed=3 answers=3"),
+        (RejoinTried("10.0.0.3:8301", ""), "[INFO]  agent.serf: re-joined to previously known node"),
+        (RejoinTried("10.0.0.3:8301", "refused"), "[WARN]  agent.serf: re-join to previously known node failed"),
+        (UserEventReceived(3, "deploy", b"", can_coalesce=True), "[DEBUG] agent.serf: user event: name=deploy ltime=3"),
+        (Dropped("bad-crc", None), "input dropped: from=unknown reason=bad-crc"),
+        (Dropped("bad-crc", Address(b"x", 1)), "from=<78>:1"),
+    ],
+)
+def test_event_is_told_in_one_line(lines: io.StringIO, event: SerfEvent, expected: str) -> None:
+    EventLog(Metrics(), lambda: 0.0).note(event)
+    (line,) = lines.getvalue().splitlines()
+    assert expected in line
+
+
+def test_flood_of_drops_is_counted_in_full_and_logged_at_a_limit(lines: io.StringIO) -> None:
+    metrics = Metrics()
+    log = EventLog(metrics, lambda: 0.0)
+    for _ in range(1_000):
+        log.note(Dropped("bad-packet", ADDRESS, "detail"))
+    assert metrics.value("nodedns_gossip_dropped_total", reason="bad-packet") == 1_000
+    assert 0 < len(lines.getvalue().splitlines()) <= 10
