@@ -276,4 +276,5 @@ def test_serf_had_nothing_against_our_messages(six: Six) -> None:
 
 def test_nodedns_dropped_nothing_that_serf_sent(six: Six) -> None:
     for member in six.nodedns:
-        assert [] == member.process.lines("input dropped")
+        # A member that was killed in the middle of an exchange sent nothing.
+        assert [] == member.process.lines("input dropped.*reason=(?!push-pull-failed)")
