@@ -2,11 +2,12 @@
 
 They are ordinary agents, wired as ``nodedns agent`` wires them, but for the data
 directory: nothing is kept. If the first two addresses are taken, by a running
-agent perhaps, the next two are tried. Ctrl-C ends both.
+agent perhaps, the next two are tried. (dig is in Debian's package bind9-dnsutils.) Ctrl-C ends both.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from contextlib import ExitStack
@@ -82,6 +83,8 @@ async def _run_both(agents: list[Agent], one: AgentConfig, two: AgentConfig) -> 
 def _welcome(one: AgentConfig, two: AgentConfig) -> str:
     host, other, port = one.dns_addrs[0], two.dns_addrs[0], one.dns_port
     api = "" if host == "127.0.0.1" else f" -http-addr={host}:{one.http_port}"
+    # What is printed must work as it is, also from a virtual environment that is not active.
+    command = "nodedns" if shutil.which("nodedns") else sys.argv[0]
     return f"""\
 Two agents have found each other by gossip:
 
@@ -91,11 +94,11 @@ Two agents have found each other by gossip:
 
 Each answers for the other. In another terminal, try:
 
-    nodedns members{api}
+    {command} members{api}
     dig @{host} -p {port} {two.node_name}.node.{one.domain}
     dig @{other} -p {port} {one.node_name}.node.{one.datacenter}.{one.domain}
     dig @{host} -p {port} {two.node_name}.node.{one.domain} TXT
     curl http://{host}:{one.http_port}/v1/catalog/nodes
 
-Ctrl-C ends both.
+(dig is in Debian's package bind9-dnsutils.) Ctrl-C ends both.
 """
