@@ -89,7 +89,8 @@ class EventLog:
 
     def _dropped(self, event: Dropped) -> None:
         self._metrics.count(GOSSIP_DROPPED, reason=event.reason)
-        self._remote_gossip.warning("input dropped", _host(event.source), reason=event.reason, detail=event.detail)
+        text = "push/pull with a member failed" if event.reason == "push-pull-failed" else "input dropped"
+        self._remote_gossip.warning(text, _host(event.source), reason=event.reason, detail=event.detail)
 
     def _conflict(self, event: NameConflict) -> None:
         self._remote_serf.warning(

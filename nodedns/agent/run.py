@@ -92,7 +92,7 @@ async def _serve(config: AgentConfig) -> int:
                 nursery.start_soon(_obey_signals, agent, config, signals)
                 await agent.run()
                 nursery.cancel_scope.cancel()
-        _LOG.info("exit code", code=agent.exit_code)
+        _LOG.info("Exit code", code=agent.exit_code)
         return agent.exit_code
 
 
@@ -105,38 +105,40 @@ def leaves_on(signum: int, config: AgentConfig) -> bool:
 
 async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterator[int]) -> None:
     async for signum in signals:
-        _LOG.info("caught signal", signal=signal.Signals(signum).name)
+        _LOG.info("Caught signal", signal=signal.Signals(signum).name)
         if signum == signal.SIGHUP:
             _LOG.warning("there is no reload yet; restart the agent to change its configuration")
         elif leaves_on(signum, config):
             await _leave_gracefully(agent, signals)
             return
         else:
-            _LOG.info("graceful shutdown disabled, exiting")
+            _LOG.info("Graceful shutdown disabled. Exiting")
             agent.stop(EXIT_FAILED)
             return
 
 
 async def _leave_gracefully(agent: Agent, signals: AsyncIterator[int]) -> None:
-    _LOG.info("gracefully shutting down agent")
+    _LOG.info("Gracefully shutting down agent...")
 
     async def watch_for_second(scope: trio.CancelScope) -> None:
         async for signum in signals:
             if signum != signal.SIGHUP:
-                _LOG.info("caught second signal, exiting")
+                _LOG.info("Caught second signal, Exiting")
                 scope.cancel()
                 return
 
-    with trio.move_on_after(GRACEFUL_LEAVE_S) as limit:
+    limit_at = trio.current_time() + GRACEFUL_LEAVE_S
+    with trio.move_on_at(limit_at) as limit:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_for_second, limit)
             await agent.leave()
             nursery.cancel_scope.cancel()
     if limit.cancelled_caught:
-        _LOG.warning("graceful leave was cut short, exiting")
+        if trio.current_time() >= limit_at:
+            _LOG.warning("Timeout on graceful leave. Exiting")
         agent.stop(EXIT_FAILED)
     else:
-        _LOG.info("graceful exit completed")
+        _LOG.info("Graceful exit completed")
         agent.stop(EXIT_OK)
 
 

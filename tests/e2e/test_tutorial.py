@@ -221,14 +221,14 @@ def test_signal_leaves_by_consuls_rules(
 def test_second_signal_during_a_leave_ends_the_agent_at_once(tutorial: FirstCluster) -> None:
     agent = tutorial.agent(TWO)
     agent.send(signal.SIGINT)
-    agent.wait_line("gracefully shutting down agent")
+    agent.wait_line("Gracefully shutting down agent...")
     asked = Stopwatch()
 
     agent.send(signal.SIGINT)
 
     assert 1 == agent.wait_exit()
     assert asked.elapsed_s < 2.0 + BUSY_S
-    assert [] != agent.lines("caught second signal, exiting")
+    assert [] != agent.lines("Caught second signal, Exiting")
 
 
 def test_hangup_does_not_end_the_agent(joined: FirstCluster) -> None:
