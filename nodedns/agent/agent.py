@@ -38,7 +38,7 @@ from nodedns.net.gossip_driver import GossipDriver
 from nodedns.net.http_server import HttpServer
 from nodedns.net.tcp import TcpDialer
 from nodedns.observe.logs import logger
-from nodedns.observe.metrics import Metrics
+from nodedns.observe.metrics import GOSSIP_HEALTH_SCORE, Metrics
 from nodedns.serf.events import (
     ConflictLost,
     JoinDone,
@@ -117,6 +117,7 @@ class Agent:
             *(TcpDnsServer(listener, answers.respond, metrics) for listener in listeners.dns_tcp),
         ]
         self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
+        metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
         self._facts = AgentFacts(
             node_name=config.node_name,
             node_id=memory.node_id,

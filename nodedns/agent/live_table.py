@@ -7,6 +7,7 @@ and every waiter is woken.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import trio
 
@@ -29,29 +30,27 @@ class LiveTable:
 
     def __init__(self, table: NodeTable, metrics: Metrics) -> None:
         self._table = table
-        self._metrics = metrics
         self._changed = trio.Event()
+        # Counted when somebody looks: with every change it would make a mass join quadratic.
+        metrics.set_by(TABLE_INDEX, lambda: self.view.index)
+        metrics.set_by(TABLE_NODES, lambda: len(self.view.nodes()))
+        for status in MemberStatus:
+            metrics.set_by(SERF_MEMBERS, partial(self._count, status), status=status.word)
 
     @property
     def view(self) -> TableView:
         """The table now."""
         return self._table.view
 
+    def _count(self, status: MemberStatus) -> int:
+        return sum(member.status is status for member in self.view.members())
+
     def apply(self, changes: Sequence[Change]) -> None:
         """Apply changes and wake whoever waits, if they had an effect."""
         before = self._table.view.index
-        view = self._table.apply(changes)
-        if view.index == before:
-            return
-        self._metrics.set(TABLE_INDEX, view.index)
-        self._metrics.set(TABLE_NODES, len(view.nodes()))
-        counts = dict.fromkeys(MemberStatus, 0)
-        for member in view.members():
-            counts[member.status] += 1
-        for status, count in counts.items():
-            self._metrics.set(SERF_MEMBERS, count, status=status.word)
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._table.apply(changes).index != before:
+            self._changed.set()
+            self._changed = trio.Event()
 
     async def wait_changed(self, index: int) -> None:
         """Return once the table's index is above ``index``, at once if it is."""

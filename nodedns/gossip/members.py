@@ -279,7 +279,7 @@ class MemberTable:
         if row.member.name == self._local_name and not self.is_leaving:
             return (Refute(dead.incarnation, accuser),)
         row.incarnation = dead.incarnation
-        state = NodeState.LEFT if dead.accuser == dead.node else NodeState.DEAD
+        state = NodeState.LEFT if dead.is_departure else NodeState.DEAD
         self._set_state(row, state, now)
         return (Vindicate(row), Rebroadcast(dead), Notify(NodeDeparted(row.member, state, accuser)))
 

@@ -21,7 +21,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, TextIO
 
 __all__ = [
@@ -64,8 +63,6 @@ _FIELDS = "nodedns_fields"
 _TAGS = {TRACE: "[TRACE]", logging.DEBUG: "[DEBUG]", logging.INFO: "[INFO] ", logging.WARNING: "[WARN] "}
 _WORDS = {TRACE: "trace", logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warn"}
 _BARE_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+,[]{}()<>*!?#&;|~^$'")
-
-ErrorTriple = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 class Log:

@@ -15,7 +15,7 @@ Source: Prometheus's text format and its naming rules.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -172,6 +172,10 @@ class Metrics:
     def set(self, spec: GaugeSpec, value: float, /, **labels: str) -> None:
         """Set a gauge; labels as in ``count``."""
         self._child(spec, labels).set(value)
+
+    def set_by(self, spec: GaugeSpec, read: Callable[[], float], /, **labels: str) -> None:
+        """Have a gauge read by ``read`` whenever somebody looks, and cost nothing until then."""
+        self._child(spec, labels).set_function(read)
 
     def observe(self, spec: HistogramSpec, value: float, /, **labels: str) -> None:
         """Add one value to a histogram; labels as in ``count``."""
