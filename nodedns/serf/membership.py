@@ -70,12 +70,11 @@ class Membership:
 
     def node_joined(self, member: Member) -> None:
         """Take a node that gossip sees alive and did not before."""
-        tags = decode_tags_untrusted(member.meta)
         record = self._table.get(member.name)
         if record is None:
             record = self._add(member)
         else:
-            self._table.update(record, member, tags)
+            self._table.update(record, member, decode_tags_untrusted(member.meta))
             self._table.move(record, MemberStatus.ALIVE)
         self._tell(MemberChangeKind.JOIN, record)
 
