@@ -22,15 +22,15 @@ from nodedns.agent.event_log import EventLog
 from nodedns.agent.joining import Joiner
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.statistics import agent_statistics, debug_config
-from nodedns.api.actions import Action, DeregisterNode, ForceLeave, Join, Leave, RegisterNode
+from nodedns.api.actions import Action, ActionResult, DeregisterNode, ForceLeave, Join, Leave, RegisterNode
 from nodedns.api.context import AgentFacts, ApiContext, Coordinate
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.zone import Zone
-from nodedns.errors import AgentError, LocalProtocolError, TooBig
-from nodedns.model.address import Address
+from nodedns.errors import LocalProtocolError
 from nodedns.model.names import NodeName
 from nodedns.net.dns_tcp import TcpDnsServer
 from nodedns.net.dns_udp import UdpDnsServer
@@ -49,11 +49,8 @@ from nodedns.serf.events import (
     SnapshotAppend,
     SnapshotRewrite,
 )
-from nodedns.serf.merge import MergePolicy
-from nodedns.serf.serf import Serf
 from nodedns.table.bootstrap import Expectation
 from nodedns.table.changes import ClusterKnown, MemberForgotten, MemberUpserted
-from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "Agent"]
@@ -106,7 +103,7 @@ class Agent:
         )
         self.table = LiveTable(node_table, metrics)
         self._registrations = Registrations(memory, self.table)
-        self._serf = self._make_serf(entropy)
+        self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event
         )
@@ -132,37 +129,6 @@ class Agent:
         self._left = trio.Event()
         self.exit_code = EXIT_OK
         self._check_expectation()
-
-    def _make_serf(self, entropy: Callable[[int], bytes]) -> Serf:
-        config = self._config
-        name = NodeName(config.node_name)
-        tags = tags_for(
-            version=__version__,
-            datacenter=config.datacenter,
-            node_id=self._memory.node_id,
-            is_server=config.server,
-            dns_port=config.dns_port if config.dns_addrs else 0,
-            meta=config.node_meta,
-            expect=config.bootstrap_expect,
-            bootstrap=config.bootstrap,
-        )
-        address = Address.from_text(config.advertise_addr, self._listeners.gossip_udp.local_address.port)
-        try:
-            return Serf(
-                config.serf,
-                config.gossip,
-                name,
-                address,
-                tags,
-                self._rng,
-                entropy,
-                remembered=self._memory.remembered(),
-                merge_policy=MergePolicy(name, self._memory.node_id, config.datacenter),
-            )
-        except TooBig as problem:
-            raise AgentError(
-                f"node_meta does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
-            ) from None
 
     # --- life ------------------------------------------------------------------------
 
@@ -281,8 +247,8 @@ class Agent:
         """Return once the table's index is above ``index``."""
         await self.table.wait_changed(index)
 
-    async def perform(self, action: Action) -> None:
-        """Carry out what an HTTP request asks for. Raises ``NodednsError``."""
+    async def perform(self, action: Action) -> ActionResult:
+        """Carry out what an HTTP request asks for and return what came of it. Raises ``NodednsError``."""
         match action:
             case Join(address):
                 await self.join((address,))
@@ -296,6 +262,7 @@ class Agent:
                 await self._registrations.register(node)
             case DeregisterNode(name):
                 await self._registrations.deregister(name)
+        return None
 
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:
         serving = attrs.asdict(self._driver.statistics())

@@ -1,11 +1,15 @@
 """Actions: what a request asks the agent to do, as values.
 
 A handler that changes something returns ``Perform``: the shell has the agent
-carry the action out and sends ``then`` once it is done, or the error. The room
-itself changes nothing.
+carry the action out and answers ``then`` once it is done, or the error. Where the
+answer depends on what came of it, ``then`` is a function of the action's result.
+The room itself changes nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import attrs
 
@@ -13,7 +17,7 @@ from nodedns.api.request import Response
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode
 
-__all__ = ["Action", "DeregisterNode", "ForceLeave", "Join", "Leave", "Perform", "RegisterNode"]
+__all__ = ["Action", "ActionResult", "DeregisterNode", "ForceLeave", "Join", "Leave", "Perform", "RegisterNode"]
 
 
 @attrs.frozen
@@ -53,9 +57,17 @@ class DeregisterNode:
 Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode
 
 
+ActionResult: TypeAlias = object
+"""What came of an action: None, or a value of the class that the action's docstring names."""
+
+
 @attrs.frozen
 class Perform:
-    """Carry out ``action``; answer ``then`` when that succeeded."""
+    """Carry out ``action``; answer ``then``, or what it makes of the result, when that succeeded."""
 
     action: Action
-    then: Response
+    then: Response | Callable[[ActionResult], Response]
+
+    def answer(self, result: ActionResult) -> Response:
+        """Return the response for what came of the action."""
+        return self.then if isinstance(self.then, Response) else self.then(result)

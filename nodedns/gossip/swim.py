@@ -22,10 +22,11 @@ from typing import Any
 
 import attrs
 
-from nodedns.errors import GossipWireError, LocalProtocolError, shorten
+from nodedns.errors import GossipWireError, shorten
 from nodedns.gossip.anti_entropy import AntiEntropy
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.broadcast import BroadcastQueue
+from nodedns.gossip.claims import Claims
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.delegate import Delegate
 from nodedns.gossip.envelope import Envelope
@@ -33,26 +34,15 @@ from nodedns.gossip.events import (
     Datagram,
     Dropped,
     GossipEvent,
-    LeaveFinished,
-    NodeUpdated,
     PushPullMerged,
-    Refuted,
     StreamPurpose,
     StreamWanted,
     UserMessage,
 )
 from nodedns.gossip.members import (
     MAX_NAME_BYTES,
-    Accuse,
-    Confirm,
-    Effect,
-    Ignored,
     Listed,
     MemberTable,
-    Notify,
-    Rebroadcast,
-    Refute,
-    Vindicate,
 )
 from nodedns.gossip.messages import (
     Ack,
@@ -72,12 +62,10 @@ from nodedns.gossip.probe import Prober
 from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, remote_members
 from nodedns.gossip.stream_reader import PushPullState, StreamMessage
 from nodedns.gossip.streams import Streams
-from nodedns.gossip.suspicion import Suspicion, suspicion_bounds
 from nodedns.gossip.timers import TimerHeap
 from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_push_pull
 from nodedns.model.address import Address
-from nodedns.model.member import Member, NodeState, Versions
-from nodedns.model.names import NodeName
+from nodedns.model.member import Member, NodeState
 
 __all__ = ["Swim", "SwimStatistics"]
 
@@ -134,6 +122,17 @@ class Swim:
         self._awareness = Awareness(params.awareness_max_multiplier)
         self._table = MemberTable(params, local.name, rng)
         self._queue = BroadcastQueue(params.retransmit_mult, params.max_queued_broadcasts)
+        self._events: deque[GossipEvent] = deque()
+        self._claims = Claims(
+            params=params,
+            local=local,
+            delegate=delegate,
+            table=self._table,
+            queue=self._queue,
+            timers=self._timers,
+            awareness=self._awareness,
+            emit=self.emit,
+        )
         self._outbox = Outbox(params, envelope, self._queue, delegate)
         self._streams = Streams(params, envelope, local.name, self)
         self._anti_entropy = AntiEntropy(
@@ -153,17 +152,15 @@ class Swim:
             awareness=self._awareness,
             timers=self._timers,
         )
-        self._events: deque[GossipEvent] = deque()
-        self._leave_finished = False
         # Keyed by message class; each handler takes just that class.
         self._handlers: dict[type, Callable[[Any, Address, float], None]] = {
             Ping: self._handle_ping,
             IndirectPing: self._handle_indirect_ping,
             Ack: self._handle_ack,
             Nack: self._handle_nack,
-            Alive: self._apply,
-            Suspect: self._apply,
-            Dead: self._apply,
+            Alive: self._claims.apply,
+            Suspect: self._claims.apply,
+            Dead: self._claims.apply,
             UserData: self._handle_user,
             ErrorReply: self._handle_error,
         }
@@ -183,8 +180,7 @@ class Swim:
     @property
     def incarnation(self) -> int:
         """Our own incarnation; 0 before ``start``."""
-        row = self._table.get(self._local.name)
-        return row.incarnation if row else 0
+        return self._claims.incarnation
 
     @property
     def is_leaving(self) -> bool:
@@ -225,9 +221,7 @@ class Swim:
 
     def start(self, now: float) -> None:
         """Announce ourselves with incarnation 1 and set the tickers, each at a random stagger."""
-        local = self._local
-        alive = Alive(1, local.name, local.address.packed, local.address.port, local.meta, local.versions.packed)
-        self._carry_out(self._table.apply_alive(alive, now, is_boot=True), now)
+        self._claims.announce(now)
         params = self._params
         self._tick_every(params.probe_interval_s, self._prober.tick, now)
         self._tick_every(params.gossip_interval_s, self._gossip, now)
@@ -298,23 +292,11 @@ class Swim:
         Raises:
             LocalProtocolError: Called twice.
         """
-        if self.is_leaving:
-            raise LocalProtocolError("leave was called twice")
-        self._table.is_leaving = True
-        others = self._table.live - 1
-        name = self._local.name
-        self._carry_out(self._table.apply_dead(Dead(self.incarnation, name, name), now), now)
-        if others < 1:
-            self._finish_leaving(timed_out=False)
-            return
-        self._timers.set(now + timeout_s, lambda _now: self._finish_leaving(timed_out=True))
+        self._claims.leave(timeout_s, now)
 
     def update_meta(self, meta: bytes, now: float) -> None:
         """Announce other metadata with a higher incarnation. Drain after calling."""
-        self._local = attrs.evolve(self._local, meta=meta)
-        alive = self._table.raise_incarnation(self.incarnation, self._local, now)
-        self._broadcast(alive.node, alive)
-        self.emit(NodeUpdated(self._local))
+        self._claims.update_meta(meta, now)
 
     def send_user(self, payload: bytes, destination: Address) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
@@ -340,7 +322,7 @@ class Swim:
 
     def suspect(self, suspect: Suspect, now: float) -> None:
         """Apply a suspicion of our own."""
-        self._carry_out(self._table.apply_suspect(suspect, now), now)
+        self._claims.apply(suspect, None, now)
 
     def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
         """Ask for a stream that carries ``ping``."""
@@ -375,7 +357,7 @@ class Swim:
         for node in state.nodes:
             claim = claim_of(node, self._local.name)
             if claim is not None:
-                self._apply(claim, None, now)
+                self._claims.apply(claim, None, now)
         self.emit(PushPullMerged(state.user_state, state.header.join))
         return None
 
@@ -413,93 +395,6 @@ class Swim:
 
     def _handle_error(self, error: ErrorReply, source: Address, _now: float) -> None:
         self.emit(Dropped("unexpected-message", source, shorten(error.error)))
-
-    # --- claims and what follows from them -----------------------------------------------
-
-    def _apply(self, claim: Alive | Suspect | Dead, source: Address | None, now: float) -> None:
-        if isinstance(claim, Alive):
-            effects = self._apply_alive(claim, now)
-        elif isinstance(claim, Suspect):
-            effects = self._table.apply_suspect(claim, now)
-        else:
-            effects = self._table.apply_dead(claim, now)
-        self._carry_out(effects, now, source)
-
-    def _apply_alive(self, alive: Alive, now: float) -> tuple[Effect, ...]:
-        if alive.port == 0:
-            alive = attrs.evolve(alive, port=self._local.address.port)
-        row = self._table.get(alive.node)
-        if row is not None and alive.incarnation <= row.incarnation and not row.is_gone:
-            # Old news changes nothing, so the delegate need not be asked.
-            return self._table.apply_alive(alive, now)
-        refusal = self._refusal(alive)
-        if refusal is not None:
-            return (Ignored(refusal, is_fault=True),)
-        return self._table.apply_alive(alive, now)
-
-    def _refusal(self, alive: Alive) -> str | None:
-        if alive.node == self._local.name or len(alive.addr) not in (4, 16):
-            return None
-        address = Address(alive.addr, alive.port)
-        return self._delegate.refuse_alive(Member(NodeName(alive.node), address, alive.meta, Versions(alive.vsn)))
-
-    def _carry_out(self, effects: tuple[Effect, ...], now: float, source: Address | None = None) -> None:
-        for effect in effects:
-            match effect:
-                case Ignored():
-                    if effect.is_fault:
-                        self.emit(Dropped(effect.reason, source))
-                case Rebroadcast():
-                    self._broadcast(effect.message.node, effect.message)
-                case Notify():
-                    self.emit(effect.event)
-                case Refute():
-                    self._refute(effect, now)
-                case Accuse():
-                    self._start_suspicion(effect.row, effect.accuser, now)
-                case Confirm():
-                    self._set_suspicion_timer(effect.row)
-                case Vindicate():
-                    _cancel_suspicion(effect.row)
-
-    def _broadcast(self, subject: str, message: Alive | Suspect | Dead) -> None:
-        on_finished = None
-        if subject == self._local.name and self.is_leaving and isinstance(message, Dead):
-            on_finished = self._departure_sent
-        self._queue.queue(subject, encode_message(message), on_finished)
-
-    def _refute(self, accusation: Refute, now: float) -> None:
-        self._awareness.apply_delta(1)
-        alive = self._table.raise_incarnation(accusation.incarnation, self._local, now)
-        self._broadcast(alive.node, alive)
-        self.emit(Refuted(accusation.accuser, alive.incarnation))
-
-    def _start_suspicion(self, row: Listed, accuser: NodeName, now: float) -> None:
-        shortest_s, longest_s, k = suspicion_bounds(self._params, self.size)
-        row.suspicion = Suspicion(accuser, shortest_s, longest_s, k, now)
-        self._set_suspicion_timer(row)
-
-    def _set_suspicion_timer(self, row: Listed) -> None:
-        suspicion = row.suspicion
-        if suspicion is None:
-            return
-        if row.timer is not None:
-            row.timer.cancel()
-
-        def expired(now: float) -> None:
-            _cancel_suspicion(row)
-            dead = Dead(row.incarnation, row.member.name, self._local.name)
-            self._carry_out(self._table.apply_dead(dead, now), now)
-
-        row.timer = self._timers.set(suspicion.deadline, expired)
-
-    def _departure_sent(self) -> None:
-        self._finish_leaving(timed_out=False)
-
-    def _finish_leaving(self, *, timed_out: bool) -> None:
-        if not self._leave_finished:
-            self._leave_finished = True
-            self.emit(LeaveFinished(timed_out))
 
     # --- tickers -----------------------------------------------------------------------
 
@@ -545,10 +440,3 @@ def _reply_address(message: Ping | IndirectPing, source: Address) -> Address:
     if message.source_port and len(message.source_addr) in (4, 16):
         return Address(message.source_addr, message.source_port)
     return source
-
-
-def _cancel_suspicion(row: Listed) -> None:
-    if row.timer is not None:
-        row.timer.cancel()
-        row.timer = None
-    row.suspicion = None

@@ -25,7 +25,7 @@ from starlette.requests import Request as WireRequest
 from starlette.responses import Response as WireResponse
 from starlette.types import Receive, Scope, Send
 
-from nodedns.api.actions import Action, Perform
+from nodedns.api.actions import Action, ActionResult, Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
 from nodedns.api.encode import error_response, text_response
@@ -83,7 +83,7 @@ class AgentActions(Protocol):
         """Return once the table's index is above ``index``, at once if it is."""
         ...
 
-    async def perform(self, action: Action) -> None:
+    async def perform(self, action: Action) -> ActionResult:
         """Carry out ``action``. Raises ``NodednsError`` if it failed; its text is the answer's."""
         ...
 
@@ -142,9 +142,8 @@ class HttpEndpoint:
             match outcome:
                 case Response():
                     return outcome
-                case Perform(action=action, then=then):
-                    await self._actions.perform(action)
-                    return then
+                case Perform():
+                    return outcome.answer(await self._actions.perform(outcome.action))
                 case Wait():
                     return await self._wait(outcome, receive)
         except NodednsError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from nodedns.api.actions import Action, DeregisterNode, RegisterNode
+from nodedns.api.actions import Action, ActionResult, DeregisterNode, RegisterNode
 from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
@@ -86,7 +86,7 @@ class TableAgent:
         while self.table.view.index <= index:
             await self._changed.wait()
 
-    async def perform(self, action: Action) -> None:
+    async def perform(self, action: Action) -> ActionResult:
         """Carry out a registration, note anything else; raise ``failure`` if one is set."""
         await trio.lowlevel.checkpoint()
         if self.failure is not None:
@@ -98,6 +98,7 @@ class TableAgent:
             case DeregisterNode(name=name):
                 self.apply(NodeDeregistered(name))
         self.on_performed()
+        return None
 
 
 def _do_nothing() -> None:

@@ -97,7 +97,7 @@ def test_change_is_handed_to_the_agent(ask: Ask, ctx: ApiContext, target: str, a
     outcome = ask(ctx, target, "PUT")
     assert isinstance(outcome, Perform)
     assert action == outcome.action
-    assert (200, b"") == (outcome.then.status, outcome.then.body)
+    assert (200, b"") == (outcome.answer(None).status, outcome.answer(None).body)
 
 
 @pytest.mark.parametrize(

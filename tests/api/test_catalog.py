@@ -98,7 +98,7 @@ def test_node_is_registered_as_given(ask: Ask, ctx: ApiContext) -> None:
     node = ExternalNode(NodeName("Camera"), ID, "cam.example", {"wan": "192.0.2.1"}, {"external-node": "true"})
     assert isinstance(outcome, Perform)
     assert RegisterNode(node) == outcome.action
-    assert b"true" == outcome.then.body
+    assert b"true" == outcome.answer(None).body
 
 
 def test_node_without_id_gets_one_that_stays(ask: Ask, ctx: ApiContext) -> None:
@@ -207,7 +207,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character(ask: Ask, ctx: Ap
 def test_external_node_is_deregistered(ask: Ask, ctx: ApiContext, name: str) -> None:
     outcome = ask(ctx, DEREGISTER, "PUT", {"Node": name})
     assert isinstance(outcome, Perform)
-    assert (DeregisterNode(NodeName("printer")), b"true") == (outcome.action, outcome.then.body)
+    assert (DeregisterNode(NodeName("printer")), b"true") == (outcome.action, outcome.answer(None).body)
 
 
 @pytest.mark.parametrize(
