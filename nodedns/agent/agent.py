@@ -24,6 +24,7 @@ from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
+from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.statistics import agent_statistics, debug_config
 from nodedns.api.actions import Action, ActionResult, DeregisterNode, ForceLeave, Join, Leave, RegisterNode
@@ -108,6 +109,7 @@ class Agent:
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event
         )
         self._joiner = Joiner(self._serf, self._driver.wake, config.serf_lan_port)
+        self._questions = Questions(self._serf, self._driver.wake)
         answers = DnsAnswers(self.table, Zone.of_domain(config.domain), config.dns, rng, metrics)
         self._dns_servers: list[UdpDnsServer | TcpDnsServer] = [
             *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
@@ -199,6 +201,7 @@ class Agent:
 
     def _on_serf_event(self, event: SerfEvent) -> None:
         self._event_log.note(event)
+        self._questions.note(event)
         match event:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
