@@ -3,7 +3,8 @@
 # The IP to gossip on. 0.0.0.0 is all; a template asks this machine: {{ GetInterfaceIP "eth0" }}.
 bind_addr = "127.0.0.1"
 
-# The IP that the others are told. Default: bind_addr, or the one private IPv4 of this machine.
+# The IP that the others are told, with its own port where it is another ("203.0.113.5:18301"). Default:
+# bind_addr, or a private IPv4 of this machine: of several, the one on the way to the first retry_join.
 #advertise_addr = "172.20.20.10"
 
 # IPs and unix:// paths, separated by blanks, to serve DNS and HTTP on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nodedns import __version__
 from nodedns.agent.listeners import Listeners
 from nodedns.config.schema import AgentConfig
+from nodedns.model.address import Address
 from nodedns.net.http_server import http_address
 from nodedns.net.transport import address_of
 
@@ -24,6 +25,7 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
     http = [http_address(sock) for sock in listeners.http]
     dns = [str(address_of(sock.getsockname())) for sock in listeners.dns_udp]
     gossip = listeners.gossip_udp.local_address
+    told = Address.from_text(config.advertise_addr, config.advertise_port or gossip.port)
     mode = f"{str(config.server).lower()} (Bootstrap: {str(config.bootstrap).lower()})"
     rows = [
         ("Version", f"'{__version__}'"),
@@ -33,10 +35,12 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
         ("Server", mode),
         ("HTTP Addr", ", ".join(http) or "off"),
         ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, domain '{config.domain}')" if dns else "off"),
-        ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {config.advertise_addr})"),
+        ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {told})"),
         ("Gossip Encryption", "false"),
         ("Data Dir", f"'{config.data_dir}'" if config.data_dir else "none, nothing is kept (-dev)"),
     ]
+    if config.advertise_note:
+        rows.insert(-2, ("", f"{config.advertise_addr} is {config.advertise_note}"))
     lines = ["==> Starting nodedns agent..."]
     lines += [f"{label:>{LABEL_WIDTH}}: {value}" for label, value in rows]
     lines += ["", "==> Log data will now stream in as it occurs:", ""]

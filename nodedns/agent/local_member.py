@@ -53,7 +53,7 @@ def make_serf(
             config.serf,
             config.gossip,
             name,
-            Address.from_text(config.advertise_addr, bound_port),
+            Address.from_text(config.advertise_addr, config.advertise_port or bound_port),
             tags,
             rng,
             entropy,

@@ -88,6 +88,8 @@ async def _serve(config: AgentConfig) -> int:
                 sys.stdout.flush()
             for warning in config.warnings:
                 _LOG.warning(warning)
+            if config.advertise_note:
+                _LOG.info("chose the address to advertise", address=config.advertise_addr, why=config.advertise_note)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_obey_signals, agent, config, signals)
                 await agent.run()

@@ -1,24 +1,36 @@
-"""The addresses of this machine's interfaces, for ``bind_addr`` templates and for the advertised address.
+"""This machine's addresses and routes, for ``bind_addr`` templates and for the advertised address.
 
 ``list_interfaces`` asks the system (through ifaddr; Linux's ``/sys`` and ``/proc`` say
-which interface is up and which has the default route). Everything that decides takes the
-list as a value, so tests bring their own.
+which interface is up and which has the default route); ``route_to`` asks the kernel for
+the way to a peer (udp(7): connect). Everything that decides takes the answers as values
+or functions, so tests bring their own.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
-__all__ = ["InterfaceAddress", "InterfaceLister", "is_private", "is_public", "list_interfaces"]
+__all__ = [
+    "InterfaceAddress",
+    "InterfaceLister",
+    "RouteFinder",
+    "is_private",
+    "is_public",
+    "list_interfaces",
+    "route_to",
+]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 SHARED_SPACE = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598
 IFF_UP = 0x1  # netdevice(7)
+ANY_PORT = 9  # discard; nothing is sent there, connecting a UDP socket only asks for the route
 SYS_NET = Path("/sys/class/net")
 ROUTES_IPV4 = Path("/proc/net/route")
 ROUTES_IPV6 = Path("/proc/net/ipv6_route")
@@ -44,6 +56,9 @@ class InterfaceAddress:
 
 
 InterfaceLister = Callable[[], Sequence[InterfaceAddress]]
+
+RouteFinder = Callable[[str], str | None]
+"""Takes an address to join, returns the IP text of ours from which it is reached, or None."""
 
 
 def is_private(ip: IpAddress) -> bool:
@@ -77,6 +92,27 @@ def list_interfaces() -> tuple[InterfaceAddress, ...]:
                 )
             )
     return tuple(found)
+
+
+def route_to(target: str) -> str | None:
+    """Return the IP text from which ``target`` is reached: an IP or a host name, with a port or without.
+
+    Asks the resolver for a host name, which may take as long as that allows; sends nothing to ``target``.
+    """
+    with suppress(OSError, UnicodeError):
+        found = socket.getaddrinfo(_host_of(target), ANY_PORT, type=socket.SOCK_DGRAM)
+        for family, kind, number, _, address in found:
+            with suppress(OSError), socket.socket(family, kind, number) as sock:
+                sock.connect(address)
+                return str(sock.getsockname()[0])
+    return None
+
+
+def _host_of(target: str) -> str:
+    if target.startswith("["):
+        return target[1:].partition("]")[0]
+    host, colon, rest = target.rpartition(":")
+    return host if colon and ":" not in host and rest.isdigit() else target
 
 
 def _is_up(name: str) -> bool:

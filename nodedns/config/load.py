@@ -64,7 +64,8 @@ def _merged(sources: ConfigSources) -> Draft:
 def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
     settings = draft.settings
     bootstrap, expect = _bootstrap(draft)
-    listening = network(draft, sources.interfaces)
+    joins = retry_join(draft, sources.interfaces)
+    listening = network(draft, joins, sources.interfaces, sources.route)
     return AgentConfig(
         node_name=identity.node_name(draft, sources.host_name),
         node_id=identity.node_id(draft),
@@ -76,7 +77,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         bootstrap=bootstrap,
         bootstrap_expect=expect,
         dev_mode=draft.dev,
-        retry_join=retry_join(draft, sources.interfaces),
+        retry_join=joins,
         retry_interval_s=_positive(draft, "retry_interval", settings.retry_interval, DEFAULT_RETRY_INTERVAL_S),
         retry_max=_at_least_zero(draft, "retry_max", settings.retry_max),
         rejoin_after_leave=bool(settings.rejoin_after_leave),

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import attrs
 
+from nodedns.config.advertise import advertised
 from nodedns.config.draft import Draft
-from nodedns.config.interfaces import InterfaceAddress, InterfaceLister, is_private, is_public
+from nodedns.config.interfaces import InterfaceLister, RouteFinder
 from nodedns.config.schema import OFF
 from nodedns.config.templates import TemplateError, expand
 from nodedns.errors import shorten
@@ -32,6 +33,8 @@ class Network:
 
     bind_addr: str
     advertise_addr: str
+    advertise_port: int
+    advertise_note: str
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]
     http_addrs: tuple[str, ...]
@@ -40,8 +43,8 @@ class Network:
     serf_lan_port: int
 
 
-def network(draft: Draft, interfaces: InterfaceLister) -> Network:
-    """Return every address and port, each checked."""
+def network(draft: Draft, join: Sequence[str], interfaces: InterfaceLister, route: RouteFinder) -> Network:
+    """Return every address and port, each checked; ``join`` are the addresses that will be joined."""
     settings = draft.settings
     bind = _one_ip(draft, "bind_addr", settings.bind_addr, DEFAULT_BIND, interfaces)
     clients = _addresses(draft, "client_addr", settings.client_addr, (DEFAULT_CLIENT,), interfaces)
@@ -54,9 +57,12 @@ def network(draft: Draft, interfaces: InterfaceLister) -> Network:
         draft.problem("addresses.dns" if own and own.dns else "client_addr", "DNS address cannot be a unix socket")
         dns = ()
     http = _addresses(draft, "addresses.http", own.http if own else None, clients, interfaces)
+    told = advertised(draft, bind, join, interfaces, route)
     found = Network(
         bind_addr=bind,
-        advertise_addr=_advertise(draft, bind, interfaces),
+        advertise_addr=told.addr,
+        advertise_port=told.port,
+        advertise_note=told.note,
         client_addrs=clients,
         dns_addrs=dns if dns_port != OFF else (),
         http_addrs=http if http_port != OFF else (),
@@ -125,36 +131,6 @@ def _expanded(draft: Draft, path: str, text: str, interfaces: InterfaceLister) -
     except TemplateError as error:
         draft.problem(path, f"{path}: {error}")
         return None
-
-
-def _advertise(draft: Draft, bind: str, interfaces: InterfaceLister) -> str:
-    given = draft.settings.advertise_addr
-    if given is not None:
-        address = _one_ip(draft, "advertise_addr", given, "", interfaces)
-        if address and ipaddress.ip_address(address).is_unspecified:
-            draft.problem("advertise_addr", "Advertise address cannot be 0.0.0.0, :: or [::]")
-        return address
-    if not bind or not ipaddress.ip_address(bind).is_unspecified:
-        return bind
-    version, kind = (4, "private") if bind == DEFAULT_BIND else (6, "public")
-    candidates = _candidates(version, interfaces())
-    if len(candidates) == 1:
-        return candidates[0]
-    if not candidates:
-        draft.problem("advertise_addr", f"No {kind} IPv{version} address found; name one with -bind or -advertise")
-    else:
-        rule = f"Multiple {kind} IPv{version} addresses found. Please configure one with 'bind' and/or 'advertise'."
-        draft.problem("advertise_addr", f"{rule} Found: {', '.join(candidates)}")
-    return ""
-
-
-def _candidates(version: int, addresses: Sequence[InterfaceAddress]) -> list[str]:
-    wanted = is_private if version == 4 else is_public
-    return [
-        str(address.ip)
-        for address in addresses
-        if address.is_up and address.ip.version == version and wanted(address.ip)
-    ]
 
 
 def _port(draft: Draft, name: str) -> int:

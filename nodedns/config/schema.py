@@ -41,6 +41,8 @@ class AgentConfig:
         dev_mode: Whether ``-dev`` was given.
         bind_addr: IP text to listen on for gossip.
         advertise_addr: IP text told to the others; never unspecified.
+        advertise_port: 1..65535, told to the others; 0 for ``serf_lan_port``.
+        advertise_note: How ``advertise_addr`` was chosen and what was passed over; empty without a choice.
         client_addrs: What ``client_addr`` came to: IP texts and ``unix://`` paths.
         dns_addrs: IP texts to serve DNS on; empty when off.
         http_addrs: IP texts and ``unix://`` paths to serve HTTP on; empty when off.
@@ -77,6 +79,8 @@ class AgentConfig:
     dev_mode: bool
     bind_addr: str
     advertise_addr: str
+    advertise_port: int
+    advertise_note: str
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]
     http_addrs: tuple[str, ...]

@@ -100,7 +100,7 @@ class Settings:
     bootstrap: bool | None = _key("Whether this server is the whole cluster.")
     bootstrap_expect: int | None = _key("How many servers must have met before the cluster counts as known.")
     bind_addr: str | None = _key("IP to gossip on.")
-    advertise_addr: str | None = _key("IP that the others are told.")
+    advertise_addr: str | None = _key("IP that the others are told, and the port if it is another.")
     client_addr: str | None = _key("IPs and unix:// paths to serve DNS and HTTP on, separated by blanks.")
     addresses: AddressSettings | None = _key("Where single services listen.")
     ports: PortSettings | None = _key("The ports.")

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import attrs
 
 from nodedns.config.hcl import collect, parse_hcl
-from nodedns.config.interfaces import InterfaceLister, list_interfaces
+from nodedns.config.interfaces import InterfaceLister, RouteFinder, list_interfaces, route_to
 from nodedns.errors import ConfigProblem
 
 __all__ = ["COMMAND_LINE", "DEV_MODE", "FLAG_PATHS", "ConfigSources", "Layer", "read_layers"]
@@ -72,6 +72,7 @@ class ConfigSources:
         dev: Whether ``-dev`` was given.
         host_name: Gives the node's name when nothing else does.
         interfaces: Gives this machine's addresses.
+        route: Gives which of them leads to an address that will be joined.
     """
 
     paths: tuple[Path, ...] = ()
@@ -80,6 +81,7 @@ class ConfigSources:
     dev: bool = False
     host_name: Callable[[], str] = socket.gethostname
     interfaces: InterfaceLister = list_interfaces
+    route: RouteFinder = route_to
 
 
 @attrs.frozen

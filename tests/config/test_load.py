@@ -346,7 +346,11 @@ def test_name_that_dns_dislikes_is_a_warning(files: Files, flags: dict[str, Any]
          "that nodedns knows"),
         ({"advertise": "0.0.0.0"}, "command line: -advertise: Advertise address cannot be 0.0.0.0, :: or [::]"),
         ({"advertise": "::"}, "command line: -advertise: Advertise address cannot be 0.0.0.0, :: or [::]"),
-        ({"advertise": "x"}, "command line: -advertise: advertise_addr must be an ip address, not 'x'"),
+        (
+                {"advertise": "x"},
+                "command line: -advertise: advertise_addr must be an ip address, with a port or "
+                "without, such as 10.0.0.5, 10.0.0.5:8301 or [fd00::5]:8301, not 'x'",
+            ),
         ({"client": "localhost"}, "command line: -client: client_addr: invalid ip address: 'localhost'"),
         ({"client": "unix:///x"}, "command line: -client: DNS address cannot be a unix socket"),
         ({"dns-port": 65536}, "command line: -dns-port: ports.dns cannot be 65536; a port is at most 65535"),

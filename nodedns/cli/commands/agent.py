@@ -25,7 +25,10 @@ EXAMPLE = "nodedns agent -server -bootstrap-expect=1 -node=agent-one -bind=172.2
 
 FLAGS: tuple[Callable[[Any], Any], ...] = (
     text_flag(
-        "advertise", "ip", "IP that the others are told. Default: -bind, or the one private IPv4 of this machine."
+        "advertise",
+        "ip[:port]",
+        "IP that the others are told, and the port if it is not that of gossip. Default: -bind, or a private IPv4 of "
+        "this machine: of several, the one from which the first -retry-join is reached.",
     ),
     text_flag(
         "bind", "ip", "IP to gossip on, or a template such as '{{ GetInterfaceIP \"eth0\" }}'. Default: 0.0.0.0."

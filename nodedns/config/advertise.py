@@ -1,0 +1,138 @@
+"""The rules for the address that the others are told: given, or chosen from this machine's addresses.
+
+Strategy: what is given is taken, with a port of its own if it has one. What
+``bind_addr`` says is next. With an unspecified ``bind_addr`` this machine's
+private IPv4 addresses (for ``::`` its public IPv6, else its unique local ones) are
+the candidates. One is taken; of several, that from which the first address to
+join is reached, else that of the default route. The choice and what was passed
+over are told, since a wrong one (a container bridge, a VPN) is hard to find later.
+
+Source: Consul's error texts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+import attrs
+
+from nodedns.config.draft import Draft
+from nodedns.config.interfaces import InterfaceAddress, InterfaceLister, RouteFinder, is_private, is_public
+from nodedns.config.templates import TemplateError, expand
+from nodedns.errors import shorten
+
+__all__ = ["Advertised", "advertised"]
+
+PATH = "advertise_addr"
+MAX_PORT = 65535
+
+
+@attrs.frozen
+class Advertised:
+    """What the others are told.
+
+    Attributes:
+        addr: IP text; empty where a problem was reported.
+        port: 1..65535, or 0 for the port that gossip is bound to.
+        note: How it was chosen and what was passed over; empty where there was no choice.
+    """
+
+    addr: str
+    port: int = 0
+    note: str = ""
+
+
+def advertised(
+    draft: Draft, bind: str, join: Sequence[str], interfaces: InterfaceLister, route: RouteFinder
+) -> Advertised:
+    """Return what to advertise.
+
+    Args:
+        draft: Holds ``advertise_addr``; takes the problems.
+        bind: IP text of ``bind_addr``; empty where that is wrong.
+        join: The addresses that will be joined, in order.
+        interfaces: Gives this machine's addresses; asked only where one must be chosen.
+        route: Gives the way out to an address; asked only where there are several candidates.
+    """
+    given = draft.settings.advertise_addr
+    if given is not None:
+        return _given(draft, given, interfaces)
+    if not bind or not ipaddress.ip_address(bind).is_unspecified:
+        return Advertised(bind)
+    version = ipaddress.ip_address(bind).version
+    candidates = _candidates(version, interfaces())
+    texts = [str(candidate.ip) for candidate in candidates]
+    if len(texts) < 2:
+        if not texts:
+            kind = "private IPv4" if version == 4 else "public IPv6"
+            draft.problem(PATH, f"No {kind} address found; name one with -bind or -advertise")
+        return Advertised(texts[0] if texts else "")
+    return _chosen(draft, candidates, texts, join, route)
+
+
+def _given(draft: Draft, given: str, interfaces: InterfaceLister) -> Advertised:
+    try:
+        words = expand(given, interfaces)
+    except TemplateError as error:
+        draft.problem(PATH, f"{PATH}: {error}")
+        return Advertised("")
+    if len(words) != 1:
+        message = f"{PATH} cannot contain multiple addresses" if words else f"{PATH} cannot be empty"
+        draft.problem(PATH, f"{message}.{_found(words)}")
+        return Advertised("")
+    host, port_text = _split(words[0])
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        wanted = "with a port or without, such as 10.0.0.5, 10.0.0.5:8301 or [fd00::5]:8301"
+        draft.problem(PATH, f"{PATH} must be an ip address, {wanted}, not {shorten(words[0])}")
+        return Advertised("")
+    if ip.is_unspecified:
+        draft.problem(PATH, "Advertise address cannot be 0.0.0.0, :: or [::]")
+    if port_text and not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text[:6]) <= MAX_PORT):
+        draft.problem(PATH, f"{PATH} has a bad port {shorten(port_text)}, wanted 1 to {MAX_PORT}")
+        port_text = ""
+    return Advertised(str(ip), int(port_text or 0))
+
+
+def _split(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, colon, port_text = text.partition(":")
+    return (text, "") if not colon or ":" in port_text else (host, port_text)
+
+
+def _candidates(version: int, addresses: Sequence[InterfaceAddress]) -> list[InterfaceAddress]:
+    usable = [address for address in addresses if address.is_up and address.ip.version == version]
+    inside = [address for address in usable if is_private(address.ip)]
+    if version == 4:
+        return inside
+    return [address for address in usable if is_public(address.ip)] or inside
+
+
+def _chosen(
+    draft: Draft, candidates: Sequence[InterfaceAddress], texts: list[str], join: Sequence[str], route: RouteFinder
+) -> Advertised:
+    if join:
+        way_out = route(join[0])
+        if way_out in texts:
+            return _noted(way_out, f"the way to {join[0]}", texts)
+    defaults = [str(candidate.ip) for candidate in candidates if candidate.is_default]
+    if len(defaults) == 1:
+        return _noted(defaults[0], "on the interface of the default route", texts)
+    version = candidates[0].ip.version
+    kind = "private IPv4" if version == 4 else "IPv6"
+    rule = f"Multiple {kind} addresses found. Please configure one with 'bind' and/or 'advertise'."
+    draft.problem(PATH, f"{rule}{_found(texts)}")
+    return Advertised("")
+
+
+def _noted(addr: str, reason: str, texts: Sequence[str]) -> Advertised:
+    others = ", ".join(text for text in texts if text != addr)
+    return Advertised(addr, note=f"{reason}; also found {others}: name one with -advertise if that is wrong")
+
+
+def _found(texts: Sequence[str]) -> str:
+    return f" Found: {', '.join(texts)}" if texts else ""
