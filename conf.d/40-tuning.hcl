@@ -16,6 +16,9 @@ gossip_lan {
   suspicion_mult = 4
 }
 
+# Network coordinates: each agent learns from its probes how far the others are. They cost next to nothing.
+disable_coordinates = false
+
 dns_config {
   # TTL of a node's records. 0s: nothing is cached, a change is seen at once.
   node_ttl = "0s"

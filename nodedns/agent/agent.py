@@ -17,6 +17,7 @@ import attrs
 import trio
 
 from nodedns import __version__
+from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.joining import Joiner
@@ -28,7 +29,8 @@ from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.statistics import agent_statistics, debug_config
 from nodedns.api.actions import Action, ActionResult, DeregisterNode, ForceLeave, Join, Leave, RegisterNode
-from nodedns.api.context import AgentFacts, ApiContext, Coordinate
+from nodedns.api.blocking import Topic
+from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.zone import Zone
 from nodedns.errors import LocalProtocolError
@@ -105,6 +107,9 @@ class Agent:
         self.table = LiveTable(node_table, metrics)
         self._registrations = Registrations(memory, self.table)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
+        self._coordinates = LiveCoordinates(
+            self._serf, lambda: self.table.view.nodes_index, first_index=int(wall_clock())
+        )
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event
         )
@@ -236,19 +241,21 @@ class Agent:
 
     def api_context(self) -> ApiContext:
         """Return what HTTP handlers may look at, as of now."""
-        here = self._serf.coordinate
         return ApiContext(
             view=self.table.view,
             facts=self._facts,
             rng=self._rng,
             stats=self._statistics,
             debug_config=self._debug_config,
-            coordinate=Coordinate(here.vec, here.error, here.adjustment, here.height),
+            coordinates=self._coordinates.known(trio.current_time()),
         )
 
-    async def wait_changed(self, index: int) -> None:
-        """Return once the table's index is above ``index``."""
-        await self.table.wait_changed(index)
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
+        """Return once the index of the table, or of the other topic, is above ``index``."""
+        if topic is Topic.COORDINATES:
+            await self._coordinates.wait_changed(index)
+        else:
+            await self.table.wait_changed(index)
 
     async def perform(self, action: Action) -> ActionResult:
         """Carry out what an HTTP request asks for and return what came of it. Raises ``NodednsError``."""

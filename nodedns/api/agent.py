@@ -40,6 +40,7 @@ def get_self(request: Request, _rest: str, ctx: ApiContext) -> Response:
     """Answer ``GET /v1/agent/self``."""
     facts, view = ctx.facts, ctx.view
     member, row = view.member(view.local_name), view.node(view.local_name)
+    here = ctx.coordinates.of(view.local_name) if ctx.coordinates else None
     stats: dict[str, Json] = {group: sorted_map(values) for group, values in sorted(ctx.stats().items())}
     value: Json = {
         "Config": {
@@ -54,7 +55,7 @@ def get_self(request: Request, _rest: str, ctx: ApiContext) -> Response:
             "BindAddr": facts.bind_addr,
         },
         "DebugConfig": dict(sorted(ctx.debug_config.items())),
-        "Coord": None if ctx.coordinate is None else shape_of_coordinate(ctx.coordinate),
+        "Coord": None if here is None else shape_of_coordinate(here),
         "Member": None if member is None else member_shape(member),
         "Stats": stats,
         "Meta": {} if row is None else sorted_map(row.meta),

@@ -5,6 +5,8 @@ result and a function that shapes it, so that a look that goes on waiting shapes
 nothing. ``answer`` turns that into a response, or into a ``Wait`` that the
 shell resumes each time the table changes and expires at the end. A wait
 compares its own result's index, so it sleeps through changes of other nodes.
+What changes all the time and is no part of the table is a ``Topic`` of its own, so
+that it wakes only those who asked about it.
 
 Every agent answers from its own memory. So each consistency a client may ask
 for is accepted and the effective one is told as it is: ``stale``, 0 ms old.
@@ -14,17 +16,27 @@ Source: Consul agent/http.go, agent/blockingquery; api-docs/features/blocking.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Mapping
 
 import attrs
 
 from nodedns.api.context import ApiContext, Json
-from nodedns.api.encode import json_response
+from nodedns.api.encode import empty_response, json_response
 from nodedns.api.request import Request, Response, parse_duration
 from nodedns.errors import ApiError
 
-__all__ = ["QueryOptions", "Reading", "Wait", "answer", "parse_options", "refuse_unless_local", "refuse_unsupported"]
+__all__ = [
+    "QueryOptions",
+    "Reading",
+    "Topic",
+    "Wait",
+    "answer",
+    "parse_options",
+    "refuse_unless_local",
+    "refuse_unsupported",
+]
 
 DEFAULT_QUERY_TIME_S = 300.0
 """Waited where ``wait`` is absent (Consul's default_query_time)."""
@@ -36,6 +48,13 @@ MAX_INDEX = 2**64 - 1
 
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _CACHE_AGE = re.compile(r"(max-age|stale-if-error)=(.*)")
+
+
+class Topic(enum.Enum):
+    """What a blocking query waits for; each has an index of its own."""
+
+    TABLE = "table"
+    COORDINATES = "coordinates"
 
 
 @attrs.frozen
@@ -61,11 +80,13 @@ class Reading:
         index: Index of the result.
         shape: Makes the JSON value.
         is_missing: Whether what was asked for is not there.
+        missing_status: HTTP status if so; other than 200 it has no body.
     """
 
     index: int
     shape: Callable[[], Json]
     is_missing: bool = False
+    missing_status: int = 200
 
 
 Read = Callable[[ApiContext], Reading]
@@ -76,16 +97,18 @@ class Wait:
     """Nothing to answer yet.
 
     Attributes:
-        view_index: Index of the view that was looked at; look again once the table is past it.
+        view_index: Index of what was looked at; look again once it is past that.
         timeout_s: How long to wait in all, jitter included; counts from the first ``Wait``.
         resume: Look again.
         expire: The answer when time is up.
+        topic: Whose index that is.
     """
 
     view_index: int
     timeout_s: float
     resume: Callable[[ApiContext], Response | Wait]
     expire: Callable[[ApiContext], Response]
+    topic: Topic = Topic.TABLE
 
 
 def parse_options(request: Request) -> QueryOptions:
@@ -123,8 +146,8 @@ def refuse_unsupported(request: Request, *keys: str) -> None:
             raise ApiError(400, f"The parameter {key!r} is not supported by this version of nodedns")
 
 
-def answer(request: Request, ctx: ApiContext, read: Read) -> Response | Wait:
-    """Answer a read with index headers, or wait for its result to change.
+def answer(request: Request, ctx: ApiContext, read: Read, topic: Topic = Topic.TABLE) -> Response | Wait:
+    """Answer a read with index headers, or wait for its result to change; ``topic`` is what the read looks at.
 
     Raises:
         ApiError: A parameter is bad, the datacenter is not ours, or the cluster is not known yet.
@@ -134,16 +157,18 @@ def answer(request: Request, ctx: ApiContext, read: Read) -> Response | Wait:
     if not (ctx.view.cluster_known or options.is_stale):
         raise ApiError(500, "No cluster leader")
     # An index from the future is one of an agent's earlier life, or of another agent's.
-    if options.index == 0 or options.index > ctx.view.index:
+    if options.index == 0 or options.index > _index_of(topic, ctx):
         return _respond(request, ctx, read(ctx))
     spread_s = ctx.rng.uniform(0, options.timeout_s / JITTER_FRACTION)
-    return _look(_Question(request, read, options.timeout_s + spread_s), options.index, was_missing=False, ctx=ctx)
+    question = _Question(request, read, topic, options.timeout_s + spread_s)
+    return _look(question, options.index, was_missing=False, ctx=ctx)
 
 
 @attrs.frozen
 class _Question:
     request: Request
     read: Read
+    topic: Topic
     timeout_s: float
 
     def respond(self, ctx: ApiContext) -> Response:
@@ -159,16 +184,27 @@ def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext
         return _respond(question.request, ctx, reading)
     is_missing = was_missing or reading.is_missing
     return Wait(
-        view_index=ctx.view.index,
+        view_index=_index_of(question.topic, ctx),
         timeout_s=question.timeout_s,
         resume=lambda later: _look(question, above, was_missing=is_missing, ctx=later),
         expire=question.respond,
+        topic=question.topic,
     )
+
+
+def _index_of(topic: Topic, ctx: ApiContext) -> int:
+    if topic is Topic.COORDINATES:
+        return ctx.coordinates.index if ctx.coordinates else 0
+    return ctx.view.index
 
 
 def _respond(request: Request, ctx: ApiContext, reading: Reading) -> Response:
     is_led = ctx.view.cluster_known and bool(ctx.view.servers())
-    return json_response(reading.shape(), request, ctx).with_headers(
+    if reading.is_missing and reading.missing_status != 200:
+        response = attrs.evolve(empty_response(), status=reading.missing_status)
+    else:
+        response = json_response(reading.shape(), request, ctx)
+    return response.with_headers(
         ("X-Consul-Index", str(max(reading.index, 1))),
         ("X-Consul-KnownLeader", "true" if is_led else "false"),
         ("X-Consul-LastContact", "0"),

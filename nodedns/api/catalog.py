@@ -19,6 +19,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from functools import partial
+from operator import attrgetter
 from typing import NoReturn
 
 import attrs
@@ -27,6 +28,7 @@ from nodedns.api.actions import DeregisterNode, Perform, RegisterNode
 from nodedns.api.blocking import Reading, Wait, answer, refuse_unsupported
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import json_response, node_shape
+from nodedns.api.nearness import nearest_first
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError, shorten
 from nodedns.model.names import NodeName, fold
@@ -57,10 +59,13 @@ def get_datacenters(request: Request, _rest: str, ctx: ApiContext) -> Response:
 
 
 def get_nodes(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
-    """Answer ``GET /v1/catalog/nodes``; ``node-meta=key:value`` keeps the nodes that have all of them."""
-    refuse_unsupported(request, "filter", "near")
+    """Answer ``GET /v1/catalog/nodes``.
+
+    ``node-meta=key:value`` keeps the nodes that have all of them; ``near=NODE`` lists the nearest first.
+    """
+    refuse_unsupported(request, "filter")
     wanted = dict(_meta_pair(text) for text in request.parameters.every("node-meta"))
-    return answer(request, ctx, partial(_read_nodes, wanted))
+    return answer(request, ctx, partial(_read_nodes, wanted, request.parameters.first("near")))
 
 
 def get_node(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
@@ -117,11 +122,12 @@ def deregister(request: Request, _rest: str, ctx: ApiContext) -> Response | Perf
     return Perform(DeregisterNode(row.name), done)
 
 
-def _read_nodes(wanted: Mapping[str, str], ctx: ApiContext) -> Reading:
+def _read_nodes(wanted: Mapping[str, str], near: str, ctx: ApiContext) -> Reading:
     view = ctx.view
 
     def shape() -> Json:
-        return [node_shape(row) for row in view.nodes() if wanted.items() <= row.meta.items()]
+        rows = (row for row in view.nodes() if wanted.items() <= row.meta.items())
+        return [node_shape(row) for row in nearest_first(rows, near, ctx, attrgetter("name"))]
 
     return Reading(view.catalog_index, shape)
 

@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 import attrs
 
+from nodedns.model.coordinate import Coordinate
 from nodedns.table.view import TableView
 
-__all__ = ["AgentFacts", "ApiContext", "Coordinate", "Json", "Stats"]
+__all__ = ["AgentFacts", "ApiContext", "Json", "KnownCoordinates", "Stats"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Stats = Mapping[str, Mapping[str, str]]
@@ -46,20 +47,16 @@ class AgentFacts:
 
 
 @attrs.frozen
-class Coordinate:
-    """A Vivaldi coordinate, in seconds.
+class KnownCoordinates:
+    """The network coordinates that this agent knows.
 
     Attributes:
-        vec: Position, 8 numbers in Serf.
-        error: Confidence; smaller is better.
-        adjustment: Added to estimated distances.
-        height: Distance to the core of the network.
+        index: Rises when they have changed, at most every few seconds; not an index of the table.
+        of: Returns the one of a node of exactly this name, our own included, or None.
     """
 
-    vec: tuple[float, ...]
-    error: float
-    adjustment: float
-    height: float
+    index: int
+    of: Callable[[str], Coordinate | None]
 
 
 def _no_stats() -> Stats:
@@ -76,7 +73,7 @@ class ApiContext:
         rng: Spreads the time-outs of blocking queries.
         stats: Makes the figures of ``nodedns info``; called only when asked for.
         debug_config: The running configuration without secrets.
-        coordinate: Our own, where one is kept.
+        coordinates: Where the nodes are in the network; None where that is turned off.
     """
 
     view: TableView
@@ -84,4 +81,4 @@ class ApiContext:
     rng: Random
     stats: Callable[[], Stats] = _no_stats
     debug_config: Mapping[str, Json] = attrs.field(factory=dict)
-    coordinate: Coordinate | None = None
+    coordinates: KnownCoordinates | None = None

@@ -13,9 +13,10 @@ import json
 import re
 from collections.abc import Mapping
 
-from nodedns.api.context import ApiContext, Coordinate, Json
+from nodedns.api.context import ApiContext, Json
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError, JoinError, NodednsError
+from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import SerfMember
 from nodedns.table.view import NodeRow
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, status
+from nodedns.api import agent, catalog, coordinate, status
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -61,6 +61,10 @@ ROUTES = (
     Route("/v1/catalog/node/", _GET, catalog.get_node),
     Route("/v1/catalog/nodes", _GET, catalog.get_nodes),
     Route("/v1/catalog/register", _PUT, catalog.register),
+    Route("/v1/coordinate/datacenters", _GET, coordinate.get_datacenters),
+    Route("/v1/coordinate/node/", _GET, coordinate.get_node),
+    Route("/v1/coordinate/nodes", _GET, coordinate.get_nodes),
+    Route("/v1/coordinate/update", _PUT, coordinate.update),
     Route("/v1/status/leader", _GET, status.get_leader),
     Route("/v1/status/peers", _GET, status.get_peers),
 )

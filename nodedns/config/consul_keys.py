@@ -67,7 +67,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
              "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",
              "serf_wan", "serf_wan_allowed_cidrs", "translate_wan_addrs", "ports.serf_wan"),
     ADDRESS_FAMILY: ("advertise_addr_ipv4", "advertise_addr_ipv6"),
-    NOT_SETTABLE: ("advertise_reconnect_timeout", "alt_domain", "bootstrap_wan", "disable_coordinates",
+    NOT_SETTABLE: ("advertise_reconnect_timeout", "alt_domain", "bootstrap_wan",
                    "disable_host_node_id", "disable_http_unprintable_char_filter", "dns_config.disable_compression",
                    "dns_config.enable_truncate", "serf_lan", "serf_lan_allowed_cidrs", "ports.rpc"),
 }  # fmt: skip

@@ -167,6 +167,7 @@ def _serf(draft: Draft) -> SerfParams:
             draft, "reconnect_timeout", draft.settings.reconnect_timeout, defaults.reconnect_timeout_s
         ),
         rejoin_after_leave=bool(draft.settings.rejoin_after_leave),
+        disable_coordinates=bool(draft.settings.disable_coordinates),
         # Consul: who owns a server's name is not put to the vote.
         resolve_conflicts=not draft.server,
     )

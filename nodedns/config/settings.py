@@ -110,6 +110,7 @@ class Settings:
     retry_max: int | None = _key("Tries of retry_join before the agent gives up; 0 for no end.")
     rejoin_after_leave: bool | None = _key("Whether a restart after a graceful leave joins again.")
     reconnect_timeout: Seconds | None = _key("A failed member is forgotten after this long.")
+    disable_coordinates: bool | None = _key("Whether no network coordinates are kept.")
     leave_on_terminate: bool | None = _key("Whether SIGTERM leaves the cluster gracefully.")
     skip_leave_on_interrupt: bool | None = _key("Whether SIGINT stops without leaving.")
     enable_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")

@@ -1,7 +1,7 @@
 """``http_application``: the ASGI side of the HTTP API, on Starlette.
 
 Strategy: a request is read whole, within limits; ``api.router.handle`` decides. A ``Wait``
-is resumed whenever the table changes, a ``Perform`` is carried out by the agent. Once
+is resumed whenever what it looks at changes, a ``Perform`` is carried out by the agent. Once
 the client is gone a wait ends, but an action that has begun is finished.
 
 Does not decide any answer, except to a body that is too long or too slow, and after
@@ -26,7 +26,7 @@ from starlette.responses import Response as WireResponse
 from starlette.types import Receive, Scope, Send
 
 from nodedns.api.actions import Action, ActionResult, Perform
-from nodedns.api.blocking import Wait
+from nodedns.api.blocking import Topic, Wait
 from nodedns.api.context import ApiContext
 from nodedns.api.encode import error_response, text_response
 from nodedns.api.request import Request, Response
@@ -79,8 +79,8 @@ class AgentActions(Protocol):
         """Return what handlers may look at, as of now."""
         ...
 
-    async def wait_changed(self, index: int) -> None:
-        """Return once the table's index is above ``index``, at once if it is."""
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
+        """Return once the index of the topic, the table's as a rule, is above ``index``, at once if it is."""
         ...
 
     async def perform(self, action: Action) -> ActionResult:
@@ -191,7 +191,7 @@ class HttpEndpoint:
             nursery.start_soon(watch_client)
             with trio.move_on_after(wait.timeout_s) as bound, self._listed(bound):
                 while isinstance(outcome, Wait):
-                    await self._actions.wait_changed(outcome.view_index)
+                    await self._actions.wait_changed(outcome.view_index, outcome.topic)
                     outcome = outcome.resume(self._actions.api_context())
             nursery.cancel_scope.cancel()
         if is_gone:

@@ -1,4 +1,4 @@
-"""Network coordinates: where a member is in the space of round-trip times, and how it gets there.
+"""``Vivaldi``: how our network coordinate moves, and how a coordinate travels.
 
 Strategy: Vivaldi, as Serf runs it. Every acked probe brings the peer's
 coordinate and a round-trip time; the coordinate moves as if a spring of that
@@ -18,7 +18,6 @@ recorded from Serf's rules.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from random import Random
 
@@ -27,23 +26,27 @@ import attrs
 from nodedns.errors import GossipWireError
 from nodedns.gossip.kinds import FLOAT, ListOf, wire
 from nodedns.gossip.wire import decode_body_untrusted, encode_body
+from nodedns.model.coordinate import (
+    DIMENSIONS,
+    ERROR_MAX,
+    HEIGHT_MIN_S,
+    ORIGIN,
+    Coordinate,
+    length_of,
+    sum_in_order,
+)
 
 __all__ = [
-    "DIMENSIONS",
-    "ORIGIN",
-    "Coordinate",
+    "CoordinateBody",
     "Vivaldi",
     "VivaldiStatistics",
     "decode_ping_payload_untrusted",
     "encode_ping_payload",
 ]
 
-DIMENSIONS = 8
-ERROR_MAX = 1.5
 ERROR_GAIN = 0.25  # the paper's c_e
 FORCE_GAIN = 0.25  # the paper's c_c
 ADJUSTMENT_WINDOW = 20  # samples
-HEIGHT_MIN_S = 1e-5
 LATENCY_SAMPLES = 3  # per peer; the median of them is used
 GRAVITY_RHO = 150.0
 ZERO_THRESHOLD = 1e-6
@@ -51,52 +54,22 @@ RTT_MAX_S = 10.0  # Serf refuses longer ones
 MAX_PEERS = 131_072  # GossipParams.max_members: round trips are kept for members only
 
 PING_VERSION = 1
-NANOSECONDS = 1e9
 
 
 @attrs.frozen
-class Coordinate:
-    """A position.
-
-    Attributes:
-        vec: Eight components.
-        error: Confidence, from 0 (sure) to 1.5.
-        adjustment: Added to every distance; may be negative.
-        height: Distance that every path has on top.
-    """
+class CoordinateBody:
+    """A coordinate as the wire has it; the fields are ``Coordinate``'s."""
 
     vec: tuple[float, ...] = attrs.field(metadata=wire("Vec", ListOf(FLOAT, DIMENSIONS)))
     error: float = attrs.field(default=ERROR_MAX, metadata=wire("Error", FLOAT))
     adjustment: float = attrs.field(default=0.0, metadata=wire("Adjustment", FLOAT))
     height: float = attrs.field(default=HEIGHT_MIN_S, metadata=wire("Height", FLOAT))
 
-    @property
-    def is_valid(self) -> bool:
-        """Whether it has eight components and nothing in it is infinite or not a number."""
-        return len(self.vec) == DIMENSIONS and all(
-            map(math.isfinite, (*self.vec, self.error, self.adjustment, self.height))
-        )
-
-    def distance_s(self, other: Coordinate) -> float:
-        """Return the estimated round trip in seconds, in whole nanoseconds."""
-        raw = _raw_distance(self, other)
-        adjusted = raw + self.adjustment + other.adjustment
-        exact = (adjusted if adjusted > 0.0 else raw) * NANOSECONDS
-        if not math.isfinite(exact):  # finite coordinates may lie further apart than a float can tell
-            return exact
-        nanoseconds = int(exact)
-        # Go's Duration.Seconds adds whole seconds and the rest; dividing the whole may differ in the last bit.
-        seconds, rest = divmod(nanoseconds, int(NANOSECONDS))
-        return seconds + rest / NANOSECONDS
-
-
-ORIGIN = Coordinate((0.0,) * DIMENSIONS)
-"""Where every member starts."""
-
 
 def encode_ping_payload(coordinate: Coordinate) -> bytes:
     """Return what an ack carries: version byte and map."""
-    return bytes([PING_VERSION]) + encode_body(coordinate)
+    body = CoordinateBody(coordinate.vec, coordinate.error, coordinate.adjustment, coordinate.height)
+    return bytes([PING_VERSION]) + encode_body(body)
 
 
 def decode_ping_payload_untrusted(payload: bytes) -> Coordinate | None:
@@ -109,7 +82,8 @@ def decode_ping_payload_untrusted(payload: bytes) -> Coordinate | None:
         return None
     if payload[0] != PING_VERSION:
         raise GossipWireError("ping payload", 0, f"version {payload[0]}, not {PING_VERSION}")
-    coordinate = decode_body_untrusted(Coordinate, payload[1:], "ping payload")
+    body = decode_body_untrusted(CoordinateBody, payload[1:], "ping payload")
+    coordinate = Coordinate(body.vec, body.error, body.adjustment, body.height)
     if not coordinate.is_valid:
         raise GossipWireError("ping payload", 1, "not a coordinate of eight finite components")
     return coordinate
@@ -198,10 +172,10 @@ class Vivaldi:
         return self._forced(me, FORCE_GAIN * weight * (rtt_s - distance_s), other)
 
     def _adjusted(self, me: Coordinate, other: Coordinate, rtt_s: float) -> Coordinate:
-        self._adjustments[self._next_adjustment] = rtt_s - _raw_distance(me, other)
+        self._adjustments[self._next_adjustment] = rtt_s - me.raw_distance_s(other)
         self._next_adjustment = (self._next_adjustment + 1) % ADJUSTMENT_WINDOW
         # Half the mean: each of the two members contributes its own adjustment.
-        return attrs.evolve(me, adjustment=_sum(self._adjustments) / (2.0 * ADJUSTMENT_WINDOW))
+        return attrs.evolve(me, adjustment=sum_in_order(self._adjustments) / (2.0 * ADJUSTMENT_WINDOW))
 
     def _pulled_to_origin(self, me: Coordinate) -> Coordinate:
         stretch = ORIGIN.distance_s(me) / GRAVITY_RHO
@@ -219,31 +193,15 @@ class Vivaldi:
     def _direction(self, to: tuple[float, ...], start: tuple[float, ...]) -> tuple[list[float], float]:
         """Return the unit vector and the distance from ``start`` to ``to``; any direction where they are one."""
         difference = [a - b for a, b in zip(to, start, strict=True)]
-        magnitude = _magnitude(difference)
+        magnitude = length_of(difference)
         if magnitude > ZERO_THRESHOLD:
             return _scaled(difference, 1.0 / magnitude), magnitude
         chance = [self._rng.random() - 0.5 for _ in to]
-        length = _magnitude(chance)
+        length = length_of(chance)
         if length > ZERO_THRESHOLD:
             return _scaled(chance, 1.0 / length), 0.0
         return [1.0] + [0.0] * (DIMENSIONS - 1), 0.0
 
 
-def _raw_distance(one: Coordinate, other: Coordinate) -> float:
-    return _magnitude([a - b for a, b in zip(one.vec, other.vec, strict=True)]) + one.height + other.height
-
-
 def _scaled(vec: list[float], factor: float) -> list[float]:
     return [component * factor for component in vec]
-
-
-def _magnitude(vec: list[float]) -> float:
-    return math.sqrt(_sum([component * component for component in vec]))
-
-
-def _sum(values: list[float]) -> float:
-    # One addition after another, as Go does it: from Python 3.12 on, sum() corrects its rounding.
-    total = 0.0
-    for value in values:
-        total += value
-    return total

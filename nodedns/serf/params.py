@@ -47,6 +47,8 @@ class SerfParams:
     """Largest encoded query response."""
     rejoin_after_leave: bool = False
     """Whether a restart after a graceful leave joins the remembered members again."""
+    disable_coordinates: bool = False
+    """Whether no network coordinates are kept, and none ride in acks."""
     resolve_conflicts: bool = True
     """Whether a conflict about our own name is put to the vote (Consul: off on servers)."""
     snapshot_flush_interval_s: float = 0.5

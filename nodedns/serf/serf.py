@@ -25,10 +25,10 @@ from nodedns.gossip.params import GossipParams
 from nodedns.gossip.swim import Swim
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
+from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import Member, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
-from nodedns.serf.coordinate import Coordinate
 from nodedns.serf.delegate import SerfDelegate
 from nodedns.serf.event_queue import EventQueue
 from nodedns.serf.events import LocalState, QueryReceived, SerfEvent
@@ -110,7 +110,7 @@ class Serf:
             params.min_queue_depth,
             largest_user_broadcast_bytes(gossip_params, self._envelope),
         )
-        self._latency = Latency(rng, self._emit)
+        self._latency = Latency(rng, self._emit, name, is_enabled=not params.disable_coordinates)
         log = SnapshotLog(
             self._clocks,
             self._remembered,
@@ -187,9 +187,18 @@ class Serf:
         return LocalState.SHUTDOWN if self._queries.has_lost_name else self._departure.state
 
     @property
-    def coordinate(self) -> Coordinate:
-        """Our network coordinate."""
+    def coordinate(self) -> Coordinate | None:
+        """Our network coordinate; None where coordinates are turned off."""
         return self._latency.coordinate
+
+    @property
+    def coordinates_version(self) -> int:
+        """Rises with every change to any member's coordinate kept here."""
+        return self._latency.version
+
+    def coordinate_of(self, name: str) -> Coordinate | None:
+        """Return the coordinate that a member, or we, had at our last probe of it; None where none is known."""
+        return self._latency.coordinate_of(name)
 
     @property
     def swim(self) -> Swim:

@@ -1,7 +1,8 @@
 """``TableAgent``: an agent that is a node table and nothing else, for tests of the HTTP API.
 
 It satisfies ``AgentActions``: registrations change its table at once, every
-action is noted in ``performed``, then ``on_performed`` is called. ``apply`` changes the table as gossip would.
+action is noted in ``performed``, then ``on_performed`` is called. ``apply`` changes the table as gossip would,
+``locate`` a coordinate as a probe would; ``coordinates`` set to None turns them off.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Callable
 import trio
 
 from nodedns.api.actions import Action, ActionResult, DeregisterNode, RegisterNode
-from nodedns.api.context import AgentFacts, ApiContext
+from nodedns.api.blocking import Topic
+from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates
+from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
+from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.table.changes import Change, NodeDeregistered, NodeRegistered
@@ -56,6 +60,8 @@ class TableAgent:
         is_dev: bool = False,
     ) -> None:
         self.performed: list[Action] = []
+        self.coordinates: dict[str, Coordinate] | None = {}
+        self.coordinates_index = 1
         self.failure: Exception | None = None
         self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
@@ -79,11 +85,21 @@ class TableAgent:
 
     def api_context(self) -> ApiContext:
         """Return what handlers may look at, as of now."""
-        return ApiContext(view=self.table.view, facts=self._facts, rng=seeded_random("api"))
+        known = None if self.coordinates is None else KnownCoordinates(self.coordinates_index, self.coordinates.get)
+        return ApiContext(view=self.table.view, facts=self._facts, rng=seeded_random("api"), coordinates=known)
 
-    async def wait_changed(self, index: int) -> None:
-        """Return once the table's index is above ``index``."""
-        while self.table.view.index <= index:
+    def locate(self, name: str, coordinate: Coordinate) -> None:
+        """Have a node's coordinate known, and wake whoever waits."""
+        if self.coordinates is None:
+            raise LocalProtocolError("coordinates are turned off")
+        self.coordinates[name] = coordinate
+        self.coordinates_index += 1
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
+        """Return once the index of the table, or of the other topic, is above ``index``."""
+        while (self.coordinates_index if topic is Topic.COORDINATES else self.table.view.index) <= index:
             await self._changed.wait()
 
     async def perform(self, action: Action) -> ActionResult:

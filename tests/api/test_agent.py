@@ -8,9 +8,10 @@ import attrs
 import pytest
 
 from nodedns.api.actions import ForceLeave, Join, Leave, Perform
-from nodedns.api.context import AgentFacts, ApiContext, Coordinate
+from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates
 from nodedns.api.request import Response
 from nodedns.api.router import Outcome
+from nodedns.model.coordinate import ORIGIN
 from nodedns.model.names import NodeName
 from nodedns.testing.table_agent import TableAgent
 
@@ -43,12 +44,11 @@ def test_members_refuses_what_it_would_have_to_ignore(ask: Ask, ctx: ApiContext,
 
 
 def test_self_has_consuls_keys(get: Get, ctx: ApiContext) -> None:
-    coordinate = Coordinate((0.0,) * 8, 1.5, 0.0, 1e-05)
     full = attrs.evolve(
         ctx,
         stats=lambda: {"serf_lan": {"members": "3"}, "agent": {}},
         debug_config={"b": 1, "a": 2},
-        coordinate=coordinate,
+        coordinates=KnownCoordinates(7, {"one": ORIGIN}.get),
     )
     value = get(full, "/v1/agent/self")
     assert isinstance(value, dict)

@@ -13,6 +13,7 @@ from nodedns.api.actions import DeregisterNode, Perform, RegisterNode
 from nodedns.api.context import ApiContext
 from nodedns.api.request import Request, Response
 from nodedns.api.router import Outcome, handle
+from nodedns.model.coordinate import ORIGIN, Coordinate
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.testing.table_agent import TableAgent
@@ -50,9 +51,17 @@ def test_nodes_are_kept_by_their_meta(get: Get, ctx: ApiContext, query: str, nam
     assert names == [node["Node"] for node in nodes]
 
 
-@pytest.mark.parametrize("query", ["near=_agent", "near=one", "filter=x"])
-def test_nodes_refuses_what_it_would_have_to_ignore(ask: Ask, ctx: ApiContext, query: str) -> None:
-    response = ask(ctx, f"/v1/catalog/nodes?{query}")
+@pytest.mark.parametrize(("near", "names"), [("_agent", ["one", "two", "printer"]), ("two", ["two", "one", "printer"])])
+def test_nodes_near_one_come_in_order_of_distance(get: Get, agent: TableAgent, near: str, names: list[str]) -> None:
+    agent.locate("one", ORIGIN)
+    agent.locate("two", Coordinate((0.01, *[0.0] * 7)))
+    nodes = get(agent.api_context(), f"/v1/catalog/nodes?near={near}")
+    assert isinstance(nodes, list)
+    assert names == [node["Node"] for node in nodes]
+
+
+def test_nodes_refuses_what_it_would_have_to_ignore(ask: Ask, ctx: ApiContext) -> None:
+    response = ask(ctx, "/v1/catalog/nodes?filter=x")
     assert isinstance(response, Response)
     assert 400 == response.status
     assert b"not supported" in response.body

@@ -110,6 +110,12 @@ def test_info_is_sorted(shell: Shell, fake_agent: Any) -> None:
 # catalog
 
 
+def test_nodes_may_be_listed_by_distance(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer("GET /v1/catalog/nodes", NODES)
+    code, _, _ = shell("catalog", "nodes", "-near=_agent", "-node-meta=rack=a7")
+    assert (0, ["GET /v1/catalog/nodes?near=_agent&node-meta=rack%3Aa7"]) == (code, fake_agent.asked)
+
+
 def test_datacenters_are_one_per_line(shell: Shell, fake_agent: Any) -> None:
     fake_agent.answer("GET /v1/catalog/datacenters", ["dc1", "dc2"])
     assert (0, "dc1\ndc2\n", "") == shell("catalog", "datacenters")
@@ -172,7 +178,7 @@ def test_error_of_the_agent_is_shown(
     assert (1, "", f"{intro}: Unexpected response code: 500 (why)\n") == shell(*words)
 
 
-@pytest.mark.parametrize("flag", ["-near", "-service", "-filter"])
+@pytest.mark.parametrize("flag", ["-service", "-filter"])
 def test_flag_of_the_catalog_that_is_not_there_is_named(shell: Shell, flag: str) -> None:
     code, _, err = shell("catalog", "nodes", f"{flag}=x")
     assert 1 == code

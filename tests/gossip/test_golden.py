@@ -50,14 +50,9 @@ from nodedns.gossip.wire import (
     encode_user_stream,
     split_compound_untrusted,
 )
+from nodedns.model.coordinate import ORIGIN, Coordinate
 from nodedns.serf import messages as serf
-from nodedns.serf.coordinate import (
-    ORIGIN,
-    Coordinate,
-    Vivaldi,
-    decode_ping_payload_untrusted,
-    encode_ping_payload,
-)
+from nodedns.serf.coordinate import Vivaldi, decode_ping_payload_untrusted, encode_ping_payload
 from nodedns.serf.filters import NodeFilter, TagFilter, decode_filter_untrusted, encode_filter
 from nodedns.serf.keyring_file import decode_keyring_file_untrusted, encode_keyring_file
 from nodedns.serf.tags import encode_tags, parse_tags_untrusted

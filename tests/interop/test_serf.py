@@ -138,6 +138,17 @@ def test_coordinates_of_nodedns_reach_serf(six: Six) -> None:
     poll(estimated, "serf rtt between two nodedns agents", deadline_s=2 * DEADLINE_S)
 
 
+def test_coordinates_of_serf_reach_nodedns(six: Six) -> None:
+    observer = six.nodedns[0]
+
+    def estimated(*names: str) -> bool:
+        done = observer.command("rtt", *names)
+        return done.code == 0 and f"Estimated {names[0]} <-> {names[-1]} rtt: " in done.out
+
+    poll(lambda: estimated("serf-1", "serf-2"), "nodedns rtt between two serf agents", deadline_s=2 * DEADLINE_S)
+    poll(lambda: estimated("serf-3", observer.name), "nodedns rtt to a serf agent", deadline_s=2 * DEADLINE_S)
+
+
 def test_user_event_from_serf_is_accepted(six: Six) -> None:
     assert 0 == six.serf[2].command("event", "-coalesce=false", "deploy", "v1").code
 

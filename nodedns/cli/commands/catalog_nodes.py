@@ -19,7 +19,6 @@ DETAILED_HEADER = (*HEADER, "TaggedAddresses", "Meta")
 ABSENT = {
     **ABSENT_CLIENT_FLAGS,
     "filter": "there is no filter language.",
-    "near": "there are no network coordinates.",
     "service": "there are no services.",
 }
 
@@ -33,6 +32,7 @@ ABSENT = {
 )
 @text_flag("datacenter", "name", "Ask about this datacenter; the agent knows only its own.")
 @bool_flag("detailed", "Show the whole ID, the tagged addresses and the meta.")
+@text_flag("near", "node", "List the nodes nearest to this one first; _agent is the node of the agent that is asked.")
 @list_flag("node-meta", "key=value", "Only nodes with this meta. May be repeated: all must match.")
 @bool_flag("stale", "Accepted for Consul's sake: every agent answers from its own memory, with or without it.")
 @client_flags
@@ -41,6 +41,7 @@ def catalog_nodes(
     *,
     datacenter: str | None,
     detailed: bool | None,
+    near: str | None,
     node_meta: tuple[str, ...],
     stale: bool | None,
     http_addr: str | None,
@@ -51,6 +52,7 @@ def catalog_nodes(
     if args:
         raise CommandError(f"Too many arguments (expected 0, got {len(args)})")
     query = [("dc", datacenter)] if datacenter else []
+    query += [("near", near)] if near else []
     query += [("node-meta", _meta_parameter(pair)) for pair in node_meta]
     try:
         nodes = AgentClient.from_flag(http_addr).get_list(NODES_PATH, query)
