@@ -28,7 +28,18 @@ from nodedns.agent.memory import Memory
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.statistics import agent_statistics, debug_config
-from nodedns.api.actions import Action, ActionResult, DeregisterNode, ForceLeave, Join, Leave, RegisterNode
+from nodedns.agent.user_events import EventBook
+from nodedns.api.actions import (
+    Action,
+    ActionResult,
+    DeregisterNode,
+    FireEvent,
+    FirePlainEvent,
+    ForceLeave,
+    Join,
+    Leave,
+    RegisterNode,
+)
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.config.schema import AgentConfig
@@ -115,6 +126,7 @@ class Agent:
         )
         self._joiner = Joiner(self._serf, self._driver.wake, config.serf_lan_port)
         self._questions = Questions(self._serf, self._driver.wake)
+        self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
         answers = DnsAnswers(self.table, Zone.of_domain(config.domain), config.dns, rng, metrics)
         self._dns_servers: list[UdpDnsServer | TcpDnsServer] = [
             *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
@@ -207,6 +219,7 @@ class Agent:
     def _on_serf_event(self, event: SerfEvent) -> None:
         self._event_log.note(event)
         self._questions.note(event)
+        self._event_book.note(event)
         match event:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
@@ -248,12 +261,15 @@ class Agent:
             stats=self._statistics,
             debug_config=self._debug_config,
             coordinates=self._coordinates.known(trio.current_time()),
+            recent_events=self._event_book.recent,
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
         """Return once the index of the table, or of the other topic, is above ``index``."""
         if topic is Topic.COORDINATES:
             await self._coordinates.wait_changed(index)
+        elif topic is Topic.EVENTS:
+            await self._event_book.wait_changed(index)
         else:
             await self.table.wait_changed(index)
 
@@ -272,6 +288,8 @@ class Agent:
                 await self._registrations.register(node)
             case DeregisterNode(name):
                 await self._registrations.deregister(name)
+            case FireEvent() | FirePlainEvent():
+                return self._event_book.fire(action)
         return None
 
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:

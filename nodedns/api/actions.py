@@ -14,10 +14,22 @@ from typing import TypeAlias
 import attrs
 
 from nodedns.api.request import Response
+from nodedns.model.fired_event import FiredEvent
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode
 
-__all__ = ["Action", "ActionResult", "DeregisterNode", "ForceLeave", "Join", "Leave", "Perform", "RegisterNode"]
+__all__ = [
+    "Action",
+    "ActionResult",
+    "DeregisterNode",
+    "FireEvent",
+    "FirePlainEvent",
+    "ForceLeave",
+    "Join",
+    "Leave",
+    "Perform",
+    "RegisterNode",
+]
 
 
 @attrs.frozen
@@ -54,7 +66,29 @@ class DeregisterNode:
     name: NodeName
 
 
-Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode
+@attrs.frozen
+class FireEvent:
+    """Tell every agent of an event, in Consul's form. Its result is the event."""
+
+    event: FiredEvent
+
+
+@attrs.frozen
+class FirePlainEvent:
+    """Tell every member of a plain Serf event. Its result is the event, with its ID and Lamport time.
+
+    Attributes:
+        name: Its name.
+        payload: Anything.
+        can_coalesce: Whether Serf's agents may hand on only the last of several of one name.
+    """
+
+    name: str
+    payload: bytes
+    can_coalesce: bool
+
+
+Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode | FireEvent | FirePlainEvent
 
 
 ActionResult: TypeAlias = object

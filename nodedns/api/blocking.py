@@ -3,7 +3,7 @@
 Strategy: a reader looks at a view and gives a ``Reading``: the index of its
 result and a function that shapes it, so that a look that goes on waiting shapes
 nothing. ``answer`` turns that into a response, or into a ``Wait`` that the
-shell resumes each time the table changes and expires at the end. A wait
+shell resumes each time what it looks at changes and expires at the end. A wait
 compares its own result's index, so it sleeps through changes of other nodes.
 What changes all the time and is no part of the table is a ``Topic`` of its own, so
 that it wakes only those who asked about it.
@@ -55,6 +55,7 @@ class Topic(enum.Enum):
 
     TABLE = "table"
     COORDINATES = "coordinates"
+    EVENTS = "events"
 
 
 @attrs.frozen
@@ -195,6 +196,8 @@ def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext
 def _index_of(topic: Topic, ctx: ApiContext) -> int:
     if topic is Topic.COORDINATES:
         return ctx.coordinates.index if ctx.coordinates else 0
+    if topic is Topic.EVENTS:
+        return ctx.recent_events.seen
     return ctx.view.index
 
 

@@ -13,9 +13,10 @@ from typing import TypeAlias
 import attrs
 
 from nodedns.model.coordinate import Coordinate
+from nodedns.model.fired_event import FiredEvent
 from nodedns.table.view import TableView
 
-__all__ = ["AgentFacts", "ApiContext", "Json", "KnownCoordinates", "Stats"]
+__all__ = ["AgentFacts", "ApiContext", "Json", "KnownCoordinates", "RecentEvents", "Stats"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Stats = Mapping[str, Mapping[str, str]]
@@ -59,6 +60,19 @@ class KnownCoordinates:
     of: Callable[[str], Coordinate | None]
 
 
+@attrs.frozen
+class RecentEvents:
+    """The user events that this agent saw last.
+
+    Attributes:
+        events: Oldest first.
+        seen: How many it has seen in all; rises when, and only when, ``events`` changes.
+    """
+
+    events: tuple[FiredEvent, ...] = ()
+    seen: int = 0
+
+
 def _no_stats() -> Stats:
     return {}
 
@@ -74,6 +88,7 @@ class ApiContext:
         stats: Makes the figures of ``nodedns info``; called only when asked for.
         debug_config: The running configuration without secrets.
         coordinates: Where the nodes are in the network; None where that is turned off.
+        recent_events: User events seen.
     """
 
     view: TableView
@@ -82,3 +97,4 @@ class ApiContext:
     stats: Callable[[], Stats] = _no_stats
     debug_config: Mapping[str, Json] = attrs.field(factory=dict)
     coordinates: KnownCoordinates | None = None
+    recent_events: RecentEvents = attrs.field(factory=RecentEvents)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, coordinate, status
+from nodedns.api import agent, catalog, coordinate, events, status
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -65,6 +65,8 @@ ROUTES = (
     Route("/v1/coordinate/node/", _GET, coordinate.get_node),
     Route("/v1/coordinate/nodes", _GET, coordinate.get_nodes),
     Route("/v1/coordinate/update", _PUT, coordinate.update),
+    Route("/v1/event/fire/", _PUT, events.fire),
+    Route("/v1/event/list", _GET, events.get_list),
     Route("/v1/status/leader", _GET, status.get_leader),
     Route("/v1/status/peers", _GET, status.get_peers),
 )

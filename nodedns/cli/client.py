@@ -164,17 +164,20 @@ class AgentClient:
         Raises:
             ClientError: No agent, no HTTP, another status than 200, or no JSON.
         """
-        body = self._ask("GET", path, query)
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise ClientError(f"the answer to {path} is no JSON: {shorten(body)}") from None
+        return _parsed(path, self._ask("GET", path, query))
 
     def put(self, path: str, query: Sequence[tuple[str, str]] = ()) -> None:
         """Send a PUT without a body and drop the answer. Raises as ``get``."""
         self._ask("PUT", path, query)
 
-    def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]]) -> bytes:
+    def put_for_object(self, path: str, query: Sequence[tuple[str, str]], body: bytes) -> dict[str, Any]:
+        """Return the JSON object that answers a PUT of ``body``. Errors as ``get``."""
+        answer = _parsed(path, self._ask("PUT", path, query, body))
+        if not isinstance(answer, dict):
+            raise misshapen(path)
+        return answer
+
+    def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]], content: bytes = b"") -> bytes:
         target = path + _encode_query(query)
         request = h11.Request(
             method=method,
@@ -183,14 +186,14 @@ class AgentClient:
                 ("Host", self._endpoint.authority),
                 ("User-Agent", f"nodedns/{__version__}"),
                 ("Accept", "application/json"),
-                ("Content-Length", "0"),
+                ("Content-Length", str(len(content))),
                 ("Connection", "close"),
             ],
         )
         try:
             with self._connect() as sock:
                 sock.settimeout(ANSWER_TIMEOUT_S)
-                status, body = _exchange(sock, request)
+                status, body = _exchange(sock, request, content)
         except (OSError, h11.RemoteProtocolError) as error:
             raise ClientError(self._explain(method, target, error)) from error
         if status != 200:
@@ -227,9 +230,17 @@ class AgentClient:
         return f"dial {self._endpoint.dialled}: connect: {reason}"
 
 
-def _exchange(sock: socket.socket, request: h11.Request) -> tuple[int, bytes]:
+def _parsed(path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON has no type
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise ClientError(f"the answer to {path} is no JSON: {shorten(body)}") from None
+
+
+def _exchange(sock: socket.socket, request: h11.Request, content: bytes) -> tuple[int, bytes]:
     connection = h11.Connection(our_role=h11.CLIENT)
-    sock.sendall((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    parts: list[h11.Event] = [request, h11.Data(content), h11.EndOfMessage()]
+    sock.sendall(b"".join(connection.send(part) or b"" for part in parts))
     status = 0
     chunks: list[bytes] = []
     room = MAX_ANSWER_BYTES

@@ -1,12 +1,29 @@
-"""Tables as Consul's commands print them: columns two blanks apart, each as wide as its widest cell."""
+"""Tables as Consul's commands print them: columns two blanks apart, each as wide as its widest cell.
+
+What comes from the network is printed by ``printable``, so that no name can move the cursor or colour the screen.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["format_pairs", "format_table", "join_host_port"]
+__all__ = ["format_pairs", "format_table", "join_host_port", "printable"]
 
 COLUMN_GAP = "  "
+
+
+def printable(text: str, kept: str = "") -> str:
+    """Return ``text`` with what a terminal would obey or cannot show escaped, as Python writes it.
+
+    Args:
+        text: From the network: names, tags, answers.
+        kept: Characters that stay as they are, such as a newline.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char in kept or char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -16,7 +33,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         header: The columns' titles.
         rows: Each as long as ``header``.
     """
-    lines = [header, *rows]
+    lines = [header, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header) - 1)]
     return "\n".join(
         COLUMN_GAP.join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]])

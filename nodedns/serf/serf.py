@@ -338,14 +338,15 @@ class Serf:
         self._swim.update_meta(encode_tags(tags), now)
         self._settle(now)
 
-    def user_event(self, name: str, payload: bytes, now: float, *, coalesce: bool) -> None:
-        """Send a user event to everyone, ourselves included. Drain after calling.
+    def user_event(self, name: str, payload: bytes, now: float, *, coalesce: bool) -> int:
+        """Send a user event to everyone, ourselves included; return its Lamport time. Drain after calling.
 
         Raises:
             TooBig: Name and payload exceed the limit.
         """
-        self._user_events.send(name, payload, coalesce=coalesce)
+        ltime = self._user_events.send(name, payload, coalesce=coalesce)
         self._settle(now)
+        return ltime
 
     def query(self, params: QueryParams, now: float) -> int:
         """Ask everyone, ourselves included; events bring acks, answers and the end. Drain after calling.

@@ -134,8 +134,8 @@ class UserEvents:
         """Return the buffer as a push/pull carries it."""
         return self._buffer.to_wire()
 
-    def send(self, name: str, payload: bytes, *, coalesce: bool) -> None:
-        """Deliver a user event here and queue it for everyone.
+    def send(self, name: str, payload: bytes, *, coalesce: bool) -> int:
+        """Deliver a user event here and queue it for everyone; return its Lamport time.
 
         Raises:
             TooBig: It exceeds ``user_event_limit_bytes``, alone or encoded.
@@ -149,6 +149,7 @@ class UserEvents:
         self._clock.increment()
         if self._deliver(event, None):
             self._broadcasts.queue_event(message)
+        return event.ltime
 
     def receive(self, event: UserEvent, message: bytes, source: Address) -> None:
         """Deliver an event heard by gossip, and pass its very bytes on, unless it was seen."""

@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 import trio
 
-from nodedns.api.actions import Action, ActionResult, DeregisterNode, RegisterNode
+from nodedns.api.actions import Action, ActionResult, DeregisterNode, FireEvent, FirePlainEvent, RegisterNode
 from nodedns.api.blocking import Topic
-from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates
+from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, RecentEvents
 from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
 from nodedns.model.coordinate import Coordinate
+from nodedns.model.fired_event import FiredEvent
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.table.changes import Change, NodeDeregistered, NodeRegistered
@@ -24,7 +25,10 @@ from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.chance import seeded_random
 
-__all__ = ["TableAgent", "agent_member"]
+__all__ = ["PLAIN_EVENT_ID", "TableAgent", "agent_member"]
+
+PLAIN_EVENT_ID = "00000000-0000-5000-8000-000000000001"
+"""The ID that it gives every plain event."""
 
 
 def agent_member(
@@ -62,6 +66,7 @@ class TableAgent:
         self.performed: list[Action] = []
         self.coordinates: dict[str, Coordinate] | None = {}
         self.coordinates_index = 1
+        self.recent_events = RecentEvents()
         self.failure: Exception | None = None
         self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
@@ -86,7 +91,13 @@ class TableAgent:
     def api_context(self) -> ApiContext:
         """Return what handlers may look at, as of now."""
         known = None if self.coordinates is None else KnownCoordinates(self.coordinates_index, self.coordinates.get)
-        return ApiContext(view=self.table.view, facts=self._facts, rng=seeded_random("api"), coordinates=known)
+        return ApiContext(
+            view=self.table.view,
+            facts=self._facts,
+            rng=seeded_random("api"),
+            coordinates=known,
+            recent_events=self.recent_events,
+        )
 
     def locate(self, name: str, coordinate: Coordinate) -> None:
         """Have a node's coordinate known, and wake whoever waits."""
@@ -99,8 +110,24 @@ class TableAgent:
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
         """Return once the index of the table, or of the other topic, is above ``index``."""
-        while (self.coordinates_index if topic is Topic.COORDINATES else self.table.view.index) <= index:
+        while self._index_of(topic) <= index:
             await self._changed.wait()
+
+    def _index_of(self, topic: Topic) -> int:
+        match topic:
+            case Topic.TABLE:
+                return self.table.view.index
+            case Topic.COORDINATES:
+                return self.coordinates_index
+            case Topic.EVENTS:
+                return self.recent_events.seen
+
+    def see(self, *events: FiredEvent) -> None:
+        """Have user events arrive, as gossip would, and wake whoever waits."""
+        before = self.recent_events
+        self.recent_events = RecentEvents(before.events + events, before.seen + len(events))
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def perform(self, action: Action) -> ActionResult:
         """Carry out a registration, note anything else; raise ``failure`` if one is set."""
@@ -113,6 +140,10 @@ class TableAgent:
                 self.apply(NodeRegistered(node))
             case DeregisterNode(name=name):
                 self.apply(NodeDeregistered(name))
+            case FireEvent(event=event):
+                return event
+            case FirePlainEvent(name=name, payload=payload):
+                return FiredEvent(event_id=PLAIN_EVENT_ID, name=name, payload=payload, version=0, ltime=1)
         self.on_performed()
         return None
 

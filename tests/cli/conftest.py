@@ -27,6 +27,7 @@ class FakeAgent:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[str] = []
+        self.bodies: list[bytes] = []
         agent = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,6 +39,7 @@ class FakeAgent:
 
             def _answer(self) -> None:
                 agent.asked.append(f"{self.command} {self.path}")
+                agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
                 asked = f"{self.command} {self.path.partition('?')[0]}"
                 status, body = agent.answers.get(asked, (404, b"Invalid URL path"))
                 self.send_response(status)
