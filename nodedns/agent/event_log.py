@@ -15,6 +15,7 @@ from nodedns.model.address import Address
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import GOSSIP_DROPPED, GOSSIP_REFUTED, GOSSIP_SUSPECTED, SERF_EVENTS, Metrics
 from nodedns.serf.events import (
+    AloneInPool,
     ConflictLost,
     ConflictWon,
     MemberChanged,
@@ -26,6 +27,10 @@ from nodedns.serf.events import (
 )
 
 __all__ = ["EventLog"]
+
+ALONE_ROUNDS = 6  # told each, within the first minute
+ALONE_EVERY = 20  # of the later ones, every tenth minute
+MAX_NAMED_CHARS = 80  # of a remembered member's name and address
 
 _SERF = logger("serf")
 _GOSSIP = logger("gossip")
@@ -74,8 +79,8 @@ class EventLog:
                 self._conflict(event)
             case ConflictLost() | ConflictWon():
                 self._vote(event)
-            case RejoinTried(address, error):
-                self._rejoin(address, error)
+            case RejoinTried() | AloneInPool():
+                self._rejoin(event)
             case UserEventReceived(ltime, name):
                 self._metrics.count(SERF_EVENTS, kind="user")
                 _SERF.debug("user event", name=name, ltime=ltime)
@@ -110,12 +115,26 @@ class EventLog:
         else:
             _SERF.error("our node name belongs to another agent; stopping", **counts)
 
+    def _rejoin(self, event: RejoinTried | AloneInPool) -> None:
+        if isinstance(event, AloneInPool):
+            self._alone(event)
+            return
+        if not event.error:
+            _SERF.info("re-joined to previously known node", address=event.address)
+            return
+        # A great pool's snapshot has thousands of addresses, and each of them may fail.
+        tell = self._remote_serf.debug if event.is_repeated else self._remote_serf.warning
+        tell("re-join to previously known node failed", event.address, error=event.error)
+
     @staticmethod
-    def _rejoin(address: str, error: str) -> None:
-        if error:
-            _SERF.warning("re-join to previously known node failed", address=address, error=error)
-        else:
-            _SERF.info("re-joined to previously known node", address=address)
+    def _alone(event: AloneInPool) -> None:
+        tell = _SERF.warning if event.rounds < ALONE_ROUNDS or event.rounds % ALONE_EVERY == 0 else _SERF.debug
+        tell(
+            "alone in the pool; trying remembered members again",
+            members=event.remembered,
+            first=", ".join(named[:MAX_NAMED_CHARS] for named in event.whom),
+            within=f"{event.pause_s:.1f}s",
+        )
 
 
 def _host(address: Address | None) -> str:

@@ -17,6 +17,7 @@ from nodedns.model.member import Member, SerfMember
 from nodedns.model.names import NodeName
 
 __all__ = [
+    "AloneInPool",
     "ConflictLost",
     "ConflictWon",
     "JoinDone",
@@ -194,15 +195,34 @@ class SnapshotRewrite:
 
 @attrs.frozen
 class RejoinTried:
-    """A member remembered from before the restart was tried.
+    """A remembered member was tried, because we are alone.
 
     Attributes:
         address: As the snapshot has it.
-        error: Empty if it answered, and the rejoin is over.
+        error: Empty if it answered, and we are alone no longer.
+        is_repeated: Whether all of them were tried before.
     """
 
     address: str
     error: str
+    is_repeated: bool = False
+
+
+@attrs.frozen
+class AloneInPool:
+    """Nobody but us is alive, and remembered members will be tried again.
+
+    Attributes:
+        rounds: How often they were all tried so far.
+        remembered: How many there are.
+        whom: The first few, each as name and address.
+        pause_s: Seconds until then.
+    """
+
+    rounds: int
+    remembered: int
+    whom: tuple[str, ...]
+    pause_s: float
 
 
 SerfEvent = (
@@ -220,6 +240,7 @@ SerfEvent = (
     | SnapshotAppend
     | SnapshotRewrite
     | RejoinTried
+    | AloneInPool
     | StreamWanted
     | Dropped
     | Refuted

@@ -43,6 +43,7 @@ class Membership:
         timers: For prunes that wait.
         emit: Takes the events.
         is_local_alive: Whether we are neither leaving nor gone.
+        on_unknown_left: Called with a name that we do not know and that has left.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Membership:
         timers: TimerHeap,
         emit: Callable[[SerfEvent], None],
         is_local_alive: Callable[[], bool],
+        on_unknown_left: Callable[[NodeName], None],
     ) -> None:
         self._local_name = local_name
         self._params = params
@@ -66,6 +68,7 @@ class Membership:
         self._timers = timers
         self._emit = emit
         self._is_local_alive = is_local_alive
+        self._on_unknown_left = on_unknown_left
         self._pruning: dict[NodeName, MemberRecord] = {}  # one timer each, however often the intent comes
 
     def node_joined(self, member: Member) -> None:
@@ -114,6 +117,7 @@ class Membership:
         name = NodeName(intent.node)
         record = self._table.get(name)
         if record is None:
+            self._on_unknown_left(name)
             return self._intents.store(name, IntentKind.LEAVE, intent.ltime, now)
         if intent.ltime <= record.status_ltime:
             return False

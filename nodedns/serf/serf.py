@@ -44,6 +44,7 @@ from nodedns.serf.outgoing_queries import QueryParams, default_query_timeout_s
 from nodedns.serf.params import SerfParams
 from nodedns.serf.push_pull import StateExchange
 from nodedns.serf.query_desk import QueryDesk
+from nodedns.serf.rejoining import Rejoining
 from nodedns.serf.settling import SettlingExchange
 from nodedns.serf.snapshot import SnapshotLog, SnapshotState
 from nodedns.serf.snapshot_writer import SnapshotWriter
@@ -117,7 +118,15 @@ class Serf:
             params.snapshot_min_compact_bytes,
             rejoin_after_leave=params.rejoin_after_leave,
         )
-        self._snapshot = SnapshotWriter(log, params.snapshot_flush_interval_s, self._timers, self._emit)
+        self._peers = log.peers
+        self._snapshot = SnapshotWriter(
+            log,
+            local_name=name,
+            is_alone=self._is_alone,
+            flush_interval_s=params.snapshot_flush_interval_s,
+            timers=self._timers,
+            emit=self._emit,
+        )
         self._events.listen(self._snapshot.note)
         self._events.listen(self._latency.note)
         local = Member(name, address, encode_tags(tags), SERF_VERSIONS)
@@ -135,6 +144,7 @@ class Serf:
             timers=self._timers,
             emit=self._emit,
             is_local_alive=lambda: self._departure.state is LocalState.ALIVE,
+            on_unknown_left=self._snapshot.forget,
         )
         self._state_exchange = StateExchange(self._table, self._membership, self._clocks, self._user_events, self._emit)
         delegate = SerfDelegate(
@@ -152,7 +162,20 @@ class Serf:
             emit=self._emit,
             leave_gossip=self._swim.leave,
         )
-        self._joins = Joins(rng, self._emit, self._swim.join, self._announce_join)
+        self._joins = Joins(self._emit, self._swim.join, self._announce_join)
+        self._rejoining = Rejoining(
+            local=local,
+            peers=self._peers,
+            table=self._table,
+            forget=self._snapshot.forget,
+            is_alone=self._is_alone,
+            may_try=lambda: self.local_state is LocalState.ALIVE,
+            keep_s=self._params.reconnect_timeout_s,
+            rng=rng,
+            timers=self._timers,
+            emit=self._emit,
+            join_gossip=self._swim.join,
+        )
         gossip_interval_s = self._gossip_params.gossip_interval_s
         self._queries = QueryDesk(
             local=local,
@@ -221,6 +244,7 @@ class Serf:
             self._swim,
             self._clocks,
             self._broadcasts,
+            remembered=self._rejoining.remembered,
             coordinate_resets=self._latency.resets,
             encrypted=self._envelope.is_encrypted,
         )
@@ -236,9 +260,10 @@ class Serf:
         self._swim.start(now)
         params, table = self._params, self._table
         self._every(params.reap_interval_s, self._membership.reap, now)
-        self._every(params.reconnect_interval_s, self._reconnect, now)
+        self._every(params.reap_interval_s, self._rejoining.expire, now)
+        self._every(params.reconnect_interval_s, self._rejoining.reconnect, now)
         self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(table)), now)
-        self._joins.rejoin(remembered.alive, self._name, now)
+        self._rejoining.start(now)
         self._settle(now)
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
@@ -375,9 +400,12 @@ class Serf:
         if self.local_state is LocalState.ALIVE:
             self._membership.announce_join(now)
 
-    def _reconnect(self, now: float) -> None:
-        if self.local_state is LocalState.ALIVE:
-            self._joins.reconnect(self._table, now)
+    def _join_finished(self, outcome: gossip.JoinFinished, now: float) -> None:
+        if not self._rejoining.finished(outcome, now):
+            self._joins.finished(outcome, now)
+
+    def _is_alone(self) -> bool:
+        return not self._membership.has_alive_peers()
 
     def _require_alive(self, what: str) -> None:
         if self.local_state is not LocalState.ALIVE:
@@ -396,6 +424,7 @@ class Serf:
                     self._emit(event)
             if not self._departure.advance(now):
                 break
+        self._rejoining.observe(now)
         self._snapshot.schedule(now)
 
     def _gossip_handlers(self) -> dict[type, Callable[[Any, float], None]]:
@@ -407,7 +436,7 @@ class Serf:
             gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
             gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
             gossip.PushPullMerged: self._state_exchange.merge,
-            gossip.JoinFinished: self._joins.finished,
+            gossip.JoinFinished: self._join_finished,
             gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
         }
 

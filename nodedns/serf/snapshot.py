@@ -6,6 +6,9 @@ Text, one record a line, appended as things happen: ``alive: NAME IP:PORT``,
 lines and says when the file has grown enough to be written anew. Neither does
 I/O: the lines leave as events, for the shell to write.
 
+Ours is ``# failed: NAME IP:PORT`` behind the ``not-alive`` of a member that failed:
+to Serf a comment, to us somebody to be tried again.
+
 After a leave only clocks are recorded. A last line without its newline was torn
 by a crash: it is ignored, and the file written anew before anything is appended
 to the stump.
@@ -22,10 +25,12 @@ import attrs
 from nodedns.model.address import Address
 from nodedns.model.member import SerfMember
 from nodedns.serf.lamport import MAX_LTIME, Clocks
+from nodedns.serf.remembered import RememberedPeers
 
 __all__ = ["SnapshotLog", "SnapshotState", "parse_address_text", "replay_snapshot"]
 
 BYTES_PER_NODE = 128  # Serf's estimate of what a member costs in the file
+FAILED = "# failed: "  # a line that begins so is a comment to Serf
 COMPACTION_FACTOR = 2  # Serf: the file may be this often larger than that
 
 
@@ -35,6 +40,7 @@ class SnapshotState:
 
     Attributes:
         alive: Address text of each member last seen alive, by name, in the file's order.
+        failed: Likewise of each member last seen failed.
         clock: Member clock, 0 if never written; likewise the other two.
         event_clock: Event clock.
         query_clock: Query clock.
@@ -45,6 +51,7 @@ class SnapshotState:
     """
 
     alive: Mapping[str, str] = attrs.field(factory=dict)
+    failed: Mapping[str, str] = attrs.field(factory=dict)
     clock: int = 0
     event_clock: int = 0
     query_clock: int = 0
@@ -57,7 +64,7 @@ class SnapshotState:
 class _Replay:
     def __init__(self, *, rejoin_after_leave: bool) -> None:
         self._rejoin_after_leave = rejoin_after_leave
-        self.alive: dict[str, str] = {}
+        self.peers = RememberedPeers()
         self.clocks = {"clock": 0, "event-clock": 0, "query-clock": 0}
         self.has_left = False
 
@@ -67,6 +74,7 @@ class _Replay:
             self._leave()
             return True
         if line.startswith("#"):
+            self._apply_comment(line)
             return True
         key, separator, value = line.partition(": ")
         if not separator:
@@ -77,13 +85,19 @@ class _Replay:
             name, space, address = value.rpartition(" ")
             if not space:
                 return False
-            self.alive[name] = address
+            self.peers.note_alive(name, address)
             self.has_left = False
             return True
         if key == "not-alive":
-            self.alive.pop(value, None)
+            self.peers.forget(value)
             return True
         return key == "coordinate"
+
+    def _apply_comment(self, line: str) -> None:
+        if line.startswith(FAILED):
+            name, space, address = line.removeprefix(FAILED).rpartition(" ")
+            if space:
+                self.peers.note_failed(name, address)
 
     def _set_clock(self, key: str, value: str) -> bool:
         if not (0 < len(value) <= 20 and value.isascii() and value.isdigit()) or int(value) > MAX_LTIME:
@@ -94,7 +108,7 @@ class _Replay:
     def _leave(self) -> None:
         self.has_left = True
         if not self._rejoin_after_leave:
-            self.alive.clear()
+            self.peers.clear()
             self.clocks = dict.fromkeys(self.clocks, 0)
 
 
@@ -109,7 +123,8 @@ def replay_snapshot(data: bytes, *, rejoin_after_leave: bool) -> SnapshotState:
     *lines, tail = data.split(b"\n")
     bad_lines = sum(not replay.apply(line.decode("utf-8", "surrogateescape")) for line in lines)
     return SnapshotState(
-        alive=replay.alive,
+        alive=replay.peers.alive,
+        failed=replay.peers.failed,
         clock=replay.clocks["clock"],
         event_clock=replay.clocks["event-clock"],
         query_clock=replay.clocks["query-clock"],
@@ -147,7 +162,7 @@ class SnapshotLog:
         self._clocks = clocks
         self._min_compact_bytes = min_compact_bytes
         self._rejoin_after_leave = rejoin_after_leave
-        self._alive = dict(remembered.alive)
+        self._peers = RememberedPeers(remembered.alive, remembered.failed)
         self._clock = remembered.clock
         self._event_clock = remembered.event_clock
         self._query_clock = remembered.query_clock
@@ -155,6 +170,11 @@ class SnapshotLog:
         self._must_rewrite = remembered.is_torn
         self._pending: list[str] = []
         self._has_left = False
+
+    @property
+    def peers(self) -> RememberedPeers:
+        """Who is remembered, as the file would say once everything is written."""
+        return self._peers
 
     @property
     def is_dirty(self) -> bool:
@@ -167,17 +187,27 @@ class SnapshotLog:
         if self._has_left or "\n" in member.name or not member.address.is_valid:
             return
         address = str(member.address)
-        self._alive[member.name] = address
+        self._peers.note_alive(member.name, address)
         self._append(f"alive: {member.name} {address}")
         self.note_clock()
 
-    def note_not_alive(self, member: SerfMember) -> None:
-        """Record that a member failed or left."""
+    def note_failed(self, member: SerfMember) -> None:
+        """Record that a member failed; it stays remembered."""
         if self._has_left or "\n" in member.name:
             return
-        self._alive.pop(member.name, None)
         self._append(f"not-alive: {member.name}")
+        self._peers.forget(member.name)
+        if member.address.is_valid:
+            address = str(member.address)
+            self._peers.note_failed(member.name, address)
+            self._append(f"{FAILED}{member.name} {address}")
         self.note_clock()
+
+    def note_gone(self, name: str) -> None:
+        """Record that a member left or is forgotten, if it was remembered."""
+        if not self._has_left and self._peers.forget(name):
+            self._append(f"not-alive: {name}")
+            self.note_clock()
 
     def note_clock(self) -> None:
         """Record the member clock, if it grew."""
@@ -201,7 +231,7 @@ class SnapshotLog:
     def note_leave(self) -> None:
         """Record that we leave on purpose."""
         if not self._rejoin_after_leave:
-            self._alive.clear()
+            self._peers.clear()
         self._has_left = True
         self._append("leave")
 
@@ -209,7 +239,7 @@ class SnapshotLog:
         """Return what is to be written now, and whether it replaces the file (else it is appended)."""
         self.note_clock()
         data = _encoded(self._pending)
-        limit = max(self._min_compact_bytes, len(self._alive) * BYTES_PER_NODE * COMPACTION_FACTOR)
+        limit = max(self._min_compact_bytes, len(self._peers) * BYTES_PER_NODE * COMPACTION_FACTOR)
         self._pending.clear()
         if not self._must_rewrite and self._size_bytes + len(data) <= limit:
             self._size_bytes += len(data)
@@ -220,7 +250,8 @@ class SnapshotLog:
         return whole, True
 
     def _whole(self) -> bytes:
-        lines = [f"alive: {name} {address}" for name, address in self._alive.items()]
+        lines = [f"alive: {name} {address}" for name, address in self._peers.alive.items()]
+        lines += [f"{FAILED}{name} {address}" for name, address in self._peers.failed.items()]
         lines.append(f"clock: {self._clock}")
         lines.append(f"event-clock: {self._event_clock}")
         lines.append(f"query-clock: {self._query_clock}")

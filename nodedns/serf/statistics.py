@@ -19,6 +19,7 @@ class SerfStatistics:
     members: int
     failed: int
     left: int
+    remembered: int
     health_score: int
     member_time: int
     event_time: int
@@ -36,6 +37,7 @@ def gather_statistics(
     clocks: Clocks,
     broadcasts: Broadcasts,
     *,
+    remembered: int,
     coordinate_resets: int,
     encrypted: bool,
 ) -> SerfStatistics:
@@ -44,6 +46,7 @@ def gather_statistics(
         members=len(table),
         failed=table.failed_count,
         left=table.left_count,
+        remembered=remembered,
         health_score=swim.health_score,
         member_time=clocks.member.time,
         event_time=clocks.event.time,

@@ -108,6 +108,7 @@ class Cluster:
         self._seed = seed
         self._running: dict[str, Running] = {}
         self._addresses: dict[str, Address] = {}
+        self._given_addresses = 0
         self._disks: dict[str, Disk] = {}
         self._starts: dict[str, int] = {}
 
@@ -128,10 +129,15 @@ class Cluster:
         }
 
     def address(self, name: str) -> Address:
-        """Return the address of ``name``, which keeps it for good."""
+        """Return the address of ``name``, which keeps it until it is moved."""
         if name not in self._addresses:
-            self._addresses[name] = address_number(len(self._addresses) + 1)
+            self.move(name)
         return self._addresses[name]
+
+    def move(self, name: str) -> None:
+        """Give ``name`` an address that nobody has had; it must not be running."""
+        self._given_addresses += 1
+        self._addresses[name] = address_number(self._given_addresses)
 
     def disk(self, name: str) -> Disk:
         """Return what ``name`` has written."""

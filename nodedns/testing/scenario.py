@@ -110,10 +110,14 @@ class Kill:
 
 @attrs.frozen
 class Restart:
-    """Start a killed or departed member again, with its disk; without ``join`` it remembers by itself."""
+    """Start a killed or departed member again, with its disk; without ``join`` it remembers by itself.
+
+    ``is_moved``: at another address than before.
+    """
 
     name: str
     join: str = ""
+    is_moved: bool = False
 
 
 @attrs.frozen
@@ -239,7 +243,9 @@ def _act(operation: Kill | Restart | Leave | Pause | Resume | Cut | Slow | Loss 
         case Kill(names):
             for name in names:
                 cluster.kill(name)
-        case Restart(name, join):
+        case Restart(name, join, is_moved):
+            if is_moved:
+                cluster.move(name)
             cluster.start(name, join)
         case Leave(name):
             cluster.leave(name)

@@ -15,6 +15,7 @@ from nodedns.model.names import NodeName
 from nodedns.observe.logs import configure
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.events import (
+    AloneInPool,
     ConflictLost,
     ConflictWon,
     MemberChanged,
@@ -54,6 +55,11 @@ def lines() -> Iterator[io.StringIO]:
         (ConflictWon(3, 3), "[WARN]  agent.serf: our node name was confirmed as ours: agreed=3 answers=3"),
         (RejoinTried("10.0.0.3:8301", ""), "[INFO]  agent.serf: re-joined to previously known node"),
         (RejoinTried("10.0.0.3:8301", "refused"), "[WARN]  agent.serf: re-join to previously known node failed"),
+        (
+            AloneInPool(0, 2, ("two 10.0.0.2:8301", "three 10.0.0.3:8301"), 0.75),
+            "[WARN]  agent.serf: alone in the pool; trying remembered members again: members=2 "
+            'first="two 10.0.0.2:8301, three 10.0.0.3:8301" within=0.8s',
+        ),
         (UserEventReceived(3, "deploy", b"", can_coalesce=True), "[DEBUG] agent.serf: user event: name=deploy ltime=3"),
         (Dropped("bad-crc", None), "input dropped: from=unknown reason=bad-crc"),
         (Dropped("bad-crc", Address(b"x", 1)), "from=<78>:1"),
@@ -72,3 +78,15 @@ def test_flood_of_drops_is_counted_in_full_and_logged_at_a_limit(lines: io.Strin
         log.note(Dropped("bad-packet", ADDRESS, "detail"))
     assert metrics.value("nodedns_gossip_dropped_total", reason="bad-packet") == 1_000
     assert 0 < len(lines.getvalue().splitlines()) <= 10
+
+
+def test_agent_that_stays_alone_says_so_ever_more_seldom(lines: io.StringIO) -> None:
+    log = EventLog(Metrics(), lambda: 0.0)
+    for rounds in range(100):
+        log.note(AloneInPool(rounds, 2, ("two 10.0.0.2:8301",), 30.0))
+    assert 10 == len([line for line in lines.getvalue().splitlines() if "[WARN]" in line])
+
+
+def test_failed_repetitions_of_a_rejoin_are_for_debugging(lines: io.StringIO) -> None:
+    EventLog(Metrics(), lambda: 0.0).note(RejoinTried("10.0.0.3:8301", "refused", is_repeated=True))
+    assert "[DEBUG] agent.serf: re-join to previously known node failed" in lines.getvalue()

@@ -36,6 +36,7 @@ class Bench:
         self.timers = TimerHeap()
         self.events: list[SerfEvent] = []
         self.is_alive = True
+        self.unknown_left: list[NodeName] = []
         self.membership = Membership(
             local_name=ME,
             params=PARAMS,
@@ -45,6 +46,7 @@ class Bench:
             timers=self.timers,
             emit=self.events.append,
             is_local_alive=lambda: self.is_alive,
+            on_unknown_left=self.unknown_left.append,
         )
         self.membership.node_joined(member(ME))
         self.events.clear()
@@ -275,3 +277,9 @@ def test_our_own_leave_does_not_lapse() -> None:
     bench.membership.receive_leave(LeaveIntent(5, ME, prune=False), 10.0)
     bench.membership.reap(10_000.0)
     assert bench.status(ME) is LEAVING
+
+
+def test_leave_of_somebody_unknown_is_passed_on_to_whoever_remembers_names() -> None:
+    bench = Bench()
+    bench.membership.receive_leave(LeaveIntent(ltime=5, node="gone", prune=False), 0.0)
+    assert [NodeName("gone")] == bench.unknown_left

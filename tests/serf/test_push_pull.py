@@ -42,6 +42,7 @@ class Bench:
             timers=TimerHeap(),
             emit=self.told.append,
             is_local_alive=lambda: True,
+            on_unknown_left=lambda _name: None,
         )
         events = UserEvents(params, self.clocks.event, self.broadcasts, self.told.append)
         self.exchange = StateExchange(self.table, self.membership, self.clocks, events, self.told.append)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +66,62 @@ def test_member_that_went_is_not_remembered() -> None:
     assert list(state.alive) == ["b"]
 
 
+def test_member_that_failed_is_remembered_in_a_comment() -> None:
+    log = log_of(Clocks())
+    log.note_alive(member("node a", 18501))
+    log.note_failed(member("node a", 18501))
+    data = log.take()[0]
+    assert data == b"alive: node a 127.0.0.1:18501\nnot-alive: node a\n# failed: node a 127.0.0.1:18501\n"
+    state = replay_snapshot(data, rejoin_after_leave=False)
+    assert ({}, {"node a": "127.0.0.1:18501"}) == (state.alive, state.failed)
+
+
+def test_member_that_failed_and_came_back_is_alive_only() -> None:
+    state = replay_snapshot(b"# failed: a 10.0.0.1:1\nalive: a 10.0.0.2:1\n", rejoin_after_leave=False)
+    assert ({"a": "10.0.0.2:1"}, {}) == (state.alive, state.failed)
+
+
+def test_member_that_failed_and_then_left_or_was_reaped_is_forgotten() -> None:
+    log = log_of(Clocks())
+    log.note_failed(member("a"))
+    log.note_gone("a")
+    state = replay_snapshot(log.take()[0], rejoin_after_leave=False)
+    assert ({}, {}) == (state.alive, state.failed)
+
+
+def test_who_is_not_remembered_needs_no_line_to_be_forgotten() -> None:
+    log = log_of(Clocks())
+    log.note_gone("a")
+    assert not log.is_dirty
+
+
+@pytest.mark.parametrize(("rejoin", "failed"), [(False, {}), (True, {"a": "10.0.0.1:1"})])
+def test_leave_forgets_the_failed_unless_rejoining_is_wanted(rejoin: bool, failed: dict[str, str]) -> None:
+    assert failed == replay_snapshot(b"# failed: a 10.0.0.1:1\nleave\n", rejoin_after_leave=rejoin).failed
+
+
+def test_failed_members_outlive_the_writing_anew() -> None:
+    log = log_of(Clocks(), SnapshotState(failed={"a": "10.0.0.1:1"}), min_bytes=0)
+    for _ in range(40):
+        log.note_alive(member("b"))
+    data, replaces = log.take()
+    assert replaces
+    assert b"alive: b 127.0.0.1:7946\n# failed: a 10.0.0.1:1\nclock: 0" in data
+
+
+def test_failed_member_of_a_forging_name_or_without_an_address_is_not_recorded_as_failed() -> None:
+    log = log_of(Clocks())
+    log.note_failed(member("x\nleave"))
+    log.note_failed(attrs.evolve(member("a"), address=Address(b"x", 1)))
+    assert log.take()[0] == b"not-alive: a\n"
+
+
+@pytest.mark.parametrize("line", [b"# failed:", b"# failed: ", b"# failed: a", b"#failed: a 1.1.1.1:1", b"# a note"])
+def test_comment_that_names_nobody_is_only_a_comment(line: bytes) -> None:
+    state = replay_snapshot(line + b"\n", rejoin_after_leave=False)
+    assert ({}, 0) == (state.failed, state.bad_lines)
+
+
 def test_comments_and_coordinates_are_ignored_and_nonsense_is_counted() -> None:
     data = b"# hello\ncoordinate: {}\nalive: nospace\nclock: -1\nclock: 99999999999999999999\nwhat\n"
     assert replay_snapshot(data, rejoin_after_leave=False).bad_lines == 4
@@ -98,7 +155,7 @@ def test_after_a_leave_only_the_clock_is_recorded() -> None:
     log = log_of(clocks)
     log.note_leave()
     log.note_alive(member("a"))
-    log.note_not_alive(member("a"))
+    log.note_gone("a")
     log.note_event(5)
     log.note_query(5)
     clocks.member.increment()
@@ -122,7 +179,7 @@ def test_file_that_grew_beyond_its_bound_is_written_anew() -> None:
     log.note_alive(member("a"))
     assert log.take() == (b"alive: a 127.0.0.1:7946\n", False)
     for _ in range(20):
-        log.note_not_alive(member("a"))
+        log.note_gone("a")
         log.note_alive(member("a"))
     data, replaces = log.take()
     assert replaces
@@ -163,6 +220,7 @@ NAMES = st.text(alphabet="ab \u00e9", min_size=1, max_size=4)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("alive"), NAMES),
+        st.tuples(st.just("failed"), NAMES),
         st.tuples(st.just("gone"), NAMES),
         st.tuples(st.just("clock"), st.integers(0, 50)),
         st.tuples(st.just("event"), st.integers(0, 50)),
@@ -179,15 +237,22 @@ def test_replay_gives_back_what_was_logged_however_often_it_was_rewritten(
     clocks = Clocks()
     log = log_of(clocks, min_bytes=min_bytes)
     alive: dict[str, str] = {}
+    failed: dict[str, str] = {}
     event_clock = 0
     file = b""
     for what, value in [*steps, ("flush", None)]:
         if what == "alive":
             log.note_alive(member(str(value)))
             alive[str(value)] = "127.0.0.1:7946"
-        elif what == "gone":
-            log.note_not_alive(member(str(value)))
+            failed.pop(str(value), None)
+        elif what == "failed":
+            log.note_failed(member(str(value)))
             alive.pop(str(value), None)
+            failed[str(value)] = "127.0.0.1:7946"
+        elif what == "gone":
+            log.note_gone(str(value))
+            alive.pop(str(value), None)
+            failed.pop(str(value), None)
         elif what == "clock" and isinstance(value, int):
             clocks.member.witness(value)
         elif what == "event" and isinstance(value, int):
@@ -197,7 +262,7 @@ def test_replay_gives_back_what_was_logged_however_often_it_was_rewritten(
             data, replaces = log.take()
             file = data if replaces else file + data
     state = replay_snapshot(file, rejoin_after_leave=False)
-    assert alive == dict(state.alive)
+    assert (alive, failed) == (state.alive, state.failed)
     assert (clocks.member.time - 1, event_clock, 0) == (state.clock, state.event_clock, state.bad_lines)
 
 
