@@ -32,8 +32,9 @@ from nodedns.gossip.params import LAN
 from nodedns.gossip.stream_reader import PushPullState, StreamReader
 from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_push_pull
 from nodedns.model.address import Address
+from nodedns.model.coordinate import ORIGIN
 from nodedns.model.member import NodeState
-from nodedns.serf.coordinate import ORIGIN, encode_ping_payload
+from nodedns.serf.coordinate import encode_ping_payload
 from nodedns.serf.messages import SerfState, encode_state
 from nodedns.serf.serf import SERF_VERSIONS
 from nodedns.serf.tags import encode_tags
