@@ -27,7 +27,9 @@ class GossipParams:
     suspicion_mult: int = 4
     """Scales the time a suspect has to refute; larger tolerates slower members."""
     suspicion_max_timeout_mult: int = 6
-    """The longest suspicion, as a multiple of the shortest (Lifeguard)."""
+    """The longest suspicion, as a multiple of the shortest (Lifeguard); 1: it has one length, as in plain SWIM."""
+    buddy_system: bool = True
+    """Whether a suspect is told of the suspicion with the next ping it gets, instead of by gossip alone (Lifeguard)."""
     retransmit_mult: int = 4
     """A broadcast is sent retransmit_mult * ceil(log10(n + 1)) times."""
     gossip_interval_s: float = 0.2
@@ -45,7 +47,7 @@ class GossipParams:
     this it would be learnt at the next push/pull, half a minute later. Ours; 0 turns it off.
     """
     awareness_max_multiplier: int = 8
-    """Upper bound of the probe interval's stretch by our own health score (Lifeguard)."""
+    """Upper bound of the probe interval's stretch by our own health score (Lifeguard); 1: our health is ignored."""
     dead_node_reclaim_s: float = 0.0
     """After this long dead, a name may be taken by another address; 0: only once it has left."""
     tcp_pings: bool = True

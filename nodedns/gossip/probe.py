@@ -173,7 +173,7 @@ class Prober:
             self._timers.set(probe.verdict_at, self._verdict),
         ]
         ping = self._ping(probe.seq_no, row.member.name)
-        if row.state == NodeState.SUSPECT:
+        if row.state == NodeState.SUSPECT and self._params.buddy_system:
             # It learns of the suspicion with the ping, so that it can refute at once.
             suspect = Suspect(row.incarnation, row.member.name, self._local.name)
             self._host.send_pair(ping, suspect, row.member.address)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from nodedns.gossip.core import GossipCore, StreamExchange
-from nodedns.gossip.events import StreamWanted
+from nodedns.gossip.events import Datagram, StreamWanted
 from nodedns.model.address import Address
+from nodedns.net.gossip_driver import MAX_OUTBOX_DATAGRAMS, RECEIVE_BATCH_DATAGRAMS
 from nodedns.net.transport import dial_error_text
 from nodedns.testing.network import Port, SimNetwork
 from nodedns.testing.scheduler import EventHeap
@@ -91,7 +92,9 @@ class EngineNode(Generic[EventT]):
         self._timer_at = NEVER
         self._is_running = True
         self._is_settling = False
-        self._paused: deque[Callable[[], None]] | None = None
+        self._is_stopped = False
+        self._waiting: deque[Callable[[], None]] | None = None
+        self._unsent: deque[Datagram] | None = None
 
     def start(self) -> None:
         """Start the core."""
@@ -105,12 +108,34 @@ class EngineNode(Generic[EventT]):
 
     def pause(self) -> None:
         """Do nothing until ``resume``, as by SIGSTOP: what arrives waits, as far as there is room."""
-        if self._paused is None:
-            self._paused = deque()
+        self._is_stopped = True
+        if self._waiting is None:
+            self._waiting = deque()
 
     def resume(self) -> None:
-        """Go on: what is waiting is handled first, then the timers that are overdue."""
-        waiting, self._paused = self._paused, None
+        """Go on as the driver does: a batch of what is waiting, the timers that are overdue, then the rest."""
+        self._is_stopped = False
+        waiting, self._waiting = self._waiting or deque(), None
+        for _ in range(min(len(waiting), RECEIVE_BATCH_DATAGRAMS)):
+            waiting.popleft()()
+        if waiting:
+            self._core.handle_timer(self._engine.now)
+        for action in waiting:
+            action()
+        self.wake()
+
+    def block(self) -> None:
+        """Send and receive nothing until ``unblock``, while time goes on: timers fire, and messages pile up."""
+        if self._waiting is None:
+            self._waiting = deque()
+        self._unsent = deque(maxlen=MAX_OUTBOX_DATAGRAMS)
+
+    def unblock(self) -> None:
+        """Send what was kept back, and handle what is waiting."""
+        unsent, self._unsent = self._unsent, None
+        waiting, self._waiting = self._waiting, None
+        for datagram in unsent or ():
+            self._port.send(datagram.payload, datagram.destination)
         for action in waiting or ():
             action()
         self.wake()
@@ -122,8 +147,11 @@ class EngineNode(Generic[EventT]):
         self._is_settling = True
         core, port, now = self._core, self._port, self._engine.now
         while True:
-            for datagram in core.datagrams_to_send(now):
-                port.send(datagram.payload, datagram.destination)
+            if self._unsent is not None:
+                self._unsent.extend(core.datagrams_to_send(now))
+            else:
+                for datagram in core.datagrams_to_send(now):
+                    port.send(datagram.payload, datagram.destination)
             event = core.next_event()
             if event is None:
                 break
@@ -141,9 +169,9 @@ class EngineNode(Generic[EventT]):
         """Take a datagram from the network."""
         if not self._is_running:
             return
-        if self._paused is not None:
-            if len(self._paused) < MAX_PAUSED_DATAGRAMS:
-                self._paused.append(lambda: self.receive_datagram(payload, source))
+        if self._waiting is not None:
+            if len(self._waiting) < MAX_PAUSED_DATAGRAMS:
+                self._waiting.append(lambda: self.receive_datagram(payload, source))
             return
         self._core.receive_datagram(payload, source, self._engine.now)
         self.wake()
@@ -157,8 +185,8 @@ class EngineNode(Generic[EventT]):
         """Do ``action`` now, or on ``resume``; not at all once killed."""
         if not self._is_running:
             return
-        if self._paused is not None:
-            self._paused.append(action)
+        if self._waiting is not None:
+            self._waiting.append(action)
         else:
             action()
 
@@ -166,7 +194,7 @@ class EngineNode(Generic[EventT]):
         if deadline != self._timer_at or not self._is_running:
             return  # an earlier deadline came up after this one was planned
         self._timer_at = NEVER
-        if self._paused is None:
+        if not self._is_stopped:
             self._core.handle_timer(self._engine.now)
             self.wake()
 

@@ -56,11 +56,12 @@ class Conditions:
 
 @attrs.frozen
 class NetworkStatistics:
-    """Counted over all hosts."""
+    """Datagrams counted over all hosts; bytes are those of their payloads."""
 
     sent: int
     delivered: int
     lost: int
+    sent_bytes: int
 
 
 class Endpoint(Protocol):
@@ -142,6 +143,7 @@ class SimNetwork:
         self._sent = 0
         self._delivered = 0
         self._lost = 0
+        self._sent_bytes = 0
 
     def attach(self, address: Address, endpoint: Endpoint) -> Port:
         """Bind ``endpoint`` to ``address``. Raises ``ValueError`` if the address is taken."""
@@ -164,7 +166,7 @@ class SimNetwork:
 
     def statistics(self) -> NetworkStatistics:
         """Return a snapshot of the counters."""
-        return NetworkStatistics(self._sent, self._delivered, self._lost)
+        return NetworkStatistics(self._sent, self._delivered, self._lost, self._sent_bytes)
 
     # --- faults ---------------------------------------------------------------------------------
 
@@ -201,6 +203,7 @@ class SimNetwork:
     def send(self, port: Port, payload: bytes, destination: Address) -> None:
         """Send a datagram from ``port``; see ``Port.send``."""
         self._sent += 1
+        self._sent_bytes += len(payload)
         conditions = self._conditions_between(port.address, destination)
         if len(payload) > conditions.mtu_bytes:
             self._lost += 1

@@ -183,6 +183,13 @@ def test_suspect_is_told_of_the_suspicion_with_the_ping_and_nothing_else() -> No
     assert bench.pairs == [(Ping(1, "n1", address(99).packed, 7946, ME), Suspect(1, "n1", ME))]
 
 
+def test_suspect_is_pinged_as_others_are_without_the_buddy_system() -> None:
+    bench = Bench(1, params=attrs.evolve(LAN, buddy_system=False))
+    bench.table.apply_suspect(Suspect(1, "n1", "n2"), 0.0)
+    assert Ping(1, "n1", address(99).packed, 7946, ME) == bench.ping()
+    assert bench.pairs == []
+
+
 def test_bad_health_stretches_the_verdict_but_not_the_probe_timeout() -> None:
     bench = Bench(1)
     bench.awareness.apply_delta(2)

@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from nodedns.gossip.events import StreamWanted
+from nodedns.net.gossip_driver import RECEIVE_BATCH_DATAGRAMS
 from nodedns.testing.builders import address_number
 from nodedns.testing.engine import MAX_ACTIONS_PER_INSTANT, MAX_PAUSED_DATAGRAMS, Engine, EngineNode
 from nodedns.testing.network import SimNetwork
@@ -164,3 +165,36 @@ def test_paused_process_finds_what_arrived_meanwhile_as_far_as_there_was_room() 
     assert [] == pair.events[0]
     pair.nodes[0].resume()
     assert MAX_PAUSED_DATAGRAMS == len(pair.events[0])
+
+
+def test_resumed_process_reads_a_batch_before_its_overdue_timers_and_the_rest_after_them() -> None:
+    pair = Pair()
+    pair.nodes[0].pause()
+    for _ in range(RECEIVE_BATCH_DATAGRAMS + 3):
+        pair.nodes[0].receive_datagram(b"pong", TWO)
+    heard_before: list[int] = []
+    fire = pair.one.handle_timer
+
+    def handle_timer(now: float) -> None:
+        heard_before.append(len(pair.events[0]))
+        fire(now)
+
+    pair.one.handle_timer = handle_timer  # type: ignore[method-assign]
+    pair.engine.run_until(3.0)
+    pair.nodes[0].resume()
+    assert [RECEIVE_BATCH_DATAGRAMS] == heard_before
+    assert RECEIVE_BATCH_DATAGRAMS + 3 == len(pair.events[0])
+
+
+def test_blocked_process_keeps_time_but_neither_sends_nor_receives() -> None:
+    pair = Pair()
+    pair.nodes[0].block()
+    pair.engine.run_until(2.5)
+    assert [1.0, 2.0] == pair.one.timer_calls
+    assert 0 == pair.network.statistics().sent
+    pair.nodes[0].receive_datagram(b"pong", TWO)
+    assert [] == pair.events[0]
+    pair.nodes[0].unblock()
+    assert [Heard(TWO)] == pair.events[0]
+    pair.engine.run_until(2.6)
+    assert [Heard(TWO)] * 3 == pair.events[0]
