@@ -22,6 +22,7 @@ from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.joining import Joiner
 from nodedns.agent.listeners import Listeners
+from nodedns.agent.live_journal import LiveJournal
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
@@ -121,6 +122,7 @@ class Agent:
         self._coordinates = LiveCoordinates(
             self._serf, lambda: self.table.view.nodes_index, first_index=int(wall_clock())
         )
+        self._journal = LiveJournal(NodeName(config.node_name), self._serf, wall_clock)
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event
         )
@@ -218,6 +220,7 @@ class Agent:
 
     def _on_serf_event(self, event: SerfEvent) -> None:
         self._event_log.note(event)
+        self._journal.note(event)
         self._questions.note(event)
         self._event_book.note(event)
         match event:
@@ -262,6 +265,7 @@ class Agent:
             debug_config=self._debug_config,
             coordinates=self._coordinates.known(trio.current_time()),
             recent_events=self._event_book.recent,
+            chronicle=self._journal.chronicle(),
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:

@@ -14,9 +14,10 @@ import attrs
 
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.fired_event import FiredEvent
+from nodedns.model.history import HistoryEntry, MemberHistory
 from nodedns.table.view import TableView
 
-__all__ = ["AgentFacts", "ApiContext", "Json", "KnownCoordinates", "RecentEvents", "Stats"]
+__all__ = ["AgentFacts", "ApiContext", "Chronicle", "Json", "KnownCoordinates", "RecentEvents", "Stats"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Stats = Mapping[str, Mapping[str, str]]
@@ -77,6 +78,33 @@ def _no_stats() -> Stats:
     return {}
 
 
+def _no_history(_name: str) -> MemberHistory | None:
+    return None
+
+
+def _no_entries(_count: int) -> tuple[HistoryEntry, ...]:
+    return ()
+
+
+@attrs.frozen(kw_only=True)
+class Chronicle:
+    """What is remembered of members, and the time by which to tell it.
+
+    Attributes:
+        now: Monotonic seconds, the clock of all that is remembered.
+        wall_now: The same moment in seconds since 1970.
+        history: Returns what is remembered of one member, its name in any letter case.
+        latest: Returns the last so many entries of all members, oldest first.
+        health_score: Lifeguard's score of this agent's own health; 0 is well.
+    """
+
+    now: float = 0.0
+    wall_now: float = 0.0
+    history: Callable[[str], MemberHistory | None] = _no_history
+    latest: Callable[[int], Sequence[HistoryEntry]] = _no_entries
+    health_score: int = 0
+
+
 @attrs.frozen(kw_only=True)
 class ApiContext:
     """What a handler may look at.
@@ -89,6 +117,7 @@ class ApiContext:
         debug_config: The running configuration without secrets.
         coordinates: Where the nodes are in the network; None where that is turned off.
         recent_events: User events seen.
+        chronicle: What happened to members.
     """
 
     view: TableView
@@ -98,3 +127,4 @@ class ApiContext:
     debug_config: Mapping[str, Json] = attrs.field(factory=dict)
     coordinates: KnownCoordinates | None = None
     recent_events: RecentEvents = attrs.field(factory=RecentEvents)
+    chronicle: Chronicle = Chronicle()

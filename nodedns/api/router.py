@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, coordinate, events, status
+from nodedns.api import agent, catalog, coordinate, events, status, why
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -56,6 +56,8 @@ ROUTES = (
     Route("/v1/agent/members", _GET, agent.get_members),
     Route("/v1/agent/self", _GET, agent.get_self),
     Route("/v1/agent/version", _GET, agent.get_version),
+    Route("/v1/agent/why", _GET, why.get_latest),
+    Route("/v1/agent/why/", _GET, why.get_why),
     Route("/v1/catalog/datacenters", _GET, catalog.get_datacenters),
     Route("/v1/catalog/deregister", _PUT, catalog.deregister),
     Route("/v1/catalog/node/", _GET, catalog.get_node),

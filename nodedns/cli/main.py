@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "rtt": "Estimates the round trip between two nodes",
     "validate": "Checks configuration files and directories",
     "version": "Prints the version",
+    "why": "Tells what happened to a member lately",
 }
 """Every command and what the overview says about it; ``force-leave`` is in ``commands/force_leave.py``."""
 

@@ -185,7 +185,7 @@ class Claims:
         self._awareness.apply_delta(1)
         alive = self._table.raise_incarnation(accusation.incarnation, self._local, now)
         self._broadcast(alive.node, alive)
-        self._emit(Refuted(accusation.accuser, alive.incarnation))
+        self._emit(Refuted(accusation.accuser, alive.incarnation, accusation.claim))
 
     def _start_suspicion(self, row: Listed, accuser: NodeName, now: float) -> None:
         shortest_s, longest_s, k = suspicion_bounds(self._params, len(self._table))
@@ -200,7 +200,6 @@ class Claims:
             row.timer.cancel()
 
         def expired(now: float) -> None:
-            _cancel_suspicion(row)
             dead = Dead(row.incarnation, row.member.name, self._local.name)
             self._carry_out(self._table.apply_dead(dead, now), now)
 

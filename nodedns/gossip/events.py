@@ -11,6 +11,7 @@ import enum
 import attrs
 
 from nodedns.model.address import Address
+from nodedns.model.history import ProbeReport
 from nodedns.model.member import Member, NodeState
 from nodedns.model.names import NodeName
 
@@ -26,10 +27,14 @@ __all__ = [
     "NodeSuspected",
     "NodeUpdated",
     "PingCompleted",
+    "ProbeFailed",
+    "ProbeHelped",
     "PushPullMerged",
     "Refuted",
     "StreamPurpose",
     "StreamWanted",
+    "SuspicionConfirmed",
+    "SuspicionRefuted",
     "TcpOnlyAck",
     "UserMessage",
 ]
@@ -90,11 +95,15 @@ class NodeDeparted:
         member: Its last known identity.
         state: ``DEAD`` or ``LEFT``.
         accuser: The name in the message's From: ourselves when our suspicion ran out.
+        accusers: Those who had suspected it, the first accuser first.
+        wanted: Confirmations that its suspicion was waiting for.
     """
 
     member: Member
     state: NodeState
     accuser: NodeName
+    accusers: tuple[NodeName, ...] = ()
+    wanted: int = 0
 
 
 @attrs.frozen
@@ -103,6 +112,38 @@ class NodeSuspected:
 
     member: Member
     accuser: NodeName
+
+
+@attrs.frozen
+class SuspicionConfirmed:
+    """Another member accuses a suspect, which shortens its time.
+
+    Attributes:
+        member: The suspect.
+        accuser: Who confirmed.
+        accusers: All so far, the first accuser first.
+        wanted: Confirmations after which its time is shortest.
+    """
+
+    member: Member
+    accuser: NodeName
+    accusers: tuple[NodeName, ...]
+    wanted: int
+
+
+@attrs.frozen
+class SuspicionRefuted:
+    """A suspect is alive: it raised its incarnation.
+
+    Attributes:
+        member: The suspect.
+        accusers: Those who had suspected it, the first accuser first.
+        incarnation: Its new one.
+    """
+
+    member: Member
+    accusers: tuple[NodeName, ...]
+    incarnation: int
 
 
 @attrs.frozen
@@ -115,10 +156,17 @@ class ConflictSeen:
 
 @attrs.frozen
 class Refuted:
-    """Someone said we are suspect or dead; we announced a higher incarnation."""
+    """Someone said we are suspect or dead; we announced a higher incarnation.
+
+    Attributes:
+        accuser: Who said so; our own name where an earlier run of ours is spoken of.
+        incarnation: What we announced.
+        claim: What was said of us.
+    """
 
     accuser: NodeName
     incarnation: int
+    claim: NodeState
 
 
 @attrs.frozen
@@ -137,10 +185,32 @@ class PingCompleted:
 
 
 @attrs.frozen
+class ProbeHelped:
+    """A probe was not acked within the probe timeout, but before its end.
+
+    Attributes:
+        member: Who was probed.
+        helper: The member through whom the ack came; empty where it came late from the member itself.
+    """
+
+    member: Member
+    helper: NodeName
+
+
+@attrs.frozen
+class ProbeFailed:
+    """A probe got no ack at all; told before the suspicion that follows from it."""
+
+    member: Member
+    report: ProbeReport
+
+
+@attrs.frozen
 class TcpOnlyAck:
     """A member answered over TCP while its UDP probes went unanswered: UDP is blocked."""
 
     member: Member
+    report: ProbeReport
 
 
 @attrs.frozen
@@ -206,9 +276,13 @@ GossipEvent = (
     | NodeUpdated
     | NodeDeparted
     | NodeSuspected
+    | SuspicionConfirmed
+    | SuspicionRefuted
     | ConflictSeen
     | Refuted
     | PingCompleted
+    | ProbeHelped
+    | ProbeFailed
     | TcpOnlyAck
     | UserMessage
     | PushPullMerged

@@ -18,7 +18,16 @@ from random import Random
 
 import attrs
 
-from nodedns.gossip.events import ConflictSeen, GossipEvent, NodeDeparted, NodeJoined, NodeSuspected, NodeUpdated
+from nodedns.gossip.events import (
+    ConflictSeen,
+    GossipEvent,
+    NodeDeparted,
+    NodeJoined,
+    NodeSuspected,
+    NodeUpdated,
+    SuspicionConfirmed,
+    SuspicionRefuted,
+)
 from nodedns.gossip.messages import Alive, Dead, Suspect
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.suspicion import Suspicion
@@ -91,6 +100,7 @@ class Refute:
 
     incarnation: int
     accuser: NodeName
+    claim: NodeState
 
 
 @attrs.frozen
@@ -253,13 +263,13 @@ class MemberTable:
             return _OLD_NEWS
         if row.suspicion is not None:
             if row.suspicion.confirm(suspect.accuser, now):
-                return (Rebroadcast(suspect), Confirm(row))
+                return (Rebroadcast(suspect), Confirm(row), Notify(_confirmed(row, row.suspicion)))
             return _ALREADY
         if row.state != NodeState.ALIVE:
             return _ALREADY
         accuser = NodeName(suspect.accuser)
         if row.member.name == self._local_name:
-            return (Refute(suspect.incarnation, accuser),)
+            return (Refute(suspect.incarnation, accuser, NodeState.SUSPECT),)
         row.incarnation = suspect.incarnation
         self._set_state(row, NodeState.SUSPECT, now)
         return (Rebroadcast(suspect), Accuse(row, accuser), Notify(NodeSuspected(row.member, accuser)))
@@ -277,11 +287,13 @@ class MemberTable:
             return _ALREADY
         accuser = NodeName(dead.accuser)
         if row.member.name == self._local_name and not self.is_leaving:
-            return (Refute(dead.incarnation, accuser),)
+            return (Refute(dead.incarnation, accuser, NodeState.DEAD),)
         row.incarnation = dead.incarnation
         state = NodeState.LEFT if dead.is_departure else NodeState.DEAD
         self._set_state(row, state, now)
-        return (Vindicate(row), Rebroadcast(dead), Notify(NodeDeparted(row.member, state, accuser)))
+        suspicion = row.suspicion
+        known = (suspicion.accusers, suspicion.wanted) if suspicion is not None else ()
+        return (Vindicate(row), Rebroadcast(dead), Notify(NodeDeparted(row.member, state, accuser, *known)))
 
     def raise_incarnation(self, above: int, member: Member, now: float) -> Alive:
         """Give our own row an incarnation above ``above`` and ``member``'s identity; return the claim to gossip."""
@@ -360,14 +372,17 @@ class MemberTable:
         if alive.incarnation == row.incarnation and same_identity:
             return _ALREADY
         # Somebody (an earlier run of ours, as a rule) speaks for us with a newer claim.
-        return (Refute(alive.incarnation, row.member.name),)
+        return (Refute(alive.incarnation, row.member.name, NodeState.ALIVE),)
 
     def _accept(self, row: Listed, member: Member, alive: Alive, now: float) -> tuple[Effect, ...]:
         was_gone = row.is_gone
         had_meta = row.member.meta
         row.member = member
         row.incarnation = alive.incarnation
-        effects: list[Effect] = [Vindicate(row)] if row.suspicion is not None else []
+        effects: list[Effect] = []
+        if row.suspicion is not None:
+            refuted = SuspicionRefuted(member, row.suspicion.accusers, alive.incarnation)
+            effects += [Vindicate(row), Notify(refuted)]
         if row.state != NodeState.ALIVE:
             self._set_state(row, NodeState.ALIVE, now)
         effects.append(Rebroadcast(alive))
@@ -389,6 +404,10 @@ def alive_message(row: Listed) -> Alive:
         meta=member.meta,
         vsn=member.versions.packed,
     )
+
+
+def _confirmed(row: Listed, suspicion: Suspicion) -> SuspicionConfirmed:
+    return SuspicionConfirmed(row.member, suspicion.accusers[-1], suspicion.accusers, suspicion.wanted)
 
 
 def _fault_of(alive: Alive) -> tuple[Ignored] | None:

@@ -16,19 +16,24 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nodedns.gossip.awareness import Awareness
-from nodedns.gossip.events import GossipEvent, PingCompleted, TcpOnlyAck
+from nodedns.gossip.events import GossipEvent, PingCompleted, ProbeFailed, ProbeHelped, TcpOnlyAck
 from nodedns.gossip.members import Listed, MemberTable
 from nodedns.gossip.messages import Ack, IndirectPing, Message, Nack, Ping, Suspect
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.timers import Timer, TimerHeap
 from nodedns.model.address import Address
+from nodedns.model.history import ProbeReport
 from nodedns.model.member import Member, NodeState
+from nodedns.model.names import NodeName
 
-__all__ = ["ProbeHost", "Prober"]
+__all__ = ["MAX_TCP_ERROR_CHARS", "ProbeHost", "Prober"]
 
 TCP_PING_VERSION = 3
 NACK_VERSION = 4
 SEQUENCE_MASK = 0xFFFF_FFFF
+MAX_TCP_ERROR_CHARS = 160  # some of them are in the peer's own words
+TCP_ACKED = "acked"
+TCP_UNANSWERED = "no answer in time"
 
 
 class ProbeHost(Protocol):
@@ -42,8 +47,8 @@ class ProbeHost(Protocol):
         """Send two messages in one datagram with nothing beside them."""
         ...
 
-    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
-        """Ask for a TCP stream that carries ``ping``; ``on_ack`` when its ack has come back."""
+    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_over: Callable[[str], None]) -> None:
+        """Ask for a TCP stream that carries ``ping``; ``on_over`` gets an error, or nothing for its ack."""
         ...
 
     def emit(self, event: GossipEvent) -> None:
@@ -61,12 +66,13 @@ class _Probe:
     __slots__ = (
         "direct_until",
         "expected_nacks",
+        "helpers",
         "incarnation",
         "nacks",
         "row",
         "sent_at",
         "seq_no",
-        "tcp_acked",
+        "tcp",
         "timers",
         "verdict_at",
     )
@@ -80,11 +86,31 @@ class _Probe:
         self.verdict_at = verdict_at
         self.expected_nacks = 0
         self.nacks = 0
-        self.tcp_acked = False
+        self.helpers: tuple[Member, ...] = ()
+        self.tcp = ""
         self.timers: list[Timer] = []
 
-    def note_tcp_ack(self) -> None:
-        self.tcp_acked = True
+    def note_tcp(self, error: str) -> None:
+        self.tcp = error[:MAX_TCP_ERROR_CHARS] or TCP_ACKED
+
+    def report(self, now: float, health_score: int) -> ProbeReport:
+        """What is known of it once it is over; made for those only that went unanswered."""
+        return ProbeReport(
+            target=self.row.member.address,
+            timeout_s=self.direct_until - self.sent_at,
+            waited_s=now - self.sent_at,
+            helpers=tuple(helper.name for helper in self.helpers),
+            nacks=self.nacks,
+            expected_nacks=self.expected_nacks,
+            tcp=self.tcp,
+            health_score=health_score,
+        )
+
+    def helper_at(self, source: Address | None) -> NodeName:
+        for helper in self.helpers:
+            if source is not None and helper.address.same_endpoint(source):
+                return helper.name
+        return NodeName("")
 
 
 class _Relay:
@@ -185,7 +211,9 @@ class Prober:
         if probe is None or now >= probe.verdict_at:
             return
         member = probe.row.member
-        for helper in self._table.pick(self._params.indirect_checks, self._is_helper):
+        helpers = self._table.pick(self._params.indirect_checks, self._is_helper)
+        probe.helpers = tuple(helper.member for helper in helpers)
+        for helper in helpers:
             wants_nack = helper.member.versions.protocol_max >= NACK_VERSION
             probe.expected_nacks += wants_nack
             address = member.address
@@ -197,7 +225,8 @@ class Prober:
             )
         if self._params.tcp_pings and member.versions.protocol_max >= TCP_PING_VERSION:
             ping = self._ping(probe.seq_no, member.name)
-            self._host.want_tcp_ping(ping, member.address, probe.verdict_at, probe.note_tcp_ack)
+            probe.tcp = TCP_UNANSWERED
+            self._host.want_tcp_ping(ping, member.address, probe.verdict_at, probe.note_tcp)
 
     def _is_helper(self, row: Listed) -> bool:
         probe = self._current
@@ -209,10 +238,12 @@ class Prober:
         if probe is None:
             return
         self._finish(probe, now)
-        if probe.tcp_acked:
+        report = probe.report(now, self._awareness.score)
+        if probe.tcp == TCP_ACKED:
             self._awareness.apply_delta(-1)
-            self._host.emit(TcpOnlyAck(probe.row.member))
+            self._host.emit(TcpOnlyAck(probe.row.member, report))
             return
+        self._host.emit(ProbeFailed(probe.row.member, report))
         # A missing nack says that the way from us is bad, rather than that the member is gone.
         missing = probe.expected_nacks - probe.nacks if probe.expected_nacks else 1
         self._awareness.apply_delta(missing)
@@ -229,8 +260,8 @@ class Prober:
 
     # --- acks ------------------------------------------------------------------
 
-    def handle_ack(self, ack: Ack, now: float) -> bool:
-        """Take an ack, whoever sent it; return whether anybody waited for it."""
+    def handle_ack(self, ack: Ack, now: float, source: Address | None = None) -> bool:
+        """Take an ack, whoever sent it (``source``); return whether anybody waited for it."""
         waiting = self._pending.get(ack.seq_no)
         if waiting is None:
             return False
@@ -243,6 +274,8 @@ class Prober:
         self._awareness.apply_delta(-1)
         if now <= waiting.direct_until:
             self._host.emit(PingCompleted(waiting.row.member, now - waiting.sent_at, ack.payload))
+        else:
+            self._host.emit(ProbeHelped(waiting.row.member, waiting.helper_at(source)))
         return True
 
     def handle_nack(self, nack: Nack) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 from nodedns.gossip.params import GossipParams
+from nodedns.model.names import NodeName
 
 __all__ = ["Suspicion", "remaining_s", "suspicion_bounds"]
 
@@ -45,12 +46,22 @@ class Suspicion:
     __slots__ = ("_accusers", "_k", "_longest_s", "_shortest_s", "_started_at", "deadline")
 
     def __init__(self, accuser: str, shortest_s: float, longest_s: float, k: int, now: float) -> None:
-        self._accusers = {accuser}
+        self._accusers: tuple[NodeName, ...] = (NodeName(accuser),)
         self._shortest_s = shortest_s
         self._longest_s = longest_s
         self._k = k
         self._started_at = now
         self.deadline = now + (longest_s if k >= 1 else shortest_s)
+
+    @property
+    def accusers(self) -> tuple[NodeName, ...]:
+        """Who accused it so far, the first accuser first."""
+        return self._accusers
+
+    @property
+    def wanted(self) -> int:
+        """How many confirmations make its time shortest; 0 where the pool is too small for any."""
+        return self._k
 
     @property
     def confirmations(self) -> int:
@@ -61,7 +72,7 @@ class Suspicion:
         """Take another member's accusation; return whether it was news, and then pull ``deadline`` in."""
         if self.confirmations >= self._k or accuser in self._accusers:
             return False
-        self._accusers.add(accuser)
+        self._accusers += (NodeName(accuser),)
         left_s = remaining_s(self.confirmations, self._k, now - self._started_at, self._shortest_s, self._longest_s)
         self.deadline = now + max(left_s, 0.0)
         return True

@@ -324,13 +324,12 @@ class Swim:
         """Apply a suspicion of our own."""
         self._claims.apply(suspect, None, now)
 
-    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
+    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_over: Callable[[str], None]) -> None:
         """Ask for a stream that carries ``ping``."""
 
         def reply(message: StreamMessage, _now: float) -> str | None:
             if not isinstance(message, Ack) or message.seq_no != ping.seq_no:
                 return "not the ack of this ping"
-            on_ack()
             return None
 
         self._streams.want(
@@ -339,7 +338,7 @@ class Swim:
             deadline,
             encode_request=lambda: encode_message(ping),
             on_reply=reply,
-            on_over=lambda _error, _now: None,
+            on_over=lambda error, _now: on_over(error),
         )
 
     def encode_local_state(self, *, is_join: bool) -> bytes:
@@ -383,9 +382,9 @@ class Swim:
         if not self._prober.relay(request, _reply_address(request, source), now):
             self.emit(Dropped("too-many-relayed-pings", source))
 
-    def _handle_ack(self, ack: Ack, _source: Address, now: float) -> None:
-        # A late ack is everyday business, so nothing is told of it.
-        self._prober.handle_ack(ack, now)
+    def _handle_ack(self, ack: Ack, source: Address, now: float) -> None:
+        # An ack that nobody waits for any more is everyday business, so nothing is told of it.
+        self._prober.handle_ack(ack, now, source)
 
     def _handle_nack(self, nack: Nack, _source: Address, _now: float) -> None:
         self._prober.handle_nack(nack)

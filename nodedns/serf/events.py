@@ -1,8 +1,7 @@
 """What the Serf layer tells its owner, and the state it is in itself.
 
 Events are drained with ``Serf.next_event``. Those of the gossip core that an
-owner needs (``StreamWanted``, ``Dropped``, ``Refuted``, ``NodeSuspected``,
-``TcpOnlyAck``) come through unchanged.
+owner needs (streams wanted, drops, probes, suspicions, deaths) come through unchanged.
 """
 
 from __future__ import annotations
@@ -11,7 +10,19 @@ import enum
 
 import attrs
 
-from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, StreamWanted, TcpOnlyAck
+from nodedns.gossip.events import (
+    Dropped,
+    NodeDeparted,
+    NodeSuspected,
+    PingCompleted,
+    ProbeFailed,
+    ProbeHelped,
+    Refuted,
+    StreamWanted,
+    SuspicionConfirmed,
+    SuspicionRefuted,
+    TcpOnlyAck,
+)
 from nodedns.model.address import Address
 from nodedns.model.member import Member, SerfMember
 from nodedns.model.names import NodeName
@@ -245,5 +256,11 @@ SerfEvent = (
     | Dropped
     | Refuted
     | NodeSuspected
+    | SuspicionConfirmed
+    | SuspicionRefuted
+    | NodeDeparted
+    | PingCompleted
+    | ProbeHelped
+    | ProbeFailed
     | TcpOnlyAck
 )

@@ -57,7 +57,19 @@ __all__ = ["SERF_VERSIONS", "Serf"]
 SERF_VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 """memberlist protocols 1 to 5, 2 spoken; Serf protocols 2 to 5, 5 spoken (as the serf agent)."""
 
-_PASSED_THROUGH = (gossip.StreamWanted, gossip.Dropped, gossip.Refuted, gossip.NodeSuspected, gossip.TcpOnlyAck)
+_PASSED_THROUGH = (
+    gossip.StreamWanted,
+    gossip.Dropped,
+    gossip.Refuted,
+    gossip.NodeSuspected,
+    gossip.SuspicionConfirmed,
+    gossip.SuspicionRefuted,
+    gossip.NodeDeparted,
+    gossip.PingCompleted,
+    gossip.ProbeHelped,
+    gossip.ProbeFailed,
+    gossip.TcpOnlyAck,
+)
 
 
 class Serf:
@@ -417,11 +429,12 @@ class Serf:
         """Hand Swim's events to the parts until none is left; then see to what follows from them."""
         while True:
             while (event := self._swim.next_event()) is not None:
+                # Told before what follows from it: who declared a member dead, then that it has failed.
+                if isinstance(event, _PASSED_THROUGH):
+                    self._emit(event)
                 handler = self._handlers.get(type(event))
                 if handler is not None:
                     handler(event, now)
-                elif isinstance(event, _PASSED_THROUGH):
-                    self._emit(event)
             if not self._departure.advance(now):
                 break
         self._rejoining.observe(now)

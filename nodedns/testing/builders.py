@@ -196,7 +196,7 @@ class SwimMember:
         match event:
             case NodeJoined(member):
                 return Saw(member.name, MemberStatus.ALIVE)
-            case NodeDeparted(member, state, _):
+            case NodeDeparted(member, state):
                 return Saw(member.name, _STATUS_OF_STATE[state])
             case LeaveFinished():
                 return Departed()

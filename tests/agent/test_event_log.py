@@ -10,7 +10,8 @@ import pytest
 from nodedns.agent.event_log import EventLog
 from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, TcpOnlyAck
 from nodedns.model.address import Address
-from nodedns.model.member import Member, MemberStatus, SerfMember, Versions
+from nodedns.model.history import ProbeReport
+from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.observe.logs import configure
 from nodedns.observe.metrics import Metrics
@@ -29,6 +30,7 @@ from nodedns.serf.events import (
 ADDRESS = Address(bytes([10, 0, 0, 2]), 8301)
 VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 MEMBER = Member(NodeName("two"), ADDRESS, b"", VERSIONS)
+REPORT = ProbeReport(ADDRESS, 0.5, 1.0, (), nacks=0, expected_nacks=0, tcp="acked", health_score=0)
 SERF_MEMBER = SerfMember(NodeName("two"), ADDRESS, {}, MemberStatus.FAILED, VERSIONS)
 
 
@@ -45,8 +47,11 @@ def lines() -> Iterator[io.StringIO]:
     [
         (MemberChanged(MemberChangeKind.FAILED, SERF_MEMBER), "[INFO]  agent.serf: EventMemberFailed: name=two"),
         (NodeSuspected(MEMBER, NodeName("one")), "[INFO]  agent.gossip: member is suspected: name=two"),
-        (Refuted(NodeName("one"), 4), "[WARN]  agent.gossip: refuted a claim that we are gone: from=one incarnation=4"),
-        (TcpOnlyAck(MEMBER), "is UDP blocked?: from=10.0.0.2 name=two"),
+        (
+            Refuted(NodeName("one"), 4, NodeState.SUSPECT),
+            "[WARN]  agent.gossip: refuted a claim that we are gone: from=one incarnation=4",
+        ),
+        (TcpOnlyAck(MEMBER, REPORT), "is UDP blocked?: from=10.0.0.2 name=two"),
         (NameConflict(MEMBER, MEMBER, is_local=True), "two agents claim one node name: from=10.0.0.2"),
         (
             ConflictLost(0, 3),

@@ -8,7 +8,15 @@ from typing import Any
 import attrs
 import pytest
 
-from nodedns.gossip.events import ConflictSeen, NodeDeparted, NodeJoined, NodeSuspected, NodeUpdated
+from nodedns.gossip.events import (
+    ConflictSeen,
+    NodeDeparted,
+    NodeJoined,
+    NodeSuspected,
+    NodeUpdated,
+    SuspicionConfirmed,
+    SuspicionRefuted,
+)
 from nodedns.gossip.members import (
     Accuse,
     Confirm,
@@ -118,7 +126,8 @@ def test_refutation_of_a_suspicion_is_no_join() -> None:
     members.apply_suspect(Suspect(1, "n1", "n2"), 1.0)
     start_suspicion(members, "n1", "n2", 1.0)
     effects = members.apply_alive(alive(incarnation=2), 2.0)
-    assert [type(effect) for effect in effects] == [Vindicate, Rebroadcast]
+    assert [type(effect) for effect in effects] == [Vindicate, Notify, Rebroadcast]
+    assert events(effects) == [SuspicionRefuted(row_of(members, "n1").member, (NodeName("n2"),), 2)]
     assert row_of(members, "n1").state == NodeState.ALIVE
 
 
@@ -140,7 +149,9 @@ def test_confirmation_from_another_member_is_passed_on_and_a_repeat_is_not() -> 
     members.apply_suspect(Suspect(1, "n1", "n2"), 0.0)
     start_suspicion(members, "n1", "n2", 0.0)
     confirmation = Suspect(1, "n1", "n3")
-    assert [Rebroadcast(confirmation), Confirm(row_of(members, "n1"))] == list(members.apply_suspect(confirmation, 1.0))
+    row = row_of(members, "n1")
+    told = Notify(SuspicionConfirmed(row.member, NodeName("n3"), (NodeName("n2"), NodeName("n3")), 2))
+    assert [Rebroadcast(confirmation), Confirm(row), told] == list(members.apply_suspect(confirmation, 1.0))
     assert members.apply_suspect(confirmation, 1.0) == (Ignored("already-known"),)
 
 
@@ -150,6 +161,17 @@ def test_claim_below_the_known_incarnation_is_old_news(claim: Suspect | Dead) ->
     members.apply_alive(alive(), 0.0)
     apply = members.apply_suspect if isinstance(claim, Suspect) else members.apply_dead
     assert apply(claim, 1.0) == (Ignored("old-incarnation"),)  # type: ignore[arg-type]
+
+
+def test_death_of_a_suspect_names_its_accusers() -> None:
+    members = table()
+    members.apply_alive(alive(), 0.0)
+    members.apply_suspect(Suspect(1, "n1", "n2"), 0.0)
+    start_suspicion(members, "n1", "n2", 0.0)
+    members.apply_suspect(Suspect(1, "n1", "n3"), 1.0)
+    (departed,) = events(members.apply_dead(Dead(1, "n1", ME), 4.0))
+    accusers = (NodeName("n2"), NodeName("n3"))
+    assert NodeDeparted(row_of(members, "n1").member, NodeState.DEAD, ME, accusers, 2) == departed
 
 
 def test_claims_about_unknown_nodes_are_ignored() -> None:
@@ -173,14 +195,15 @@ def test_death_by_another_is_failure_and_by_itself_departure(accuser: str, state
 def test_accusation_of_ourselves_is_refuted_above_it(claim: Suspect | Dead) -> None:
     members = table()
     apply = members.apply_suspect if isinstance(claim, Suspect) else members.apply_dead
-    assert apply(claim, 1.0) == (Refute(7, NodeName(claim.accuser)),)  # type: ignore[arg-type]
+    said = NodeState.SUSPECT if isinstance(claim, Suspect) else NodeState.DEAD
+    assert apply(claim, 1.0) == (Refute(7, NodeName(claim.accuser), said),)  # type: ignore[arg-type]
     raised = members.raise_incarnation(7, row_of(members, ME).member, 1.0)
     assert raised.incarnation == 8
 
 
 def test_newer_alive_about_ourselves_is_refuted_and_an_equal_one_is_not() -> None:
     members = table()
-    assert members.apply_alive(alive(ME, host=99, incarnation=3), 1.0) == (Refute(3, ME),)
+    assert members.apply_alive(alive(ME, host=99, incarnation=3), 1.0) == (Refute(3, ME, NodeState.ALIVE),)
     assert members.apply_alive(alive(ME, host=99), 1.0) == (Ignored("already-known"),)
 
 

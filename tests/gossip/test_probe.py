@@ -8,13 +8,14 @@ from random import Random
 import attrs
 
 from nodedns.gossip.awareness import Awareness
-from nodedns.gossip.events import GossipEvent, PingCompleted, TcpOnlyAck
+from nodedns.gossip.events import GossipEvent, PingCompleted, ProbeFailed, ProbeHelped, TcpOnlyAck
 from nodedns.gossip.members import Listed, MemberTable
 from nodedns.gossip.messages import Ack, Alive, IndirectPing, Message, Nack, Ping, Suspect
 from nodedns.gossip.params import LAN, GossipParams
-from nodedns.gossip.probe import Prober
+from nodedns.gossip.probe import MAX_TCP_ERROR_CHARS, Prober
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
+from nodedns.model.history import NOBODY, ProbeReport
 from nodedns.model.names import NodeName
 
 VSN = bytes([1, 5, 2, 2, 5, 5])
@@ -33,7 +34,7 @@ class Bench:
         self.now = 0.0
         self.sent: list[tuple[Message, Address]] = []
         self.pairs: list[tuple[Message, Message]] = []
-        self.tcp: list[tuple[Address, float, Callable[[], None]]] = []
+        self.tcp: list[tuple[Address, float, Callable[[str], None]]] = []
         self.events: list[GossipEvent] = []
         self.suspicions: list[Suspect] = []
         self.awareness = Awareness(params.awareness_max_multiplier)
@@ -59,9 +60,9 @@ class Bench:
         del destination
         self.pairs.append((first, second))
 
-    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_ack: Callable[[], None]) -> None:
+    def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_over: Callable[[str], None]) -> None:
         del ping
-        self.tcp.append((address, deadline, on_ack))
+        self.tcp.append((address, deadline, on_over))
 
     def emit(self, event: GossipEvent) -> None:
         self.events.append(event)
@@ -121,9 +122,58 @@ def test_late_ack_from_anybody_saves_the_member_without_a_round_trip() -> None:
     bench = Bench(6)
     ping = bench.ping()
     bench.at(0.5)
-    bench.prober.handle_ack(Ack(ping.seq_no), 0.9)
+    bench.prober.handle_ack(Ack(ping.seq_no), 0.9, bench.row(ping.node).member.address)
     bench.at(5.0)
-    assert (bench.suspicions, bench.events) == ([], [])
+    assert ([], [ProbeHelped(bench.row(ping.node).member, NOBODY)]) == (bench.suspicions, bench.events)
+
+
+def test_helper_that_brings_the_ack_is_named() -> None:
+    bench = Bench(6)
+    ping = bench.ping()
+    bench.at(0.5)
+    request, source = bench.sent[-1]
+    assert isinstance(request, IndirectPing)
+    bench.prober.handle_ack(Ack(ping.seq_no), 0.7, source)
+    (helper,) = (row.member.name for row in bench.table if row.member.address == source)
+    assert [ProbeHelped(bench.row(ping.node).member, helper)] == bench.events
+
+
+def test_failed_probe_tells_whom_it_asked_and_what_came_of_tcp() -> None:
+    bench = Bench(6)
+    bench.awareness.apply_delta(1)
+    ping = bench.ping()
+    bench.at(0.5)
+    bench.prober.handle_nack(Nack(ping.seq_no))
+    bench.tcp[0][2]("connection refused")
+    bench.at(2.0)
+    asked = {address for message, address in bench.sent if isinstance(message, IndirectPing)}
+    (failed,) = bench.events
+    assert isinstance(failed, ProbeFailed)
+    assert asked == {bench.row(helper).member.address for helper in failed.report.helpers}
+    target = bench.row(ping.node).member.address
+    expected = ProbeReport(target, 0.5, 2.0, failed.report.helpers, 1, 3, "connection refused", health_score=1)
+    assert ProbeFailed(bench.row(ping.node).member, expected) == failed
+
+
+def test_tcp_ping_that_is_still_open_at_the_end_was_not_answered_in_time() -> None:
+    bench = Bench(1)
+    bench.ping()
+    bench.at(0.5)
+    bench.at(1.0)
+    (failed,) = bench.events
+    assert isinstance(failed, ProbeFailed)
+    assert failed.report.tcp == "no answer in time"
+
+
+def test_error_in_the_words_of_a_peer_is_cut() -> None:
+    bench = Bench(1)
+    bench.ping()
+    bench.at(0.5)
+    bench.tcp[0][2]("x" * 10_000)
+    bench.at(1.0)
+    (failed,) = bench.events
+    assert isinstance(failed, ProbeFailed)
+    assert "x" * MAX_TCP_ERROR_CHARS == failed.report.tcp
 
 
 def test_silence_to_the_end_is_a_suspicion_at_the_incarnation_probed() -> None:
@@ -161,9 +211,10 @@ def test_tcp_ack_alone_keeps_the_member_and_says_that_udp_is_blocked() -> None:
     bench = Bench(1)
     bench.ping()
     bench.at(0.5)
-    bench.tcp[0][2]()
+    bench.tcp[0][2]("")
     bench.at(1.0)
-    assert bench.events == [TcpOnlyAck(bench.row("n1").member)]
+    report = ProbeReport(address(1), 0.5, 1.0, (), nacks=0, expected_nacks=0, tcp="acked", health_score=0)
+    assert [TcpOnlyAck(bench.row("n1").member, report)] == bench.events
     assert bench.suspicions == []
 
 

@@ -215,7 +215,7 @@ def test_restarted_member_refutes_the_death_it_is_shown() -> None:
     fresh.drain(3.0)
     carry(fresh, old, 3.0)
     assert fresh.core.incarnation == 2
-    assert [Refuted(NodeName("n1"), 2)] == fresh.told(Refuted)
+    assert [Refuted(NodeName("n1"), 2, NodeState.SUSPECT)] == fresh.told(Refuted)
     fresh.run(3.5)
     for message, destination in fresh.said():
         if destination == old.address:
