@@ -1,5 +1,8 @@
 # How members watch each other, and how DNS answers are made. All values are the defaults.
 
+# What the defaults of gossip_lan fit: lan, wan, or local for agents on one machine. nodedns's own key.
+gossip_profile = "lan"
+
 gossip_lan {
   # Queued news is sent this often, to this many members each time.
   gossip_interval = "200ms"
@@ -14,7 +17,27 @@ gossip_lan {
 
   # How long a silent member is suspected before it counts as failed; grows likewise.
   suspicion_mult = 4
+
+  # The keys from here on are nodedns's own; Consul fixes their values.
+
+  # Lifeguard: the longest suspicion, as a multiple of the shortest; how far an agent that is slow stretches its probes.
+  suspicion_max_timeout_mult = 6
+  awareness_max_multiplier   = 8
+
+  # How many others are asked to ping a silent member, and how long a stream may take.
+  indirect_checks = 3
+  tcp_timeout     = "10s"
+
+  # The whole state is exchanged with one member this often; 0s for never.
+  push_pull_interval = "30s"
+
+  # A failed member still gets the news for this long, so that it can refute; then its name is free for another address.
+  gossip_to_the_dead = "30s"
+  dead_node_reclaim  = "30s"
 }
+
+# On clients only: the others forget this agent so long after it is gone. Default: after their own reconnect_timeout.
+#advertise_reconnect_timeout = "8h"
 
 # Network coordinates: each agent learns from its probes how far the others are. They cost next to nothing.
 disable_coordinates = false

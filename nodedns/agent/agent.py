@@ -143,7 +143,7 @@ class Agent:
             version=__version__,
             is_server=config.server,
             is_dev=config.dev_mode,
-            bind_addr=config.bind_addr,
+            bind_addr=config.serf_lan_addr,
         )
         self._debug_config = debug_config(config)
         self._stopping = trio.Event()

@@ -20,7 +20,7 @@ from nodedns.net.udp import UdpTransport
 
 __all__ = ["Listeners", "bind_listeners"]
 
-GOSSIP_FLAG = "-bind or -serf-lan-port"
+GOSSIP_FLAG = "-bind, -serf-lan-bind or -serf-lan-port"
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ def bind_listeners(config: AgentConfig) -> Listeners:
         BindError: One cannot be had; then none is kept.
     """
     with ExitStack() as undo:
-        gossip_udp, gossip_tcp = bind_gossip(config.bind_addr, config.serf_lan_port, GOSSIP_FLAG)
+        gossip_udp, gossip_tcp = bind_gossip(config.serf_lan_addr, config.serf_lan_port, GOSSIP_FLAG)
         undo.callback(gossip_udp.close)
         undo.callback(gossip_tcp.close)
         dns_udp: list[socket.socket] = []

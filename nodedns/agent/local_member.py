@@ -11,6 +11,7 @@ from random import Random
 
 from nodedns import __version__
 from nodedns.agent.memory import Memory
+from nodedns.config.durations import format_duration
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError, TooBig
 from nodedns.model.address import Address
@@ -38,6 +39,7 @@ def make_serf(
         AgentError: Our tags, node meta among them, do not fit into gossip.
     """
     name = NodeName(config.node_name)
+    remembered_s = config.advertise_reconnect_timeout_s
     tags = tags_for(
         version=__version__,
         datacenter=config.datacenter,
@@ -47,6 +49,7 @@ def make_serf(
         meta=config.node_meta,
         expect=config.bootstrap_expect,
         bootstrap=config.bootstrap,
+        reconnect_timeout=format_duration(remembered_s) if remembered_s else "",
     )
     try:
         return Serf(

@@ -1,7 +1,7 @@
 """The rules for the address that the others are told: given, or chosen from this machine's addresses.
 
 Strategy: what is given is taken, with a port of its own if it has one. What
-``bind_addr`` says is next. With an unspecified ``bind_addr`` this machine's
+gossip is bound to (``serf_lan``, else ``bind_addr``) is next. Where that is unspecified, this machine's
 private IPv4 addresses (for ``::`` its public IPv6, else its unique local ones) are
 the candidates. One is taken; of several, that from which the first address to
 join is reached, else that of the default route. The choice and what was passed
@@ -50,7 +50,7 @@ def advertised(
 
     Args:
         draft: Holds ``advertise_addr``; takes the problems.
-        bind: IP text of ``bind_addr``; empty where that is wrong.
+        bind: IP text that gossip is bound to; empty where that is wrong.
         join: The addresses that will be joined, in order.
         interfaces: Gives this machine's addresses; asked only where one must be chosen.
         route: Gives the way out to an address; asked only where there are several candidates.

@@ -67,9 +67,9 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
              "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",
              "serf_wan", "serf_wan_allowed_cidrs", "translate_wan_addrs", "ports.serf_wan"),
     ADDRESS_FAMILY: ("advertise_addr_ipv4", "advertise_addr_ipv6"),
-    NOT_SETTABLE: ("advertise_reconnect_timeout", "alt_domain", "bootstrap_wan",
+    NOT_SETTABLE: ("alt_domain", "bootstrap_wan",
                    "disable_host_node_id", "disable_http_unprintable_char_filter", "dns_config.disable_compression",
-                   "dns_config.enable_truncate", "serf_lan", "serf_lan_allowed_cidrs", "ports.rpc"),
+                   "dns_config.enable_truncate", "ports.rpc"),
 }  # fmt: skip
 
 ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items() for key in keys}
@@ -105,8 +105,6 @@ ABSENT_FLAGS: Mapping[str, str] = {
     "retry-join-wan": NO_WAN,
     "retry-max-wan": NO_WAN,
     "segment": NO_ENTERPRISE,
-    "serf-lan-allowed-cidrs": NOT_SETTABLE,
-    "serf-lan-bind": NOT_SETTABLE,
     "serf-wan-allowed-cidrs": NO_WAN,
     "serf-wan-bind": NO_WAN,
     "serf-wan-port": NO_WAN,

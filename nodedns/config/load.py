@@ -15,13 +15,13 @@ import attrs
 from nodedns.config import identity
 from nodedns.config.converter import structure
 from nodedns.config.draft import Draft
+from nodedns.config.gossip import gossip
 from nodedns.config.network import network, retry_join
 from nodedns.config.schema import AgentConfig
 from nodedns.config.settings import Settings, leaves, merge
 from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
 from nodedns.dns.policy import DnsPolicy
 from nodedns.errors import ConfigError, shorten
-from nodedns.gossip.params import DEV, LAN, GossipParams
 from nodedns.serf.params import SerfParams
 
 __all__ = ["LOG_LEVELS", "load"]
@@ -30,7 +30,6 @@ LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_LEVEL_ALIASES = {"ERR": "ERROR", "WARNING": "WARN"}
 DEFAULT_LOG_LEVEL = "INFO"
 DEFAULT_RETRY_INTERVAL_S = 30.0
-DEAD_NODE_RECLAIM_S = 30.0  # Consul's; memberlist's own default is never
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
 UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
 
@@ -81,6 +80,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         retry_interval_s=_positive(draft, "retry_interval", settings.retry_interval, DEFAULT_RETRY_INTERVAL_S),
         retry_max=_at_least_zero(draft, "retry_max", settings.retry_max),
         rejoin_after_leave=bool(settings.rejoin_after_leave),
+        advertise_reconnect_timeout_s=_advertise_reconnect_timeout(draft),
         # Consul: a client that goes away is gone; a server that goes away is expected back.
         leave_on_terminate=_given(settings.leave_on_terminate, default=not draft.server),
         skip_leave_on_interrupt=_given(settings.skip_leave_on_interrupt, default=draft.server),
@@ -89,7 +89,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         log_level=_log_level(draft),
         log_json=bool(settings.log_json),
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
-        gossip=_gossip(draft),
+        gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
         dns=_dns(draft),
         origins=draft.origins,
@@ -142,23 +142,6 @@ def _log_level(draft: Draft) -> str:
     return level
 
 
-def _gossip(draft: Draft) -> GossipParams:
-    base = DEV if draft.dev else attrs.evolve(LAN, dead_node_reclaim_s=DEAD_NODE_RECLAIM_S)
-    given = draft.settings.gossip_lan
-    if given is None:
-        return base
-    changes: dict[str, Any] = {}
-    for field in attrs.fields(type(given)):
-        value = getattr(given, field.name)
-        if value is None:
-            continue
-        if value <= 0:
-            draft.problem(f"gossip_lan.{field.name}", f"must be more than zero, not {value:g}")
-            continue
-        changes[field.name if isinstance(value, int) else f"{field.name}_s"] = value
-    return attrs.evolve(base, **changes)
-
-
 def _serf(draft: Draft) -> SerfParams:
     defaults = SerfParams()
     return attrs.evolve(
@@ -171,6 +154,14 @@ def _serf(draft: Draft) -> SerfParams:
         # Consul: who owns a server's name is not put to the vote.
         resolve_conflicts=not draft.server,
     )
+
+
+def _advertise_reconnect_timeout(draft: Draft) -> float:
+    path = "advertise_reconnect_timeout"
+    given = draft.settings.advertise_reconnect_timeout
+    if given is not None and draft.server:
+        draft.problem(path, f"{path} can only be used on a client")
+    return _positive(draft, path, given, 0.0)
 
 
 def _dns(draft: Draft) -> DnsPolicy:

@@ -32,6 +32,7 @@ class Network:
     """The part of ``AgentConfig`` that is addresses and ports, under the same names."""
 
     bind_addr: str
+    serf_lan_addr: str
     advertise_addr: str
     advertise_port: int
     advertise_note: str
@@ -57,9 +58,11 @@ def network(draft: Draft, join: Sequence[str], interfaces: InterfaceLister, rout
         draft.problem("addresses.dns" if own and own.dns else "client_addr", "DNS address cannot be a unix socket")
         dns = ()
     http = _addresses(draft, "addresses.http", own.http if own else None, clients, interfaces)
-    told = advertised(draft, bind, join, interfaces, route)
+    gossip = bind if settings.serf_lan is None else _one_ip(draft, "serf_lan", settings.serf_lan, "", interfaces)
+    told = advertised(draft, gossip, join, interfaces, route)
     found = Network(
         bind_addr=bind,
+        serf_lan_addr=gossip,
         advertise_addr=told.addr,
         advertise_port=told.port,
         advertise_note=told.note,
@@ -149,7 +152,7 @@ def _check_unique(draft: Draft, found: Network) -> None:
     used: dict[tuple[str, int], tuple[str, str]] = {}
     listeners = [("DNS", "ports.dns", address, found.dns_port) for address in found.dns_addrs]
     listeners += [("HTTP", "ports.http", address, found.http_port) for address in found.http_addrs]
-    listeners += [("Serf LAN", "ports.serf_lan", found.bind_addr, found.serf_lan_port)]
+    listeners += [("Serf LAN", "ports.serf_lan", found.serf_lan_addr, found.serf_lan_port)]
     for service, path, address, port in listeners:
         where = (address, 0 if is_unix(address) else port)
         if port != OFF and where in used:

@@ -39,7 +39,8 @@ class AgentConfig:
         bootstrap: Whether this server counts as the whole cluster (``-bootstrap``, or an expectation of 1).
         bootstrap_expect: Servers that must agree before the cluster counts as known; 0 when not given.
         dev_mode: Whether ``-dev`` was given.
-        bind_addr: IP text to listen on for gossip.
+        bind_addr: IP text; where the agent gossips unless ``serf_lan`` says otherwise.
+        serf_lan_addr: IP text to listen on for gossip.
         advertise_addr: IP text told to the others; never unspecified.
         advertise_port: 1..65535, told to the others; 0 for ``serf_lan_port``.
         advertise_note: How ``advertise_addr`` was chosen and what was passed over; empty without a choice.
@@ -53,6 +54,7 @@ class AgentConfig:
         retry_interval_s: Seconds between two rounds of ``retry_join``.
         retry_max: Rounds after which the agent gives up and exits; 0 for never.
         rejoin_after_leave: Whether a restart after a graceful leave joins the remembered members.
+        advertise_reconnect_timeout_s: For how long the others remember this agent once it is gone; 0: as they like.
         leave_on_terminate: Whether SIGTERM leaves the cluster gracefully.
         skip_leave_on_interrupt: Whether SIGINT stops without leaving.
         enable_script_checks: Accepted and kept; there are no checks to run yet.
@@ -78,6 +80,7 @@ class AgentConfig:
     bootstrap_expect: int
     dev_mode: bool
     bind_addr: str
+    serf_lan_addr: str
     advertise_addr: str
     advertise_port: int
     advertise_note: str
@@ -91,6 +94,7 @@ class AgentConfig:
     retry_interval_s: float
     retry_max: int
     rejoin_after_leave: bool
+    advertise_reconnect_timeout_s: float
     leave_on_terminate: bool
     skip_leave_on_interrupt: bool
     enable_script_checks: bool

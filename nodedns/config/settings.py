@@ -56,7 +56,7 @@ class PortSettings:
 
 @attrs.frozen(kw_only=True)
 class GossipSettings:
-    """How members watch each other and spread the news."""
+    """How members watch each other and spread the news; those after ``suspicion_mult`` are nodedns's own keys."""
 
     gossip_interval: Seconds | None = _key("Queued news is sent this often.")
     gossip_nodes: int | None = _key("How many members get each round of news.")
@@ -64,6 +64,13 @@ class GossipSettings:
     probe_timeout: Seconds | None = _key("How long a probed member may take to answer.")
     retransmit_mult: int | None = _key("Scales how often a piece of news is sent on.")
     suspicion_mult: int | None = _key("Scales how long a silent member stays suspected before it counts as failed.")
+    suspicion_max_timeout_mult: int | None = _key("Longest suspicion, as a multiple of the shortest.")
+    awareness_max_multiplier: int | None = _key("How far an agent that is slow itself stretches its probes.")
+    indirect_checks: int | None = _key("How many others are asked to ping a silent member.")
+    tcp_timeout: Seconds | None = _key("How long a stream may take to be dialled, and its exchange as a whole.")
+    push_pull_interval: Seconds | None = _key("The whole state is exchanged with one member this often; 0s for never.")
+    gossip_to_the_dead: Seconds | None = _key("How long a failed member still gets the news, so that it can refute.")
+    dead_node_reclaim: Seconds | None = _key("After how long a failed member's name is free for another address.")
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +108,8 @@ class Settings:
     bootstrap_expect: int | None = _key("How many servers must have met before the cluster counts as known.")
     bind_addr: str | None = _key("IP to gossip on.")
     advertise_addr: str | None = _key("IP that the others are told, and the port if it is another.")
+    serf_lan: str | None = _key("IP to gossip on, instead of bind_addr.")
+    serf_lan_allowed_cidrs: list[str] | None = _key("Networks that members may be in.")
     client_addr: str | None = _key("IPs and unix:// paths to serve DNS and HTTP on, separated by blanks.")
     addresses: AddressSettings | None = _key("Where single services listen.")
     ports: PortSettings | None = _key("The ports.")
@@ -110,6 +119,7 @@ class Settings:
     retry_max: int | None = _key("Tries of retry_join before the agent gives up; 0 for no end.")
     rejoin_after_leave: bool | None = _key("Whether a restart after a graceful leave joins again.")
     reconnect_timeout: Seconds | None = _key("A failed member is forgotten after this long.")
+    advertise_reconnect_timeout: Seconds | None = _key("The others forget this agent so long after it is gone.")
     disable_coordinates: bool | None = _key("Whether no network coordinates are kept.")
     leave_on_terminate: bool | None = _key("Whether SIGTERM leaves the cluster gracefully.")
     skip_leave_on_interrupt: bool | None = _key("Whether SIGINT stops without leaving.")
@@ -118,6 +128,7 @@ class Settings:
     log_level: str | None = _key("trace, debug, info, warn or error.")
     log_json: bool | None = _key("Whether each log line is one JSON object.")
     pid_file: str | None = _key("File that holds the process id while the agent runs.")
+    gossip_profile: str | None = _key("Defaults of gossip_lan: lan, wan or local.")
     gossip_lan: GossipSettings | None = _key("How members watch each other.")
     dns_config: DnsSettings | None = _key("How DNS answers are made.")
 

@@ -45,10 +45,13 @@ FLAG_PATHS: Mapping[str, str] = {
     "node-id": "node_id",
     "node-meta": "node_meta",
     "pid-file": "pid_file",
+    "profile": "gossip_profile",
     "rejoin": "rejoin_after_leave",
     "retry-interval": "retry_interval",
     "retry-join": "retry_join",
     "retry-max": "retry_max",
+    "serf-lan-allowed-cidrs": "serf_lan_allowed_cidrs",
+    "serf-lan-bind": "serf_lan",
     "serf-lan-port": "ports.serf_lan",
     "server": "server",
 }

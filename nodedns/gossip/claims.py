@@ -38,13 +38,15 @@ from nodedns.gossip.params import GossipParams
 from nodedns.gossip.suspicion import Suspicion, suspicion_bounds
 from nodedns.gossip.timers import TimerHeap
 from nodedns.gossip.wire import encode_message
-from nodedns.model.address import Address
+from nodedns.model.address import Address, parse_ip
 from nodedns.model.member import Member, Versions
 from nodedns.model.names import NodeName
 
 __all__ = ["Claim", "Claims"]
 
 Claim = Alive | Suspect | Dead
+
+_NOT_ALLOWED = (Ignored("address-not-allowed", is_fault=True),)
 
 
 class Claims:
@@ -131,14 +133,16 @@ class Claims:
     def apply(self, claim: Claim, source: Address | None, now: float) -> None:
         """Apply a claim that ``source`` sent; None: our own, or out of a push/pull."""
         if isinstance(claim, Alive):
-            effects = self._apply_alive(claim, now)
+            effects = self._apply_alive(claim, source, now)
         elif isinstance(claim, Suspect):
             effects = self._table.apply_suspect(claim, now)
         else:
             effects = self._table.apply_dead(claim, now)
         self._carry_out(effects, now, source)
 
-    def _apply_alive(self, alive: Alive, now: float) -> tuple[Effect, ...]:
+    def _apply_alive(self, alive: Alive, source: Address | None, now: float) -> tuple[Effect, ...]:
+        if not self._is_allowed(alive.addr) or (source is not None and not self._is_allowed(source.packed)):
+            return _NOT_ALLOWED
         if alive.port == 0:
             alive = attrs.evolve(alive, port=self._local.address.port)
         row = self._table.get(alive.node)
@@ -149,6 +153,14 @@ class Claims:
         if refusal is not None:
             return (Ignored(refusal, is_fault=True),)
         return self._table.apply_alive(alive, now)
+
+    def _is_allowed(self, packed: bytes) -> bool:
+        networks = self._params.allowed_cidrs
+        # What is no IP address at all is refused further on, for that.
+        if not networks or len(packed) not in (4, 16):
+            return True
+        ip = parse_ip(packed)
+        return any(ip in network for network in networks)
 
     def _refusal(self, alive: Alive) -> str | None:
         if alive.node == self._local.name or len(alive.addr) not in (4, 16):

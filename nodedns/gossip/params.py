@@ -7,9 +7,13 @@ with its precedent.
 
 from __future__ import annotations
 
+import ipaddress
+
 import attrs
 
-__all__ = ["DEV", "LAN", "LOCAL", "PROFILES", "WAN", "GossipParams"]
+__all__ = ["DEV", "LAN", "LOCAL", "PROFILES", "WAN", "GossipParams", "IpNetwork"]
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +56,8 @@ class GossipParams:
     """After this long dead, a name may be taken by another address; 0: only once it has left."""
     tcp_pings: bool = True
     """Whether a silent member is also tried over TCP."""
+    allowed_cidrs: tuple[IpNetwork, ...] = ()
+    """Networks that members may be in, and their claims come from (memberlist's CIDRsAllowed); none: all."""
     udp_payload_bytes: int = 1400
     """Largest datagram payload we build (memberlist's UDPBufferSize)."""
 

@@ -7,6 +7,8 @@ by every real Consul agent that we sync with, and block us from them.
 - A Consul or nodedns member of another datacenter is refused.
 - A node ID that is ours, under another name, is refused; so is one that two
   members of one batch share (counted only for members that have not left).
+- A member of a network segment or a partition, or one built for FIPS, is refused: only Consul
+  Enterprise has them, and every other Consul refuses them too.
 - A plain Serf member, without those tags, passes.
 
 Source: Consul's lanMergeDelegate (gossip-protocol 5.3).
@@ -52,7 +54,11 @@ class MergePolicy:
         """Return why these members must not be let in, or None."""
         names_by_id: dict[str, NodeName] = {}
         for candidate in candidates:
-            reason = self._id_refusal(candidate, names_by_id) or self._datacenter_refusal(candidate)
+            reason = (
+                self._id_refusal(candidate, names_by_id)
+                or self._datacenter_refusal(candidate)
+                or _enterprise_refusal(candidate)
+            )
             if reason is not None:
                 return reason
         return None
@@ -74,3 +80,14 @@ class MergePolicy:
         if candidate.tags.get("role") not in CONSUL_ROLES or datacenter in ("", self.datacenter):
             return None
         return f"Member '{candidate.name}' part of wrong datacenter '{datacenter}'"
+
+
+def _enterprise_refusal(candidate: Candidate) -> str | None:
+    member = f"Member '{candidate.name}'"
+    if candidate.tags.get("fips"):
+        return f"{member} is FIPS Consul; FIPS Consul is only available in Consul Enterprise"
+    if partition := candidate.tags.get("ap"):
+        return f"{member} part of partition '{partition}'; Partitions are a Consul Enterprise feature"
+    if segment := candidate.tags.get("segment"):
+        return f"{member} part of segment '{segment}'; Network Segments are a Consul Enterprise feature"
+    return None

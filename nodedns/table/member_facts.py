@@ -123,6 +123,7 @@ def tags_for(
     meta: Mapping[str, str],
     expect: int = 0,
     bootstrap: bool = False,
+    reconnect_timeout: str = "",
 ) -> dict[str, str]:
     """Return the tags by which a nodedns agent announces itself; ``facts_of`` reads them back.
 
@@ -135,6 +136,8 @@ def tags_for(
         meta: Node meta, at most ``MAX_NODE_META`` pairs.
         expect: ``-bootstrap-expect`` of a server, 0 for none.
         bootstrap: ``-bootstrap`` of a server.
+        reconnect_timeout: How long the others remember it once it is gone, as Go writes a duration; empty:
+            as they were told themselves.
     """
     tags = {
         "role": "node",
@@ -149,6 +152,8 @@ def tags_for(
     }
     if dns_port > 0:
         tags["dns"] = str(dns_port)
+    if reconnect_timeout:
+        tags["rc_tm"] = reconnect_timeout
     if is_server:
         tags["server"] = "1"
         if expect > 0:

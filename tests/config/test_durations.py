@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nodedns.config.durations import parse_duration
+from nodedns.config.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,33 @@ def test_bad_duration_is_refused_in_go_words(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r"^time: ") as refusal:
         parse_duration(text)
     assert message == str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (1, "1s"),
+        (1.5, "1.5s"),
+        (60, "1m0s"),
+        (61.25, "1m1.25s"),
+        (8 * 3600, "8h0m0s"),
+        (100 * 3600 + 60, "100h1m0s"),
+        (0.3, "300ms"),
+        (0.0015, "1.5ms"),
+        (0.00025, "250\u00b5s"),
+        (3e-9, "3ns"),
+        (-90, "-1m30s"),
+    ],
+)
+def test_duration_is_printed_as_go_prints_it(seconds: float, text: str) -> None:
+    assert text == format_duration(seconds)
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_printed_duration_is_read_back(nanoseconds: int) -> None:
+    assert parse_duration(format_duration(nanoseconds / 1e9)) == pytest.approx(nanoseconds / 1e9, abs=1e-9, rel=1e-12)
+
+
+def test_two_spellings_of_one_duration_are_equal() -> None:
+    assert 0.7 == parse_duration("700ms") == parse_duration("0.7s") == parse_duration("700000us")

@@ -8,7 +8,8 @@ import signal
 import attrs
 import pytest
 
-from nodedns.testing.mixed_pool import Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.loopback import HTTP_PORT, free_hosts
+from nodedns.testing.mixed_pool import GOSSIP_PORT, Member, MixedPool, NodednsMember, SerfMember
 from nodedns.testing.processes import DEADLINE_S, poll
 
 REACHED = "Successfully contacted all live nodes"
@@ -174,6 +175,30 @@ def test_query_from_serf_is_answered_by_serf_past_nodedns(six: Six) -> None:
     assert 0 == done.code
     acks = json.loads(done.out)["Acks"]
     assert sorted(member.name for member in six.all) == sorted(acks)
+
+
+# --- tuning ------------------------------------------------------------------------------
+
+
+def test_tuned_agents_agree_and_say_how_long_they_are_remembered(own_pool: MixedPool) -> None:
+    config = 'advertise_reconnect_timeout = "90m" gossip_lan { indirect_checks = 0 push_pull_interval = "5s" }'
+    nodedns = own_pool.start_nodedns("dns", "-profile=local", config=config)
+    serf = own_pool.start_serf("serf", "-profile=local", join=nodedns)
+
+    own_pool.wait_all_alive([serf, nodedns])
+
+    assert "1h30m0s" == serf.tags()["dns"]["rc_tm"]
+
+
+def test_serf_outside_the_networks_allowed_is_not_let_in(own_pool: MixedPool) -> None:
+    host = next(free_hosts(GOSSIP_PORT, HTTP_PORT))
+    nodedns = own_pool.start_nodedns("dns", f"-serf-lan-allowed-cidrs={host}/32", host=host)
+    serf = own_pool.start_serf("serf")
+
+    serf.command("join", nodedns.gossip_address)
+
+    nodedns.process.wait_line("address-not-allowed")
+    assert {"dns": "alive"} == nodedns.statuses()
 
 
 # --- going away --------------------------------------------------------------------------

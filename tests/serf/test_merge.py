@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from nodedns.model.names import NodeName
 from nodedns.serf.merge import Candidate, MergePolicy
 
@@ -46,3 +48,18 @@ def test_id_of_a_member_that_left_is_free_again() -> None:
 
 def test_plain_serf_member_passes() -> None:
     assert POLICY.refusal([candidate("plain"), candidate("web", role="web", dc="elsewhere")]) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [
+        ("fips", "Member 'x' is FIPS Consul; FIPS Consul is only available in Consul Enterprise"),
+        ("ap", "Member 'x' part of partition 'one'; Partitions are a Consul Enterprise feature"),
+        ("segment", "Member 'x' part of segment 'one'; Network Segments are a Consul Enterprise feature"),
+    ],
+)
+def test_member_of_what_only_consul_enterprise_has_is_refused(tag: str, reason: str) -> None:
+    ours = {"role": "node", "dc": "dc1"}
+    assert POLICY.refusal([candidate("y"), Candidate(NodeName("x"), ours | {tag: "one"})]) == reason
+    assert POLICY.refusal([Candidate(NodeName("x"), {tag: "one"})]) == reason
+    assert POLICY.refusal([Candidate(NodeName("x"), ours | {tag: ""})]) is None

@@ -41,6 +41,14 @@ def test_client_announces_neither_expectation_nor_a_closed_dns_port() -> None:
     assert not {"server", "expect", "bootstrap", "dns"} & set(tags)
 
 
+@pytest.mark.parametrize(("told", "expected"), [("8h0m0s", "8h0m0s"), ("", None)])
+def test_time_to_be_remembered_is_announced_where_it_is_set(told: str, expected: str | None) -> None:
+    tags = tags_for(
+        version="1", datacenter="dc1", node_id=NODE_ID, is_server=False, dns_port=0, meta={}, reconnect_timeout=told
+    )
+    assert expected == tags.get("rc_tm")
+
+
 @pytest.mark.parametrize(
     ("tags", "kind", "is_server", "meta"),
     [

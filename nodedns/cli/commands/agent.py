@@ -67,6 +67,11 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     text_flag("node-id", "uuid", "UUID of this node. Default: made once and kept in the data directory."),
     list_flag("node-meta", "key:value", "A fact about this node, shown over HTTP and in DNS. May be repeated."),
     text_flag("pid-file", "path", "File to keep the process id in while the agent runs."),
+    text_flag(
+        "profile",
+        "lan|wan|local",
+        "Timings of gossip: for machines on one network, far apart, or agents on one machine. Default: lan.",
+    ),
     bool_flag("rejoin", "Join the remembered members again even after a graceful leave."),
     text_flag("retry-interval", "duration", "Pause between two rounds of -retry-join. Default: 30s."),
     list_flag(
@@ -79,6 +84,12 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     int_flag(
         "retry-max", "number", "Rounds of -retry-join before the agent gives up and exits; 0 for no end. Default: 0."
     ),
+    list_flag(
+        "serf-lan-allowed-cidrs",
+        "cidr",
+        "A network that members may be in, such as 10.0.0.0/8; others are not let in. May be repeated. Default: all.",
+    ),
+    text_flag("serf-lan-bind", "ip", "IP to gossip on. Default: -bind."),
     int_flag("serf-lan-port", "port", "Port of gossip, UDP and TCP. Default: 8301."),
     bool_flag("server", "Run as a server: named in the zone's NS records, and not expected to leave."),
     click.argument("args", nargs=-1),
