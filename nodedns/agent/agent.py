@@ -124,7 +124,7 @@ class Agent:
         )
         self._journal = LiveJournal(NodeName(config.node_name), self._serf, wall_clock)
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
-            self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event
+            self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event, metrics
         )
         self._joiner = Joiner(self._serf, self._driver.wake, config.serf_lan_port)
         self._questions = Questions(self._serf, self._driver.wake)

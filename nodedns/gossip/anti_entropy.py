@@ -6,20 +6,20 @@ is a push/pull with a member that the user names; one more with a random member
 follows soon after, because a claim is gossiped only a few times in a small
 cluster, and while many join at once one may reach nobody who needs it.
 
-What is exchanged and how it is merged is not decided here (``pushpull.py``,
-``Swim``). Source: memberlist's pushPull and Join; the follow-up is ours.
+What is exchanged and how it is merged is not decided here (``pushpull.py``).
+Source: memberlist's pushPull and Join; the follow-up is ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
 
 from nodedns.gossip.events import Dropped, GossipEvent, JoinFinished, StreamPurpose
 from nodedns.gossip.members import Listed, MemberTable
 from nodedns.gossip.params import GossipParams
-from nodedns.gossip.pushpull import push_pull_scale
+from nodedns.gossip.pushpull import PushPull, push_pull_scale
+from nodedns.gossip.slices import Steps
 from nodedns.gossip.stream_reader import PushPullState, StreamMessage
 from nodedns.gossip.streams import Streams
 from nodedns.gossip.timers import TimerHeap
@@ -27,33 +27,18 @@ from nodedns.model.address import Address
 from nodedns.model.member import NodeState
 from nodedns.model.names import NodeName
 
-__all__ = ["AntiEntropy", "AntiEntropyHost"]
-
-
-class AntiEntropyHost(Protocol):
-    """What push/pulls need of the core around them."""
-
-    def emit(self, event: GossipEvent) -> None:
-        """Queue an event for the owner."""
-        ...
-
-    def encode_local_state(self, *, is_join: bool) -> bytes:
-        """Return our push/pull message."""
-        ...
-
-    def merge_remote_state(self, state: PushPullState, now: float) -> str | None:
-        """Merge the other side's state; return why it was refused, or None."""
-        ...
+__all__ = ["AntiEntropy"]
 
 
 class AntiEntropy:
     """Schedules push/pulls and carries out joins.
 
     Args:
-        host: The core around.
+        emit: Takes the events.
         params: Intervals and time-outs.
         local_name: Never a partner of ours.
         table: Partners are picked from it; while we are leaving none is.
+        push_pull: What is told, and what is made of the answer.
         streams: Opens the exchanges.
         timers: Where deadlines are set.
         rng: Staggers the timers.
@@ -62,18 +47,20 @@ class AntiEntropy:
     def __init__(
         self,
         *,
-        host: AntiEntropyHost,
+        emit: Callable[[GossipEvent], None],
         params: GossipParams,
         local_name: NodeName,
         table: MemberTable,
+        push_pull: PushPull,
         streams: Streams,
         timers: TimerHeap,
         rng: Random,
     ) -> None:
-        self._host = host
+        self._emit = emit
         self._params = params
         self._local_name = local_name
         self._table = table
+        self._push_pull = push_pull
         self._streams = streams
         self._timers = timers
         self._rng = rng
@@ -92,7 +79,7 @@ class AntiEntropy:
         join_id = self._next_join_id
 
         def over(error: str, now: float) -> None:
-            self._host.emit(JoinFinished(join_id, address, error))
+            self._emit(JoinFinished(join_id, address, error))
             if not error:
                 self._set_follow_up(now)
 
@@ -124,7 +111,7 @@ class AntiEntropy:
 
         def over(error: str, _now: float) -> None:
             if error:
-                self._host.emit(Dropped("push-pull-failed", address, error))
+                self._emit(Dropped("push-pull-failed", address, error))
 
         self._exchange(address, is_join=False, on_over=over, now=now)
 
@@ -132,16 +119,16 @@ class AntiEntropy:
         return row.state == NodeState.ALIVE and row.member.name != self._local_name
 
     def _exchange(self, address: Address, *, is_join: bool, on_over: Callable[[str, float], None], now: float) -> None:
-        def reply(message: StreamMessage, now: float) -> str | None:
+        def reply(message: StreamMessage, now: float) -> Steps[str | None]:
             if not isinstance(message, PushPullState):
                 return f"expected a push/pull, got {type(message).__name__}"
-            return self._host.merge_remote_state(message, now)
+            return (yield from self._push_pull.merge(message, now))
 
         self._streams.want(
             StreamPurpose.PUSH_PULL,
             address,
             now + self._params.tcp_timeout_s,
-            encode_request=lambda: self._host.encode_local_state(is_join=is_join),
+            encode_request=lambda: self._push_pull.encode(is_join=is_join),
             on_reply=reply,
             on_over=on_over,
         )

@@ -130,8 +130,8 @@ class Claims:
 
     # --- about anybody ---------------------------------------------------------------
 
-    def apply(self, claim: Claim, source: Address | None, now: float) -> None:
-        """Apply a claim that ``source`` sent; None: our own, or out of a push/pull."""
+    def apply(self, claim: Claim, source: Address | None, now: float) -> bool:
+        """Apply a claim that ``source`` sent (None: our own, or out of a push/pull); return whether it was news."""
         if isinstance(claim, Alive):
             effects = self._apply_alive(claim, source, now)
         elif isinstance(claim, Suspect):
@@ -139,6 +139,7 @@ class Claims:
         else:
             effects = self._table.apply_dead(claim, now)
         self._carry_out(effects, now, source)
+        return bool(effects) and not isinstance(effects[0], Ignored)
 
     def _apply_alive(self, alive: Alive, source: Address | None, now: float) -> tuple[Effect, ...]:
         if not self._is_allowed(alive.addr) or (source is not None and not self._is_allowed(source.packed)):

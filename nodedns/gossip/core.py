@@ -25,9 +25,10 @@ EventT_co = TypeVar("EventT_co", covariant=True)
 class StreamExchange(Protocol):
     """One byte-stream conversation (push/pull, stream ping, user message), driven by its owner.
 
-    The owner sends ``data_to_send()``, then, until ``finished``: receives, calls
-    ``receive_data``, drains the core, sends ``data_to_send()``. It closes the
-    stream once ``finished`` holds and everything is sent.
+    The owner sends ``data_to_send()``, then, until ``finished``: while ``has_work``
+    calls ``work``, else receives and calls ``receive_data``; after either it drains
+    the core, sends ``data_to_send()``, and lets others have their turn. It closes
+    the stream once ``finished`` holds and everything is sent.
     """
 
     @property
@@ -40,8 +41,17 @@ class StreamExchange(Protocol):
         """Whether nothing more will be received; what is left to send still goes out."""
         ...
 
+    @property
+    def has_work(self) -> bool:
+        """Whether ``work`` is wanted; receiving is put off meanwhile, and a closed stream does not matter."""
+        ...
+
+    def work(self, now: float) -> None:
+        """Do one slice, some milliseconds, of what there is to do. Drain the core after calling."""
+        ...
+
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes from the peer; ``b""`` says that it closed its side.
+        """Take bytes from the peer, ``b""`` says that it closed its side, and do the first slice of what follows.
 
         Never raises for what the peer sent. Drain the core after calling.
         """

@@ -6,9 +6,10 @@ notifications go the other way, as events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
+from nodedns.gossip.slices import Steps
 from nodedns.model.member import Member, NodeState
 
 __all__ = ["Delegate", "NullDelegate"]
@@ -36,8 +37,12 @@ class Delegate(Protocol):
         """Return why an alive message about ``member`` must be ignored, or None."""
         ...
 
-    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:
-        """Return why a joining push/pull with these members must be abandoned, or None."""
+    def refuse_merge(self, members: Iterable[tuple[Member, NodeState]]) -> Steps[str | None]:
+        """Find out why a joining push/pull with these members must be abandoned; None: it need not be."""
+        ...
+
+    def merge_remote_state(self, state: bytes, now: float, *, is_join: bool) -> Steps[None]:
+        """Merge the user state of a push/pull, never empty; its members were applied before."""
         ...
 
 
@@ -60,6 +65,11 @@ class NullDelegate:
         """Refuse nothing."""
         return None
 
-    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:
+    def refuse_merge(self, members: Iterable[tuple[Member, NodeState]]) -> Steps[str | None]:
         """Refuse nothing."""
+        yield from ()
         return None
+
+    def merge_remote_state(self, state: bytes, now: float, *, is_join: bool) -> Steps[None]:
+        """Merge nothing."""
+        yield from ()

@@ -228,9 +228,8 @@ class UserMessage:
 
 @attrs.frozen
 class PushPullMerged:
-    """A push/pull was merged; ``user_state`` is Serf's part, empty where there was none."""
+    """A push/pull was merged, the delegate's part of it included."""
 
-    user_state: bytes
     is_join: bool
 
 

@@ -59,7 +59,12 @@ class GossipParams:
     allowed_cidrs: tuple[IpNetwork, ...] = ()
     """Networks that members may be in, and their claims come from (memberlist's CIDRsAllowed); none: all."""
     udp_payload_bytes: int = 1400
-    """Largest datagram payload we build (memberlist's UDPBufferSize)."""
+    """Largest datagram payload we build (memberlist's UDPBufferSize); a checksum's 5 bytes come on top, as there."""
+    compression: bool = True
+    """Whether gossip and streams are sent compressed; what others compress is understood either way.
+
+    A push/pull of 5,000 members is a quarter as long, for 0.2 s of work on either side, done in slices.
+    """
 
     max_members: int = 131_072
     """Names kept; a hostile peer cannot make the table grow past it."""

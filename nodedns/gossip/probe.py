@@ -43,7 +43,7 @@ class ProbeHost(Protocol):
         """Send ``message`` with broadcasts beside it."""
         ...
 
-    def send_pair(self, first: Message, second: Message, destination: Address) -> None:
+    def send_pair(self, first: Message, second: Message, member: Member) -> None:
         """Send two messages in one datagram with nothing beside them."""
         ...
 
@@ -202,7 +202,7 @@ class Prober:
         if row.state == NodeState.SUSPECT and self._params.buddy_system:
             # It learns of the suspicion with the ping, so that it can refute at once.
             suspect = Suspect(row.incarnation, row.member.name, self._local.name)
-            self._host.send_pair(ping, suspect, row.member.address)
+            self._host.send_pair(ping, suspect, row.member)
         else:
             self._host.send_message(ping, row.member.address)
 

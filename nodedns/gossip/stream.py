@@ -3,7 +3,8 @@
 Strategy: a push/pull is MessagePack maps back to back, then raw bytes, without
 an overall length, so the reader asks for one thing at a time and is told None
 until it is all there. Bytes are handed to the unpacker piecemeal, so that no
-single map can outgrow its bound before anyone looks.
+single map can outgrow its bound before anyone looks, and a compressed message is
+decompressed piecemeal, because megabytes of it take a second.
 
 What it doesn't do: sockets, decryption (``gossip/envelope.py``), the order in
 which things are asked for (``gossip/pushpull.py``). Source: memberlist's TCP
@@ -12,11 +13,12 @@ exchanges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from nodedns.errors import GossipWireError, LocalProtocolError
 from nodedns.gossip.bodies import UNPACK_ERRORS, OutOfData, new_unpacker, reason_of
-from nodedns.gossip.compression import inflate_untrusted
+from nodedns.gossip.compression import inflate_pieces_untrusted
 from nodedns.gossip.kinds import Mismatch, codec_of
 from nodedns.gossip.messages import Compressed, MessageType
 
@@ -31,19 +33,21 @@ MAX_MAP_BYTES = 65_536  # one header or node; memberlist's receive buffer, far a
 class StreamDecoder:
     """Plaintext bytes of one direction of a stream in; type byte, maps and raw bytes out.
 
-    Feed it as bytes come, and ask again whenever a question was answered None.
+    Feed it as bytes come, and ask again whenever a question was answered None:
+    after ``inflate`` while there is something to decompress, else after more bytes.
     Once it has raised, the stream is of no more use.
 
     Args:
         limit_bytes: Most bytes taken, before and after decompression alike.
     """
 
-    __slots__ = ("_given", "_inflating", "_limit", "_received", "_start", "_unpacker", "_waiting")
+    __slots__ = ("_given", "_is_compressed", "_limit", "_pieces", "_received", "_start", "_unpacker", "_waiting")
 
     def __init__(self, limit_bytes: int = MAX_STREAM_BYTES) -> None:
         self._limit = limit_bytes
         self._received = 0
-        self._inflating = False
+        self._is_compressed = False
+        self._pieces: Iterator[bytes] = iter(())  # of the plaintext still compressed
         self._begin()
 
     def _begin(self) -> None:
@@ -69,30 +73,44 @@ class StreamDecoder:
             raise GossipWireError("stream", self._received, f"more than {self._limit} bytes")
         self._waiting += data
 
-    def next_type(self) -> int | None:
-        """Return the type byte of the message, decompressing it first where it is compressed.
+    def inflate(self) -> int | None:
+        """Decompress the next piece of a compressed message and return its length.
 
         Returns:
-            The type byte, or None when more bytes are needed.
+            None where none is left, or where the message is not compressed.
+
+        Raises:
+            GossipWireError: Bad compression, or more than ``limit_bytes`` come out.
+        """
+        piece = next(self._pieces, None)
+        if piece is None:
+            return None
+        self._waiting += piece
+        return len(piece)
+
+    def next_type(self) -> int | None:
+        """Return the type byte of the message, past that of compression.
+
+        Returns:
+            The type byte, or None when more bytes are needed, or a piece is to be decompressed.
 
         Raises:
             GossipWireError: Bad compression, also one inside another.
         """
-        if not self._inflating:
+        if self._start is None:
             lead = self.take(1)
-            if lead is None or lead[0] != MessageType.COMPRESS:
-                return None if lead is None else lead[0]
-            self._inflating = True
+            if lead is None:
+                return None
+            if lead[0] != MessageType.COMPRESS:
+                return lead[0]
+            if self._is_compressed:
+                raise GossipWireError("compressed stream", 0, "compressed twice")
         compressed = self.next_map(Compressed, "compressed stream", self._limit)
-        if compressed is None:
-            return None
-        plain = inflate_untrusted(compressed, self._limit)
-        self._begin()
-        self._inflating = False
-        self._waiting += plain
-        if plain[0] == MessageType.COMPRESS:
-            raise GossipWireError("compressed stream", 0, "compressed twice")
-        return self.next_type()
+        if compressed is not None:
+            self._begin()
+            self._is_compressed = True
+            self._pieces = inflate_pieces_untrusted(compressed, self._limit)
+        return None
 
     def next_map(self, cls: type[T], what: str, max_bytes: int = MAX_MAP_BYTES) -> T | None:
         """Return the next map as a ``cls``, or None when more bytes are needed.

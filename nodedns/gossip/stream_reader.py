@@ -2,16 +2,21 @@
 
 A stream carries a single message each way: label and encryption (the envelope's
 business), perhaps compression, then a type byte and what belongs to it. The
-reader is fed bytes and tells when the message is whole; every size is bounded.
+reader is fed bytes as they come and reads them in steps, because a state of
+thousands of members takes a while; every size is bounded.
 
 Source: memberlist's readStream and handleConn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import attrs
 
 from nodedns.errors import GossipWireError
+from nodedns.gossip.compression import inflating_us
 from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.messages import (
     Ack,
@@ -24,11 +29,15 @@ from nodedns.gossip.messages import (
     UserHeader,
 )
 from nodedns.gossip.params import GossipParams
+from nodedns.gossip.slices import STARVED, Steps
 from nodedns.gossip.wire import StreamDecoder
 
 __all__ = ["PushPullState", "StreamMessage", "StreamReader"]
 
+T = TypeVar("T")
 
+READ_NODE_US = 6.0
+TAKE_BYTE_US = 0.002  # to decrypt and to copy it
 NODE_BYTES = 512  # what a decoded node takes at least, though it may come as a single byte
 
 
@@ -43,7 +52,7 @@ class PushPullState:
 
 StreamMessage = Ping | Ack | ErrorReply | PushPullState | UserData
 
-_SINGLE_MAPS: dict[int, type[Ping] | type[Ack] | type[ErrorReply]] = {
+_SINGLE_MAPS: dict[int, type[StreamMessage]] = {
     MessageType.PING: Ping,
     MessageType.ACK: Ack,
     MessageType.ERROR: ErrorReply,
@@ -63,9 +72,8 @@ class StreamReader:
         self._params = params
         self._opener = envelope.stream_opener(is_reply=is_reply)
         self._decoder = StreamDecoder(params.max_stream_bytes)
-        self._type: int | None = None
-        self._header: PushPullHeader | UserHeader | None = None
         self._nodes: list[PushPullNode] = []
+        self._fed = bytearray()
         self._fed_bytes = 0
 
     @property
@@ -75,56 +83,64 @@ class StreamReader:
 
     @property
     def held_bytes(self) -> int:
-        """About how much memory the unfinished message takes."""
+        """About how much memory the message takes."""
         return self._fed_bytes + self._decoder.buffered + len(self._nodes) * NODE_BYTES
 
-    def feed(self, data: bytes) -> StreamMessage | None:
-        """Take bytes; return the message once it is whole.
+    def feed(self, data: bytes) -> None:
+        """Add bytes from the peer; ``read`` will come to them."""
+        self._fed_bytes += len(data)
+        self._fed += data
+
+    def read(self) -> Steps[StreamMessage]:
+        """Read the message; starved while more bytes are needed.
 
         Raises:
             GossipWireError: The stream is malformed or over a limit; it is of no more use.
         """
-        self._fed_bytes += len(data)
-        self._decoder.feed(self._opener.feed(data))
-        return self._read()
+        message = yield from self._read()
+        # What follows the message is ignored; that it is no sound LZW is not.
+        while (size := self._decoder.inflate()) is not None:
+            yield inflating_us(size)
+        return message
 
-    def _read(self) -> StreamMessage | None:
-        if self._type is None:
-            self._type = self._decoder.next_type()
-        if self._type is None:
-            return None
-        single = _SINGLE_MAPS.get(self._type)
-        if single is not None:
-            return self._decoder.next_map(single, f"{single.__name__} on a stream")
-        if self._type == MessageType.PUSH_PULL:
-            return self._read_push_pull()
-        if self._type == MessageType.USER:
-            return self._read_user()
-        raise GossipWireError("stream", 0, f"unknown message type {self._type}")
+    def _read(self) -> Steps[StreamMessage]:
+        kind = yield from self._ask(self._decoder.next_type)
+        if kind in _SINGLE_MAPS:
+            steps: Steps[StreamMessage] = self._ask(lambda: self._single(_SINGLE_MAPS[kind]))
+            return (yield from steps)
+        if kind == MessageType.PUSH_PULL:
+            return (yield from self._read_push_pull())
+        if kind == MessageType.USER:
+            header = yield from self._ask(lambda: self._decoder.next_map(UserHeader, "user message header"))
+            return UserData((yield from self._ask(lambda: self._decoder.take(header.user_msg_len))))
+        raise GossipWireError("stream", 0, f"unknown message type {kind}")
 
-    def _read_push_pull(self) -> StreamMessage | None:
-        if self._header is None:
-            self._header = self._decoder.next_map(PushPullHeader, "push/pull header")
-        header = self._header
-        if not isinstance(header, PushPullHeader):
-            return None
+    def _single(self, cls: type[StreamMessage]) -> StreamMessage | None:
+        return self._decoder.next_map(cls, f"{cls.__name__} on a stream")
+
+    def _read_push_pull(self) -> Steps[StreamMessage]:
+        decoder = self._decoder
+        header = yield from self._ask(lambda: decoder.next_map(PushPullHeader, "push/pull header"))
         if header.nodes > self._params.max_push_pull_nodes:
             raise GossipWireError("push/pull", 0, f"{header.nodes} nodes")
-        while len(self._nodes) < header.nodes:
-            node = self._decoder.next_map(PushPullNode, "push/pull node")
-            if node is None:
-                return None
+        for _ in range(header.nodes):
+            node = yield from self._ask(lambda: decoder.next_map(PushPullNode, "push/pull node"))
             self._nodes.append(node)
-        user_state = self._decoder.take(header.user_state_len)
-        if user_state is None:
-            return None
+            yield READ_NODE_US
+        user_state = yield from self._ask(lambda: decoder.take(header.user_state_len))
         return PushPullState(header, tuple(self._nodes), user_state)
 
-    def _read_user(self) -> StreamMessage | None:
-        if self._header is None:
-            self._header = self._decoder.next_map(UserHeader, "user message header")
-        header = self._header
-        if not isinstance(header, UserHeader):
-            return None
-        payload = self._decoder.take(header.user_msg_len)
-        return None if payload is None else UserData(payload)
+    def _ask(self, question: Callable[[], T | None]) -> Steps[T]:
+        """Ask the decoder until it has an answer."""
+        while (answer := question()) is None:
+            size = self._decoder.inflate()
+            if size is not None:
+                yield inflating_us(size)
+                continue
+            while not self._fed:
+                yield STARVED
+            data = bytes(self._fed)
+            self._fed.clear()
+            self._decoder.feed(self._opener.feed(data))
+            yield TAKE_BYTE_US * len(data)
+        return answer

@@ -34,7 +34,6 @@ from nodedns.gossip.events import (
     Datagram,
     Dropped,
     GossipEvent,
-    PushPullMerged,
     StreamPurpose,
     StreamWanted,
     UserMessage,
@@ -59,11 +58,12 @@ from nodedns.gossip.messages import (
 from nodedns.gossip.outbox import Outbox
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.probe import Prober
-from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, remote_members
-from nodedns.gossip.stream_reader import PushPullState, StreamMessage
+from nodedns.gossip.pushpull import PushPull
+from nodedns.gossip.slices import Steps, at_once, complete
+from nodedns.gossip.stream_reader import StreamMessage
 from nodedns.gossip.streams import Streams
 from nodedns.gossip.timers import TimerHeap
-from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_push_pull
+from nodedns.gossip.wire import decode_packet_untrusted, encode_message
 from nodedns.model.address import Address
 from nodedns.model.member import Member, NodeState
 
@@ -134,12 +134,14 @@ class Swim:
             emit=self.emit,
         )
         self._outbox = Outbox(params, envelope, self._queue, delegate)
-        self._streams = Streams(params, envelope, local.name, self)
+        self._push_pull = PushPull(local.name, self._table, self._claims, delegate, self.emit)
+        self._streams = Streams(params, envelope, local.name, self._push_pull, self.emit)
         self._anti_entropy = AntiEntropy(
-            host=self,
+            emit=self.emit,
             params=params,
             local_name=local.name,
             table=self._table,
+            push_pull=self._push_pull,
             streams=self._streams,
             timers=self._timers,
             rng=rng,
@@ -153,7 +155,7 @@ class Swim:
             timers=self._timers,
         )
         # Keyed by message class; each handler takes just that class.
-        self._handlers: dict[type, Callable[[Any, Address, float], None]] = {
+        self._handlers: dict[type, Callable[[Any, Address, float], object]] = {
             Ping: self._handle_ping,
             IndirectPing: self._handle_indirect_ping,
             Ack: self._handle_ack,
@@ -300,7 +302,7 @@ class Swim:
 
     def send_user(self, payload: bytes, destination: Address) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
-        self._outbox.send_alone(encode_message(UserData(payload)), destination)
+        self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=True)
 
     # --- what the machines inside ask for -------------------------------------------
 
@@ -316,9 +318,9 @@ class Swim:
         """Send a message with broadcasts beside it."""
         self._outbox.send(encode_message(message), destination, self.size)
 
-    def send_pair(self, first: Message, second: Message, destination: Address) -> None:
+    def send_pair(self, first: Message, second: Message, member: Member) -> None:
         """Send two messages in one datagram, nothing beside them."""
-        self._outbox.send_packet([encode_message(first), encode_message(second)], destination)
+        self._outbox.send_packet([encode_message(first), encode_message(second)], member)
 
     def suspect(self, suspect: Suspect, now: float) -> None:
         """Apply a suspicion of our own."""
@@ -327,7 +329,8 @@ class Swim:
     def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_over: Callable[[str], None]) -> None:
         """Ask for a stream that carries ``ping``."""
 
-        def reply(message: StreamMessage, _now: float) -> str | None:
+        def reply(message: StreamMessage, _now: float) -> Steps[str | None]:
+            yield from ()
             if not isinstance(message, Ack) or message.seq_no != ping.seq_no:
                 return "not the ack of this ping"
             return None
@@ -336,29 +339,14 @@ class Swim:
             StreamPurpose.PING,
             address,
             deadline,
-            encode_request=lambda: encode_message(ping),
+            encode_request=lambda: at_once(encode_message(ping)),
             on_reply=reply,
             on_over=lambda error, _now: on_over(error),
         )
 
     def encode_local_state(self, *, is_join: bool) -> bytes:
-        """Return our push/pull message: every node listed, and the delegate's state."""
-        nodes = [node_of(row) for row in self._table]
-        return encode_push_pull(is_join, nodes, self._delegate.local_state(is_join=is_join))
-
-    def merge_remote_state(self, state: PushPullState, now: float) -> str | None:
-        """Merge the other side of a push/pull; return why it was refused, or None."""
-        refusal = incompatibility(state.nodes, self._table)
-        if refusal is None and state.header.join:
-            refusal = self._delegate.refuse_merge(list(remote_members(state.nodes)))
-        if refusal is not None:
-            return refusal
-        for node in state.nodes:
-            claim = claim_of(node, self._local.name)
-            if claim is not None:
-                self._claims.apply(claim, None, now)
-        self.emit(PushPullMerged(state.user_state, state.header.join))
-        return None
+        """Return our push/pull message, all of it at once; for simulations that start with full tables."""
+        return complete(self._push_pull.encode(is_join=is_join), 0.0)
 
     # --- handlers, one for each message ------------------------------------------------
 
@@ -431,7 +419,7 @@ class Swim:
             batch = batch or self._outbox.take_batch(self.size)
             if not batch:
                 return
-            self._outbox.send_packet(batch, row.member.address)
+            self._outbox.send_packet(batch, row.member, may_compress=True)
             batch = []
 
 

@@ -31,7 +31,12 @@ from nodedns.gossip.bodies import (
     value_decoder,
     value_encoder,
 )
-from nodedns.gossip.compression import MAX_INFLATED_STREAM_BYTES, compress, decompress_untrusted
+from nodedns.gossip.compression import (
+    MAX_INFLATED_STREAM_BYTES,
+    compress,
+    compress_in_steps,
+    decompress_untrusted,
+)
 from nodedns.gossip.messages import (
     CLASS_BY_TYPE,
     Message,
@@ -52,6 +57,7 @@ __all__ = [
     "StreamDecoder",
     "add_crc",
     "compress",
+    "compress_in_steps",
     "decode_body_untrusted",
     "decode_large_body_untrusted",
     "decode_message_untrusted",
@@ -63,6 +69,7 @@ __all__ = [
     "encode_message",
     "encode_push_pull",
     "encode_user_stream",
+    "join_push_pull",
     "split_compound_untrusted",
     "strip_crc_untrusted",
     "value_decoder",
@@ -277,7 +284,11 @@ def decode_packet_untrusted(data: bytes, on_bad: Callable[[GossipWireError], Non
 
 def encode_push_pull(header_join: bool, nodes: Iterable[PushPullNode], user_state: bytes) -> bytes:
     """Return a whole push/pull message: type byte, header, nodes, user state."""
-    bodies = [encode_body(node) for node in nodes]
+    return join_push_pull(header_join, [encode_body(node) for node in nodes], user_state)
+
+
+def join_push_pull(header_join: bool, bodies: Sequence[bytes], user_state: bytes) -> bytes:
+    """As ``encode_push_pull``, of nodes that are encoded already."""
     header = encode_body(PushPullHeader(len(bodies), len(user_state), header_join))
     return b"".join((b"\x06", header, *bodies, user_state))
 

@@ -10,7 +10,9 @@ there is never more than one drain at a time, and no output is iterated over
 across an await.
 
 No task keeps the others waiting: the receiver lets go after each batch, and
-the sender after each datagram. What protocol is spoken, the driver does not
+the sender after each datagram. Streams bring work by the second; they do it in
+slices, of which there is one at a time, however many streams there are, with a
+turn for everybody else in between. What protocol is spoken, the driver does not
 know.
 """
 
@@ -29,6 +31,14 @@ from nodedns.gossip.core import GossipCore, StreamExchange
 from nodedns.gossip.events import Datagram, StreamWanted
 from nodedns.model.address import Address
 from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, dial_error_text
+from nodedns.observe.metrics import (
+    GOSSIP_DATAGRAMS_RECEIVED,
+    GOSSIP_DATAGRAMS_SENT,
+    GOSSIP_OCTETS_RECEIVED,
+    GOSSIP_OCTETS_SENT,
+    GOSSIP_STREAMS,
+    Metrics,
+)
 
 __all__ = ["DriverStatistics", "GossipDriver"]
 
@@ -73,17 +83,21 @@ class GossipDriver(Generic[EventT]):
         listener: Takes in streams of others; not closed by the driver.
         on_event: Called with every event but ``StreamWanted``, in order, synchronously;
             it may give the core commands, whose output is drained with the rest.
+        metrics: Where datagrams and streams are counted; None: by the driver alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # the order in which they are described, each of another type
         self,
         core: GossipCore[EventT | StreamWanted],
         transport: DatagramTransport,
         dialer: StreamDialer,
         listener: StreamListener,
         on_event: Callable[[EventT], None],
+        metrics: Metrics | None = None,
     ) -> None:
         self._core = core
+        self._metrics = metrics or Metrics()
+        self._slice = trio.Lock()
         self._transport = transport
         self._dialer = dialer
         self._listener = listener
@@ -163,6 +177,8 @@ class GossipDriver(Generic[EventT]):
             while self._outbox:
                 datagram = self._outbox.popleft()
                 await self._transport.send(datagram.payload, datagram.destination)
+                self._metrics.count(GOSSIP_DATAGRAMS_SENT)
+                self._metrics.count(GOSSIP_OCTETS_SENT, len(datagram.payload))
             self._outbox_filled = trio.Event()
             await self._outbox_filled.wait()
 
@@ -182,6 +198,8 @@ class GossipDriver(Generic[EventT]):
                 self._take_datagram(data, source)
 
     def _take_datagram(self, data: bytes, source: Address) -> None:
+        self._metrics.count(GOSSIP_DATAGRAMS_RECEIVED)
+        self._metrics.count(GOSSIP_OCTETS_RECEIVED, len(data))
         self._core.receive_datagram(data, source, trio.current_time())
         self.wake()
 
@@ -204,7 +222,7 @@ class GossipDriver(Generic[EventT]):
         while True:
             stream, source = await self._listener.accept()
             if self._nursery is None or self._inbound_streams >= MAX_INBOUND_STREAMS:
-                self._streams_refused += 1
+                self._refuse("in")
                 await trio.aclose_forcefully(stream)
                 continue
             self._inbound_streams += 1
@@ -215,16 +233,16 @@ class GossipDriver(Generic[EventT]):
             exchange = self._core.accept_stream(source, trio.current_time())
             self.wake()
             if exchange is None:
-                self._streams_refused += 1
+                self._refuse("in")
                 await trio.aclose_forcefully(stream)
             else:
-                await self._converse(stream, exchange)
+                await self._converse(stream, exchange, "in")
         finally:
             self._inbound_streams -= 1
 
     def _start_dialing(self, wanted: StreamWanted, nursery: trio.Nursery) -> None:
         if self._outbound_streams >= MAX_OUTBOUND_STREAMS:
-            self._streams_refused += 1
+            self._refuse("out")
             self._core.stream_failed(wanted, "too many streams", trio.current_time())
             return
         self._outbound_streams += 1
@@ -243,16 +261,25 @@ class GossipDriver(Generic[EventT]):
                 logger.debug(
                     "stream not opened address=%s purpose=%s reason=%s", wanted.address, wanted.purpose, reason
                 )
+                self._metrics.count(GOSSIP_STREAMS, direction="out", outcome="failed")
                 self._core.stream_failed(wanted, reason, trio.current_time())
                 self.wake()
             else:
-                exchange = self._core.open_stream(wanted, trio.current_time())
-                self.wake()
-                await self._converse(stream, exchange)
+                await self._ask(stream, wanted)
         finally:
             self._outbound_streams -= 1
 
-    async def _converse(self, stream: trio.abc.Stream, exchange: StreamExchange) -> None:
+    async def _ask(self, stream: trio.abc.Stream, wanted: StreamWanted) -> None:
+        async with self._slice:
+            exchange = self._core.open_stream(wanted, trio.current_time())
+            self.wake()
+        await self._converse(stream, exchange, "out")
+
+    def _refuse(self, direction: str) -> None:
+        self._streams_refused += 1
+        self._metrics.count(GOSSIP_STREAMS, direction=direction, outcome="refused")
+
+    async def _converse(self, stream: trio.abc.Stream, exchange: StreamExchange, direction: str) -> None:
         """Carry bytes between ``stream`` and ``exchange`` until either ends, then close the stream."""
         reason = "i/o timeout"
         try:
@@ -263,24 +290,31 @@ class GossipDriver(Generic[EventT]):
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     reason = f"connection lost: {error.__cause__ or error}"
         finally:
+            outcome = "done" if exchange.finished and not scope.cancelled_caught else "failed"
+            self._metrics.count(GOSSIP_STREAMS, direction=direction, outcome=outcome)
             exchange.abort(reason, trio.current_time())
             self.wake()
             # Forcefully: a polite close may wait, and nobody is interested in it.
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
 
-    # Returns once the exchange is finished, or once the peer has closed and nothing is left to say.
+    # Returns once the exchange is finished, or once the peer has closed and nothing is left to say or do.
     async def _carry(self, stream: trio.abc.Stream, exchange: StreamExchange, scope: trio.CancelScope) -> None:
         is_closed = False
         while True:
             data = exchange.data_to_send()
             if data:
                 await stream.send_all(data)
-            if exchange.finished or is_closed:
-                return
-            received = await stream.receive_some(STREAM_READ_BYTES)
-            is_closed = not received
-            exchange.receive_data(bytes(received), trio.current_time())
-            self.wake()
-            # An exchange renews its deadline between its two halves.
+            # An exchange renews its deadline between its two halves, and has none once the peer has done its part.
+            # Not before the sending, which is the peer's part too.
             scope.deadline = exchange.deadline
+            if exchange.finished or (is_closed and not exchange.has_work):
+                return
+            received = b"" if exchange.has_work else bytes(await stream.receive_some(STREAM_READ_BYTES))
+            async with self._slice:
+                if exchange.has_work:
+                    exchange.work(trio.current_time())
+                else:
+                    is_closed = not received
+                    exchange.receive_data(received, trio.current_time())
+                self.wake()

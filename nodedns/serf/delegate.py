@@ -7,8 +7,9 @@ belong here. Without a merge policy only malformed members are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
+from nodedns.gossip.slices import Steps
 from nodedns.model.member import Member, NodeState
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.members import MemberTable
@@ -18,6 +19,7 @@ from nodedns.serf.tags import MAX_META_BYTES, decode_tags_untrusted
 __all__ = ["SerfDelegate"]
 
 MEMBER_VERSIONS_BYTES = 6
+JUDGE_MEMBER_US = 15.0
 
 
 class SerfDelegate:
@@ -29,6 +31,7 @@ class SerfDelegate:
         policy: Whom to refuse, or None.
         ack_payload: Returns our coordinate, encoded.
         local_state: Returns our push/pull state, encoded.
+        merge_state: Merges another's push/pull state.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class SerfDelegate:
         policy: MergePolicy | None,
         ack_payload: Callable[[], bytes],
         local_state: Callable[[], bytes],
+        merge_state: Callable[[bytes, float, bool], Steps[None]],
     ) -> None:
         self._table = table
         self._broadcasts = broadcasts
         self._policy = policy
         self._ack_payload = ack_payload
         self._local_state = local_state
+        self._merge_state = merge_state
 
     def ack_payload(self) -> bytes:
         """Return our coordinate, encoded."""
@@ -71,13 +76,19 @@ class SerfDelegate:
             return f"Member '{member.name}' announces no versions"
         return self._policy.refusal([Candidate(member.name, decode_tags_untrusted(member.meta))])
 
-    def refuse_merge(self, members: Sequence[tuple[Member, NodeState]]) -> str | None:
-        """Return why these members must not be merged, or None."""
+    def refuse_merge(self, members: Iterable[tuple[Member, NodeState]]) -> Steps[str | None]:
+        """Find out why these members must not be merged; None: they may be."""
         if self._policy is None:
             return None
-        return self._policy.refusal(
-            [
-                Candidate(member.name, decode_tags_untrusted(member.meta), has_left=state is NodeState.LEFT)
-                for member, state in members
-            ]
-        )
+        judge = self._policy.judge()
+        for member, state in members:
+            tags = decode_tags_untrusted(member.meta)
+            refusal = judge.refusal(Candidate(member.name, tags, has_left=state is NodeState.LEFT))
+            if refusal is not None:
+                return refusal
+            yield JUDGE_MEMBER_US
+        return None
+
+    def merge_remote_state(self, state: bytes, now: float, *, is_join: bool) -> Steps[None]:
+        """Merge another's push/pull state."""
+        return self._merge_state(state, now, is_join)

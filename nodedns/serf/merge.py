@@ -16,13 +16,13 @@ Source: Consul's lanMergeDelegate (gossip-protocol 5.3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from nodedns.model.names import NodeName, fold
 
-__all__ = ["Candidate", "MergePolicy"]
+__all__ = ["Candidate", "MergeJudge", "MergePolicy"]
 
 CONSUL_ROLES = ("node", "consul")
 
@@ -50,34 +50,49 @@ class MergePolicy:
     node_id: str
     datacenter: str
 
-    def refusal(self, candidates: Sequence[Candidate]) -> str | None:
+    def refusal(self, candidates: Iterable[Candidate]) -> str | None:
         """Return why these members must not be let in, or None."""
-        names_by_id: dict[str, NodeName] = {}
-        for candidate in candidates:
-            reason = (
-                self._id_refusal(candidate, names_by_id)
-                or self._datacenter_refusal(candidate)
-                or _enterprise_refusal(candidate)
-            )
-            if reason is not None:
-                return reason
-        return None
+        judge = self.judge()
+        refusals = (judge.refusal(candidate) for candidate in candidates)
+        return next((reason for reason in refusals if reason is not None), None)
 
-    def _id_refusal(self, candidate: Candidate, names_by_id: dict[str, NodeName]) -> str | None:
+    def judge(self) -> MergeJudge:
+        """Return who judges one batch, a member at a time."""
+        return MergeJudge(self)
+
+
+class MergeJudge:
+    """Holds the members of one batch against the rules, and against each other.
+
+    Args:
+        policy: The rules.
+    """
+
+    __slots__ = ("_names_by_id", "_policy")
+
+    def __init__(self, policy: MergePolicy) -> None:
+        self._policy = policy
+        self._names_by_id: dict[str, NodeName] = {}
+
+    def refusal(self, candidate: Candidate) -> str | None:
+        """Return why the batch must not be let in for this member, or None."""
+        return self._id_refusal(candidate) or self._datacenter_refusal(candidate) or _enterprise_refusal(candidate)
+
+    def _id_refusal(self, candidate: Candidate) -> str | None:
         node_id = candidate.tags.get("id", "")
         if not node_id or candidate.has_left:
             return None
         conflict = f"Member '{candidate.name}' has conflicting node ID '{node_id}' with"
-        if node_id == self.node_id and fold(candidate.name) != fold(self.name):
+        if node_id == self._policy.node_id and fold(candidate.name) != fold(self._policy.name):
             return f"{conflict} this agent's ID"
-        other = names_by_id.setdefault(node_id, candidate.name)
+        other = self._names_by_id.setdefault(node_id, candidate.name)
         if fold(other) != fold(candidate.name):
             return f"{conflict} member '{other}'"
         return None
 
     def _datacenter_refusal(self, candidate: Candidate) -> str | None:
         datacenter = candidate.tags.get("dc", "")
-        if candidate.tags.get("role") not in CONSUL_ROLES or datacenter in ("", self.datacenter):
+        if candidate.tags.get("role") not in CONSUL_ROLES or datacenter in ("", self._policy.datacenter):
             return None
         return f"Member '{candidate.name}' part of wrong datacenter '{datacenter}'"
 

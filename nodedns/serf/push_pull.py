@@ -2,7 +2,8 @@
 
 It carries the clocks, the Lamport time of every member's last intent, who has
 left, and recent user events. Merging treats each as if it had been heard by
-gossip, except that nothing is passed on.
+gossip, except that nothing is passed on. It is done in steps, after gossip's own
+part: what gossip learnt of members must have reached us before.
 
 Source: Serf's delegate LocalState and MergeRemoteState (gossip-protocol 4.6).
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nodedns.errors import GossipWireError
-from nodedns.gossip.events import Dropped, PushPullMerged
+from nodedns.gossip.events import Dropped
+from nodedns.gossip.slices import Steps
 from nodedns.model.member import MemberStatus
 from nodedns.serf.lamport import MAX_LTIME, Clocks
 from nodedns.serf.members import MemberRecord, MemberTable
@@ -21,6 +23,9 @@ from nodedns.serf.messages import JoinIntent, LeaveIntent, SerfState, decode_sta
 from nodedns.serf.user_events import UserEvents
 
 __all__ = ["StateExchange"]
+
+DECODE_BYTE_US = 0.06
+INTENT_US = 3.0
 
 
 def _told_ltime(record: MemberRecord) -> int:
@@ -41,21 +46,24 @@ class StateExchange:
         clocks: The three clocks.
         events: Takes and gives user events.
         emit: Takes ``Dropped``.
+        settle: Called with ``now``: takes in what gossip has learnt so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # each of another type
         self,
         table: MemberTable,
         membership: Membership,
         clocks: Clocks,
         events: UserEvents,
         emit: Callable[[Dropped], None],
+        settle: Callable[[float], None],
     ) -> None:
         self._table = table
         self._membership = membership
         self._clocks = clocks
         self._events = events
         self._emit = emit
+        self._settle = settle
         self.ignore_old_events: Callable[[], bool] = lambda: False
         """Whether, at the moment, a joining push/pull delivers no user events from before it."""
 
@@ -74,18 +82,24 @@ class StateExchange:
             )
         )
 
-    def merge(self, event: PushPullMerged, now: float) -> None:
-        """Merge what a push/pull brought; a malformed state is dropped, an empty one is nothing to merge."""
-        if not event.user_state:
-            return  # an agent without Serf
+    def merge(self, data: bytes, now: float, is_join: bool) -> Steps[None]:
+        """Merge what a push/pull brought; a malformed state is dropped.
+
+        Args:
+            data: Encoded, not empty.
+            now: Monotonic seconds.
+            is_join: Whether the push/pull is a join.
+        """
         try:
-            state = decode_state_untrusted(event.user_state)
+            state = decode_state_untrusted(data)
         except GossipWireError as problem:
             self._emit(Dropped("bad-push-pull-state", None, str(problem)))
             return
+        now = yield DECODE_BYTE_US * len(data)
+        self._settle(now)
         self._witness(state)
-        self._merge_intents(state, now)
-        if event.is_join and self.ignore_old_events():
+        now = yield from self._merge_intents(state, now)
+        if is_join and self.ignore_old_events():
             self._events.raise_min_time(state.event_ltime)
         self._events.merge(state.events)
 
@@ -100,7 +114,7 @@ class StateExchange:
             if ltime > 0:
                 clock.witness(ltime - 1)
 
-    def _merge_intents(self, state: SerfState, now: float) -> None:
+    def _merge_intents(self, state: SerfState, now: float) -> Steps[float]:
         # Those who left come first, so that no time raised below brings them back.
         left = dict.fromkeys(state.left_members)
         for name in left:
@@ -108,6 +122,9 @@ class StateExchange:
             # No time comes after the last one. (In Go the sum is 0 here, which is never news.)
             if ltime <= MAX_LTIME:
                 self._membership.merge_leave(LeaveIntent(ltime=ltime, node=name, prune=False), now)
+            now = yield INTENT_US
         for name, ltime in state.status_ltimes.items():
             if name not in left:
                 self._membership.receive_join(JoinIntent(ltime=ltime, node=name), now)
+                now = yield INTENT_US
+        return now

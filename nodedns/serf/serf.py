@@ -158,13 +158,16 @@ class Serf:
             is_local_alive=lambda: self._departure.state is LocalState.ALIVE,
             on_unknown_left=self._snapshot.forget,
         )
-        self._state_exchange = StateExchange(self._table, self._membership, self._clocks, self._user_events, self._emit)
+        self._state_exchange = StateExchange(
+            self._table, self._membership, self._clocks, self._user_events, self._emit, self._settle
+        )
         delegate = SerfDelegate(
             table=self._table,
             broadcasts=self._broadcasts,
             policy=merge_policy,
             ack_payload=self._latency.ack_payload,
             local_state=self._state_exchange.encode_local,
+            merge_state=self._state_exchange.merge,
         )
         self._swim = Swim(self._gossip_params, local, delegate, rng, self._envelope)
         self._departure = Departure(
@@ -448,7 +451,6 @@ class Serf:
             gossip.ConflictSeen: self._queries.handle_conflict,
             gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
             gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
-            gossip.PushPullMerged: self._state_exchange.merge,
             gossip.JoinFinished: self._join_finished,
             gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
         }

@@ -42,6 +42,16 @@ class SettlingExchange:
         self._inner.receive_data(data, now)
         self._settle(now)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether ``work`` is wanted."""
+        return self._inner.has_work
+
+    def work(self, now: float) -> None:
+        """Do one slice of the work. Drain the core after calling."""
+        self._inner.work(now)
+        self._settle(now)
+
     def data_to_send(self) -> bytes:
         """Return the bytes to send now."""
         return self._inner.data_to_send()

@@ -302,8 +302,9 @@ def _gossip_queues(swim: Swim, params: GossipParams) -> dict[str, tuple[int, int
     }
 
 
-def swim_members(params: GossipParams = LAN) -> Build:
-    """Return what builds members without Serf."""
+def swim_members(params: GossipParams = LAN, *, compression: bool = False) -> Build:
+    """Return what builds members without Serf; arguments as of ``serf_members``."""
+    params = attrs.evolve(params, compression=compression)
     return lambda plan: SwimMember(plan, params)
 
 
@@ -311,6 +312,8 @@ def serf_members(
     params: GossipParams = LAN,
     serf_params: SerfParams | None = None,
     watch: Callable[[Plan], Callable[[object], None]] | None = None,
+    *,
+    compression: bool = False,
 ) -> Build:
     """Return what builds members as agents have them.
 
@@ -318,7 +321,10 @@ def serf_members(
         params: Their gossip's timers.
         serf_params: Serf's; None: the defaults.
         watch: Called for each member built; what it returns gets all of that member's events.
+        compression: Whether they compress. They do not as a rule: it changes nothing that a scenario looks
+            at, and at a millisecond for what is a few microseconds without, it would be most of the run.
     """
+    params = attrs.evolve(params, compression=compression)
 
     def build(plan: Plan) -> SerfMember:
         return SerfMember(plan, params, serf_params or SerfParams(), watch(plan) if watch else _ignore)

@@ -221,13 +221,18 @@ class EngineNode(Generic[EventT]):
 
 
 class _EngineStream:
-    """Carries bytes between a stream end and an exchange, as the driver's ``_converse`` does."""
+    """Carries bytes between a stream end and an exchange, as the driver's ``_converse`` does.
+
+    While the exchange has work, what arrives is left waiting, and each slice of it is an action of its own.
+    """
 
     def __init__(self, node: EngineNode[Any], end: StreamEnd | None) -> None:
         self._node = node
         self._end = end
         self._exchange: StreamExchange | None = None
         self._is_over = False
+        self._is_working = False
+        self._arrived: deque[Callable[[], None]] = deque()
         if end is not None:
             end.owner = self
 
@@ -272,10 +277,10 @@ class _EngineStream:
         node.engine.call_at(wanted.deadline, node.when_running, lambda: failed(None))
 
     def stream_received(self, data: bytes) -> None:
-        self._node.when_running(lambda: self._received(data))
+        self._node.when_running(lambda: self._arrive(lambda: self._received(data)))
 
     def stream_reset(self) -> None:
-        self._node.when_running(lambda: self._end_with("connection lost: reset by peer"))
+        self._node.when_running(lambda: self._arrive(lambda: self._end_with("connection lost: reset by peer")))
 
     def stream_drained(self) -> None:
         """Nothing to do: exchanges hand over everything at once."""
@@ -283,7 +288,13 @@ class _EngineStream:
     def _begin(self, exchange: StreamExchange) -> None:
         self._exchange = exchange
         self._watch_deadline()
-        self._send()
+        self._go_on()
+
+    def _arrive(self, take: Callable[[], None]) -> None:
+        if self._is_working:
+            self._arrived.append(take)
+        else:
+            take()
 
     def _received(self, data: bytes) -> None:
         if self._is_over or self._exchange is None or self._end is None:
@@ -291,23 +302,37 @@ class _EngineStream:
         self._end.consumed(len(data))
         self._exchange.receive_data(data, self._node.engine.now)
         self._node.wake()
-        self._send()
-        if not data:
+        self._go_on()
+        if not data and not self._is_working:
             self._end_with("connection closed by the peer")
 
-    def _send(self) -> None:
+    def _work(self) -> None:
+        self._is_working = False
+        if self._is_over or self._exchange is None:
+            return
+        self._exchange.work(self._node.engine.now)
+        self._node.wake()
+        self._go_on()
+        while self._arrived and not self._is_working:
+            self._arrived.popleft()()
+
+    def _go_on(self) -> None:
+        """Send what is to be sent; then there is work, or the end, or more to be received."""
         if self._is_over or self._exchange is None or self._end is None:
             return
         self._end.send(self._exchange.data_to_send())
         if self._exchange.finished:
             self._end_with("")
+        elif self._exchange.has_work:
+            self._is_working = True
+            self._node.engine.call_at(self._node.engine.now, self._node.when_running, self._work)
 
     def _watch_deadline(self) -> None:
         if self._exchange is None or self._is_over:
             return
         if self._exchange.deadline <= self._node.engine.now:
             self._end_with("i/o timeout")
-        else:
+        elif self._exchange.deadline < NEVER:
             again = self._watch_deadline
             self._node.engine.call_at(self._exchange.deadline, self._node.when_running, again)
 

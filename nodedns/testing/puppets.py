@@ -38,6 +38,7 @@ from nodedns.serf.coordinate import encode_ping_payload
 from nodedns.serf.messages import SerfState, encode_state
 from nodedns.serf.serf import SERF_VERSIONS
 from nodedns.serf.tags import encode_tags
+from nodedns.testing.exchanges import read_message
 
 __all__ = ["MAX_PUPPETS", "PuppetPool"]
 
@@ -205,12 +206,7 @@ class PuppetPool:
             stream.settimeout(STREAM_TIMEOUT_S)
             reader = StreamReader(LAN, Envelope(), is_reply=False)
             try:
-                message = None
-                while message is None:
-                    data = stream.recv(RECEIVE_BYTES)
-                    if not data:
-                        return
-                    message = reader.feed(data)
+                message = read_message(reader, lambda: stream.recv(RECEIVE_BYTES))
                 stream.sendall(self._answer(message))
             except (OSError, GossipWireError):
                 return  # the agent was killed in the middle, or speaks what puppets do not

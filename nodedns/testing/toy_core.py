@@ -52,11 +52,14 @@ class ToyCore:
         greeting: Five bytes, said on streams.
         peers: Whom to ping.
         max_streams: Streams answered at once.
+        slices: Slices of work that a greeting gives.
     """
 
-    def __init__(self, greeting: bytes, peers: Sequence[Address] = (), max_streams: int = 2) -> None:
+    def __init__(self, greeting: bytes, peers: Sequence[Address] = (), max_streams: int = 2, slices: int = 0) -> None:
         self.greeting = greeting
+        self.slices = slices
         self.timer_calls: list[float] = []
+        self.slices_done: list[float] = []
         self.streams = 0
         self._peers = list(peers)
         self._max_streams = max_streams
@@ -134,6 +137,7 @@ class ToyExchange:
         self._outgoing = core.greeting if is_dialler else b""
         self._is_dialler = is_dialler
         self._received = b""
+        self._slices_left = 0
         self._finished = False
 
     @property
@@ -146,16 +150,35 @@ class ToyExchange:
         """Whether the peer's greeting is complete."""
         return self._finished
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a slice of ``work`` is left."""
+        return self._slices_left > 0
+
+    def work(self, now: float) -> None:
+        """Do one slice."""
+        self._slices_left -= 1
+        self._core.slices_done.append(now)
+        if not self._slices_left:
+            self._finish()
+
     def receive_data(self, data: bytes, now: float) -> None:
         """Take a part of the greeting."""
         self._received += data
+        if self.has_work or self._finished:
+            return
         if not data:
             self.abort("closed early", now)
-        elif len(self._received) >= GREETING_BYTES and not self._finished:
-            self._finished = True
+        elif len(self._received) >= GREETING_BYTES:
             if not self._is_dialler:
                 self._outgoing += self._core.greeting
-            self._core.exchange_over(self._received, "")
+            self._slices_left = self._core.slices
+            if not self._slices_left:
+                self._finish()
+
+    def _finish(self) -> None:
+        self._finished = True
+        self._core.exchange_over(self._received, "")
 
     def data_to_send(self) -> bytes:
         """Return our greeting, once."""

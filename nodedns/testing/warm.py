@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodedns.testing.cluster import Cluster
+from nodedns.testing.exchanges import work_through
 
 __all__ = ["start_warm"]
 
@@ -47,4 +48,5 @@ def _merge(cluster: Cluster, name: str, source: str, state: bytes) -> None:
     if exchange is None:
         raise RuntimeError(f"{name} declines a stream")
     exchange.receive_data(state, cluster.now)
+    work_through(exchange, cluster.now)
     exchange.abort("the answer is not wanted", cluster.now)

@@ -285,7 +285,9 @@ def read_push_pull(data: bytes) -> tuple[bool, list[PushPullNode], bytes]:
     """Read a whole plaintext stream; nothing may be left over."""
     decoder = StreamDecoder()
     decoder.feed(data)
-    assert 6 == decoder.next_type()
+    while (kind := decoder.next_type()) is None:
+        assert decoder.inflate()
+    assert 6 == kind
     header = decoder.next_map(PushPullHeader, "header")
     assert header is not None
     nodes = [decoder.next_map(PushPullNode, "node") for _ in range(header.nodes)]

@@ -16,6 +16,7 @@ from nodedns.gossip.probe import MAX_TCP_ERROR_CHARS, Prober
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.history import NOBODY, ProbeReport
+from nodedns.model.member import Member
 from nodedns.model.names import NodeName
 
 VSN = bytes([1, 5, 2, 2, 5, 5])
@@ -56,8 +57,8 @@ class Bench:
     def send_message(self, message: Message, destination: Address) -> None:
         self.sent.append((message, destination))
 
-    def send_pair(self, first: Message, second: Message, destination: Address) -> None:
-        del destination
+    def send_pair(self, first: Message, second: Message, member: Member) -> None:
+        del member
         self.pairs.append((first, second))
 
     def want_tcp_ping(self, ping: Ping, address: Address, deadline: float, on_over: Callable[[str], None]) -> None:

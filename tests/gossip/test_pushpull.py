@@ -7,6 +7,7 @@ import pytest
 from nodedns.gossip.members import Listed
 from nodedns.gossip.messages import Alive, Dead, PushPullNode, Suspect
 from nodedns.gossip.pushpull import claim_of, incompatibility, node_of, push_pull_scale, remote_members
+from nodedns.gossip.slices import complete
 from nodedns.model.address import Address
 from nodedns.model.member import Member, NodeState, Versions
 from nodedns.model.names import NodeName
@@ -69,7 +70,7 @@ def test_entries_in_unknown_states_are_no_members() -> None:
     ],
 )
 def test_versions_of_both_sides_must_fit(remote: list[PushPullNode], local: list[Listed], reason: str | None) -> None:
-    said = incompatibility(remote, local)
+    said = complete(incompatibility(remote, local), 0.0)
     if reason is None:
         assert said is None
     else:

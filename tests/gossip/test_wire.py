@@ -44,6 +44,12 @@ def fed(data: bytes, **limits: int) -> StreamDecoder:
     return decoder
 
 
+def inflated_type(decoder: StreamDecoder) -> int | None:
+    while (kind := decoder.next_type()) is None and decoder.inflate() is not None:
+        pass
+    return kind
+
+
 # --- one message -------------------------------------------------------------
 
 
@@ -303,20 +309,20 @@ def test_stream_type_is_found_inside_compression() -> None:
         decoder.feed(data[index : index + 1])
         assert decoder.next_type() is None
     decoder.feed(data[-1:])
-    assert 2 == decoder.next_type()
+    assert 2 == inflated_type(decoder)
     assert Ack(5, b"x" * 100) == decoder.next_map(Ack, "ack")
 
 
 def test_stream_is_not_decompressed_twice() -> None:
     with pytest.raises(GossipWireError, match="compressed twice"):
-        fed(wire.compress(wire.compress(NACK))).next_type()
+        inflated_type(fed(wire.compress(wire.compress(NACK))))
 
 
 def test_stream_is_bounded_before_and_after_decompression() -> None:
     with pytest.raises(GossipWireError, match="more than 10 bytes"):
         fed(bytes(11), limit_bytes=10)
     with pytest.raises(GossipWireError, match="unpacks to more than 100 bytes"):
-        fed(wire.compress(bytes(101)), limit_bytes=100).next_type()
+        inflated_type(fed(wire.compress(bytes(101)), limit_bytes=100))
 
 
 def test_one_map_on_a_stream_is_bounded() -> None:

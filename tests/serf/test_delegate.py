@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from nodedns.gossip.slices import at_once, complete
 from nodedns.model.address import Address
 from nodedns.model.member import Member, NodeState, Versions
 from nodedns.model.names import NodeName
@@ -26,6 +27,7 @@ def delegate(policy: MergePolicy | None = None) -> SerfDelegate:
         policy=policy,
         ack_payload=lambda: b"coordinate",
         local_state=lambda: b"state",
+        merge_state=lambda _state, _now, _is_join: at_once(None),
     )
 
 
@@ -52,13 +54,13 @@ def test_policy_judges_a_whole_batch_but_frees_the_ids_of_those_who_left() -> No
     old = member("old", meta=encode_tags({"role": "node", "dc": "dc1", "id": "one"}))
     new = member("new", meta=encode_tags({"role": "node", "dc": "dc1", "id": "one"}))
     judge = delegate(POLICY)
-    assert judge.refuse_merge([(old, NodeState.LEFT), (new, NodeState.ALIVE)]) is None
-    refused = judge.refuse_merge([(old, NodeState.ALIVE), (new, NodeState.ALIVE)])
+    assert complete(judge.refuse_merge([(old, NodeState.LEFT), (new, NodeState.ALIVE)]), 0.0) is None
+    refused = complete(judge.refuse_merge([(old, NodeState.ALIVE), (new, NodeState.ALIVE)]), 0.0)
     assert refused == "Member 'new' has conflicting node ID 'one' with member 'old'"
 
 
 def test_nobody_is_refused_in_a_batch_without_a_policy() -> None:
-    assert delegate().refuse_merge([(member(""), NodeState.ALIVE)]) is None
+    assert complete(delegate().refuse_merge([(member(""), NodeState.ALIVE)]), 0.0) is None
 
 
 def test_state_and_payload_are_those_handed_in() -> None:
