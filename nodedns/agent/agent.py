@@ -10,7 +10,7 @@ Life: ``run`` until ``stop`` (or a fatal event); ``leave`` first for a graceful 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
 import attrs
@@ -43,6 +43,7 @@ from nodedns.api.actions import (
 )
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext
+from nodedns.api.queries import AskPool, Progress
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.zone import Zone
 from nodedns.errors import LocalProtocolError
@@ -295,6 +296,10 @@ class Agent:
             case FireEvent() | FirePlainEvent():
                 return self._event_book.fire(action)
         return None
+
+    async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:
+        """Ask the pool and tell what happens, to the end. Raises ``NodednsError`` before anything is told."""
+        await self._questions.follow(question, tell)
 
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:
         serving = attrs.asdict(self._driver.statistics())

@@ -21,6 +21,7 @@ from nodedns.serf.events import (
     MemberChanged,
     MemberChangeKind,
     NameConflict,
+    QueryReceived,
     RejoinTried,
     SerfEvent,
     UserEventReceived,
@@ -81,11 +82,18 @@ class EventLog:
                 self._vote(event)
             case RejoinTried() | AloneInPool():
                 self._rejoin(event)
-            case UserEventReceived(ltime, name):
-                self._metrics.count(SERF_EVENTS, kind="user")
-                _SERF.debug("user event", name=name, ltime=ltime)
+            case UserEventReceived() | QueryReceived():
+                self._received(event)
             case _:
                 pass  # the rest is the agent's to act on, and nothing to tell
+
+    def _received(self, event: UserEventReceived | QueryReceived) -> None:
+        if isinstance(event, QueryReceived):
+            self._metrics.count(SERF_EVENTS, kind="query")
+            _SERF.debug("query", name=event.name, source=event.source_name)
+        else:
+            self._metrics.count(SERF_EVENTS, kind="user")
+            _SERF.debug("user event", name=event.name, ltime=event.ltime)
 
     def _member_changed(self, event: MemberChanged) -> None:
         self._metrics.count(SERF_EVENTS, kind=event.kind.value)

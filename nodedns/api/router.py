@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, coordinate, events, status, why
+from nodedns.api import agent, catalog, coordinate, events, queries, status, why
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -25,7 +25,7 @@ from nodedns.errors import ApiError
 
 __all__ = ["ROUTES", "Handler", "Outcome", "Route", "handle"]
 
-Outcome = Response | Wait | Perform
+Outcome = Response | Wait | Perform | queries.Follow
 Handler = Callable[[Request, str, ApiContext], Outcome]
 
 API_PREFIX = "/v1/"
@@ -54,6 +54,7 @@ ROUTES = (
     Route("/v1/agent/join/", _PUT, agent.join),
     Route("/v1/agent/leave", _PUT, agent.leave),
     Route("/v1/agent/members", _GET, agent.get_members),
+    Route("/v1/agent/query/", _PUT, queries.ask),
     Route("/v1/agent/self", _GET, agent.get_self),
     Route("/v1/agent/version", _GET, agent.get_version),
     Route("/v1/agent/why", _GET, why.get_latest),
@@ -79,7 +80,7 @@ _PREFIXED = tuple(route for route in ROUTES if route.path.endswith("/"))
 
 
 def handle(request: Request, ctx: ApiContext) -> Outcome:
-    """Return the response, what to wait for, or what to carry out first."""
+    """Return the response, what to wait for, what to carry out first, or what to ask and follow."""
     found = _find(request.path)
     if found is None:
         return _unknown_path(request.path)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import h11
@@ -42,6 +42,8 @@ ANSWER_TIMEOUT_S = 60.0
 """Longer than a graceful leave (15 s) and than a join that tries several dead addresses."""
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """Room for the members of the largest cluster (131,072, about 1 KiB each) and as much again."""
+MAX_LINE_BYTES = 1024 * 1024
+"""Far above the longest line: a reply to a query is a datagram."""
 READ_BYTES = 64 * 1024
 
 ABSENT_CLIENT_FLAGS: Mapping[str, str] = {
@@ -179,7 +181,44 @@ class AgentClient:
 
     def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]], content: bytes = b"") -> bytes:
         target = path + _encode_query(query)
-        request = h11.Request(
+        try:
+            with self._connect() as sock:
+                sock.settimeout(ANSWER_TIMEOUT_S)
+                status, body = _exchange(sock, self._request(method, target, content), content)
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise ClientError(self._explain(method, target, error)) from error
+        if status != 200:
+            raise _refusal(status, body)
+        return body
+
+    def put_lines(
+        self, path: str, query: Sequence[tuple[str, str]], body: bytes, *, quiet_s: float
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the JSON objects, one a line, that answer a PUT of ``body``, each when it comes.
+
+        Args:
+            path: From ``/v1`` on, its parts quoted.
+            query: Parameters, in order.
+            body: Sent along.
+            quiet_s: How long the agent may be silent.
+
+        Raises:
+            ClientError: As ``get``; or the answer broke off.
+        """
+        target = path + _encode_query(query)
+        try:
+            with self._connect() as sock:
+                sock.settimeout(quiet_s)
+                for line in _lines(sock, self._request("PUT", target, body), body):
+                    value = _parsed(path, line)
+                    if not isinstance(value, dict):
+                        raise misshapen(path)
+                    yield value
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise ClientError(self._explain("PUT", target, error)) from error
+
+    def _request(self, method: str, target: str, content: bytes) -> h11.Request:
+        return h11.Request(
             method=method,
             target=target,
             headers=[
@@ -190,15 +229,6 @@ class AgentClient:
                 ("Connection", "close"),
             ],
         )
-        try:
-            with self._connect() as sock:
-                sock.settimeout(ANSWER_TIMEOUT_S)
-                status, body = _exchange(sock, request, content)
-        except (OSError, h11.RemoteProtocolError) as error:
-            raise ClientError(self._explain(method, target, error)) from error
-        if status != 200:
-            raise ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})")
-        return body
 
     def _connect(self) -> socket.socket:
         if not self._endpoint.unix_path:
@@ -238,25 +268,63 @@ def _parsed(path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON has no type
 
 
 def _exchange(sock: socket.socket, request: h11.Request, content: bytes) -> tuple[int, bytes]:
-    connection = h11.Connection(our_role=h11.CLIENT)
-    parts: list[h11.Event] = [request, h11.Data(content), h11.EndOfMessage()]
-    sock.sendall(b"".join(connection.send(part) or b"" for part in parts))
+    connection = _send(sock, request, content)
     status = 0
     chunks: list[bytes] = []
     room = MAX_ANSWER_BYTES
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(sock.recv(READ_BYTES))
-        elif isinstance(event, h11.Response):
+    for event in _received(sock, connection):
+        if isinstance(event, h11.Response):
             status = event.status_code
         elif isinstance(event, h11.Data):
             chunks.append(bytes(event.data))
             room -= len(event.data)
             if room < 0:
                 raise h11.RemoteProtocolError(f"the answer is over {MAX_ANSWER_BYTES} bytes")
+    return status, b"".join(chunks)
+
+
+def _lines(sock: socket.socket, request: h11.Request, content: bytes) -> Iterator[bytes]:
+    """Yield the lines of an answer; raise ``ClientError`` for one with another status than 200."""
+    connection = _send(sock, request, content)
+    status = 0
+    rest = b""
+    for event in _received(sock, connection):
+        if isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            rest += bytes(event.data)
+            if status == 200:
+                *lines, rest = rest.split(b"\n")
+                yield from lines
+            if len(rest) > MAX_LINE_BYTES:
+                raise h11.RemoteProtocolError(f"a line is over {MAX_LINE_BYTES} bytes")
+    if status != 200:
+        raise _refusal(status, rest)
+    if rest:
+        yield rest
+
+
+def _refusal(status: int, body: bytes) -> ClientError:
+    return ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})")
+
+
+def _send(sock: socket.socket, request: h11.Request, content: bytes) -> h11.Connection:
+    connection = h11.Connection(our_role=h11.CLIENT)
+    parts: list[h11.Event] = [request, h11.Data(content), h11.EndOfMessage()]
+    sock.sendall(b"".join(connection.send(part) or b"" for part in parts))
+    return connection
+
+
+def _received(sock: socket.socket, connection: h11.Connection) -> Iterator[h11.Event]:
+    """Yield what comes, up to the end of the answer."""
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(sock.recv(READ_BYTES))
         elif isinstance(event, h11.EndOfMessage):
-            return status, b"".join(chunks)
+            return
+        elif isinstance(event, h11.Event):
+            yield event
 
 
 def _encode_query(query: Sequence[tuple[str, str]]) -> str:

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "keygen": "Makes a gossip encryption key",
     "leave": "Makes the running agent leave the cluster and stop",
     "members": "Lists the members of the cluster",
+    "query": "Asks the members of the cluster something",
+    "reachability": "Tests whether every member can be reached",
     "rtt": "Estimates the round trip between two nodes",
     "validate": "Checks configuration files and directories",
     "version": "Prints the version",

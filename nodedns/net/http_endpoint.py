@@ -1,8 +1,8 @@
 """``http_application``: the ASGI side of the HTTP API, on Starlette.
 
 Strategy: a request is read whole, within limits; ``api.router.handle`` decides. A ``Wait``
-is resumed whenever what it looks at changes, a ``Perform`` is carried out by the agent. Once
-the client is gone a wait ends, but an action that has begun is finished.
+is resumed whenever what it looks at changes, a ``Perform`` is carried out by the agent; what comes back to
+a ``Follow`` is sent line by line. Once the client is gone a wait ends, but an action that has begun is finished.
 
 Does not decide any answer, except to a body that is too long or too slow, and after
 a fault of ours. Does not know of sockets.
@@ -12,7 +12,7 @@ Source: for bodies Consul's kv_max_value_size; for connections http_max_conns_pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -29,9 +29,11 @@ from nodedns.api.actions import Action, ActionResult, Perform
 from nodedns.api.blocking import Topic, Wait
 from nodedns.api.context import ApiContext
 from nodedns.api.encode import error_response, text_response
+from nodedns.api.queries import AskPool, Follow, Progress, line_of
 from nodedns.api.request import Request, Response
 from nodedns.api.router import handle
 from nodedns.errors import ApiError, NodednsError, shorten
+from nodedns.net.http_lines import LineStream
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, Metrics
 
@@ -87,6 +89,10 @@ class AgentActions(Protocol):
         """Carry out ``action``. Raises ``NodednsError`` if it failed; its text is the answer's."""
         ...
 
+    async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:
+        """Ask the pool and tell what happens, to the end. Raises ``NodednsError`` before anything is told."""
+        ...
+
 
 class _ClientGone(Exception):
     """The client closed the connection; there is nobody to answer."""
@@ -120,19 +126,23 @@ class HttpEndpoint:
             await send({"type": "websocket.close"})
             return
         started_at = trio.current_time()
+        lines = LineStream(send)
         try:
-            answer = await self._answer(WireRequest(scope), receive)
+            answer = await self._answer(WireRequest(scope), receive, lines)
         except _ClientGone:
             return
         method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
         self._metrics.count(HTTP_REQUESTS, method=method, status=str(answer.status))
         self._metrics.observe(HTTP_REQUEST_SECONDS, trio.current_time() - started_at, method=method)
+        if lines.is_begun:
+            await lines.end()
+            return
         wire = WireResponse(answer.body, answer.status)
         for name, value in answer.headers:
             wire.headers.append(name, value)
         await wire(scope, receive, send)
 
-    async def _answer(self, wire: WireRequest, receive: Receive) -> Response:
+    async def _answer(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
         try:
             body = await self._read_body(receive)
             request = Request.from_wire_untrusted(
@@ -146,6 +156,8 @@ class HttpEndpoint:
                     return outcome.answer(await self._actions.perform(outcome.action))
                 case Wait():
                     return await self._wait(outcome, receive)
+                case Follow():
+                    return await self._follow(outcome.question, receive, lines)
         except NodednsError as error:
             return error_response(error)
         except _ClientGone:
@@ -197,6 +209,33 @@ class HttpEndpoint:
         if is_gone:
             raise _ClientGone
         return outcome.expire(self._actions.api_context()) if isinstance(outcome, Wait) else outcome
+
+    async def _follow(self, question: AskPool, receive: Receive, lines: LineStream) -> Response:
+        failure: NodednsError | None = None
+        is_gone = False
+
+        async def tell(progress: Progress) -> None:
+            await lines.tell(line_of(progress))
+
+        async def watch_client() -> None:
+            nonlocal is_gone
+            await receive()  # as in ``_wait``
+            is_gone = True
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_client)
+            with trio.CancelScope() as bound, self._listed(bound):
+                try:
+                    await self._actions.follow(question, tell)
+                except NodednsError as error:
+                    failure = error
+            nursery.cancel_scope.cancel()
+        if is_gone:
+            raise _ClientGone
+        if failure is not None:
+            raise failure
+        return Response() if lines.is_begun else text_response(503, "The agent is stopping")
 
     @contextmanager
     def _listed(self, scope: trio.CancelScope) -> Iterator[None]:

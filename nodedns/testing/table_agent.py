@@ -1,19 +1,21 @@
 """``TableAgent``: an agent that is a node table and nothing else, for tests of the HTTP API.
 
 It satisfies ``AgentActions``: registrations change its table at once, every
-action is noted in ``performed``, then ``on_performed`` is called. ``apply`` changes the table as gossip would,
-``locate`` a coordinate as a probe would; ``coordinates`` set to None turns them off.
+action is noted in ``performed``, then ``on_performed`` is called. What members reply
+to a question is sent into ``reply``, which is closed at the question's end. ``apply`` changes the table as gossip
+would, ``locate`` a coordinate as a probe would; ``coordinates`` set to None turns them off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
 from nodedns.api.actions import Action, ActionResult, DeregisterNode, FireEvent, FirePlainEvent, RegisterNode
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, RecentEvents
+from nodedns.api.queries import AskPool, Progress
 from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
 from nodedns.model.coordinate import Coordinate
@@ -27,6 +29,7 @@ from nodedns.testing.chance import seeded_random
 
 __all__ = ["PLAIN_EVENT_ID", "TableAgent", "agent_member"]
 
+MAX_REPLIES = 16
 PLAIN_EVENT_ID = "00000000-0000-5000-8000-000000000001"
 """The ID that it gives every plain event."""
 
@@ -64,6 +67,8 @@ class TableAgent:
         is_dev: bool = False,
     ) -> None:
         self.performed: list[Action] = []
+        self.asked: list[AskPool] = []
+        self.reply, self.replies = trio.open_memory_channel[Progress](MAX_REPLIES)
         self.coordinates: dict[str, Coordinate] | None = {}
         self.coordinates_index = 1
         self.recent_events = RecentEvents()
@@ -146,6 +151,15 @@ class TableAgent:
                 return FiredEvent(event_id=PLAIN_EVENT_ID, name=name, payload=payload, version=0, ltime=1)
         self.on_performed()
         return None
+
+    async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:
+        """Note a question, raise ``failure`` if one is set, and tell what ``replies`` sends, to its end."""
+        await trio.lowlevel.checkpoint()
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(question)
+        async for progress in self.replies:
+            await tell(progress)
 
 
 def _do_nothing() -> None:

@@ -22,6 +22,7 @@ from nodedns.serf.events import (
     MemberChanged,
     MemberChangeKind,
     NameConflict,
+    QueryReceived,
     RejoinTried,
     SerfEvent,
     UserEventReceived,
@@ -66,6 +67,10 @@ def lines() -> Iterator[io.StringIO]:
             'first="two 10.0.0.2:8301, three 10.0.0.3:8301" within=0.8s',
         ),
         (UserEventReceived(3, "deploy", b"", can_coalesce=True), "[DEBUG] agent.serf: user event: name=deploy ltime=3"),
+        (
+            QueryReceived(3, 9, "uptime", b"", "two", ADDRESS, 0, 5.0),
+            "[DEBUG] agent.serf: query: name=uptime source=two",
+        ),
         (Dropped("bad-crc", None), "input dropped: from=unknown reason=bad-crc"),
         (Dropped("bad-crc", Address(b"x", 1)), "from=<78>:1"),
     ],

@@ -28,6 +28,7 @@ class FakeAgent:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[str] = []
         self.bodies: list[bytes] = []
+        self._rounds: dict[str, list[bytes]] = {}
         agent = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,7 +42,7 @@ class FakeAgent:
                 agent.asked.append(f"{self.command} {self.path}")
                 agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
                 asked = f"{self.command} {self.path.partition('?')[0]}"
-                status, body = agent.answers.get(asked, (404, b"Invalid URL path"))
+                status, body = agent._answer_to(asked)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -54,6 +55,12 @@ class FakeAgent:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
+    def _answer_to(self, asked: str) -> tuple[int, bytes]:
+        rounds = self._rounds.get(asked)
+        if rounds:
+            return 200, rounds.pop(0) if len(rounds) > 1 else rounds[0]
+        return self.answers.get(asked, (404, b"Invalid URL path"))
+
     @property
     def address(self) -> str:
         host, port = self._server.server_address[:2]
@@ -62,6 +69,14 @@ class FakeAgent:
     def answer(self, asked: str, value: Any = None, *, status: int = 200, text: str = "") -> None:
         """Answer ``METHOD path`` with a JSON value, or with text."""
         self.answers[asked] = (status, text.encode() if value is None else json.dumps(value).encode())
+
+    def answer_lines(self, asked: str, *rounds: list[Any]) -> None:
+        """Answer ``METHOD path`` with JSON values, one a line; another time with the next of ``rounds``."""
+        self._rounds[asked] = ["".join(json.dumps(value) + "\n" for value in values).encode() for values in rounds]
+
+    def answer_lists(self, asked: str, *rounds: list[Any]) -> None:
+        """Answer ``METHOD path`` with a JSON list; another time with the next of ``rounds``."""
+        self._rounds[asked] = [json.dumps(values).encode() for values in rounds]
 
     def close(self) -> None:
         self._server.shutdown()

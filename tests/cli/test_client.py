@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nodedns.cli.client import AgentClient, ClientError, parse_endpoint
+from nodedns.cli.client import MAX_LINE_BYTES, AgentClient, ClientError, parse_endpoint
 from nodedns.cli.goflags import CommandError
 
 Shell = Callable[..., tuple[int, str, str]]
@@ -141,3 +141,14 @@ def test_flag_beats_environment(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
 def test_default_is_the_port_of_consul(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONSUL_HTTP_ADDR", raising=False)
     assert "127.0.0.1:8500" == AgentClient.from_flag(None)._endpoint.authority
+
+
+def test_endless_line_is_refused(fake_agent: Any) -> None:
+    fake_agent.answer("PUT /x", text="x" * (MAX_LINE_BYTES + 1))
+    with pytest.raises(ClientError, match="a line is over 1048576 bytes"):
+        list(AgentClient.from_flag(fake_agent.address).put_lines("/x", (), b"", quiet_s=9.0))
+
+
+def test_last_line_needs_no_newline(fake_agent: Any) -> None:
+    fake_agent.answer("PUT /x", text='{"a":1}\n{"a":2}')
+    assert [{"a": 1}, {"a": 2}] == list(AgentClient.from_flag(fake_agent.address).put_lines("/x", (), b"", quiet_s=9.0))

@@ -1,0 +1,43 @@
+"""``LineStream``: an HTTP answer that is sent line by line, while there is something to say.
+
+Strategy: the head goes out with the first line, so that what fails before it can still be answered with an
+error. The lines are never compressed: a compressor would hold them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+__all__ = ["LineStream"]
+
+_HEADERS = [
+    (b"content-type", b"application/x-ndjson"),
+    (b"content-encoding", b"identity"),
+    (b"x-consul-default-acl-policy", b"allow"),
+]
+
+
+class LineStream:
+    """One answer.
+
+    Args:
+        send: Of ASGI.
+    """
+
+    def __init__(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        self._send = send
+        self.is_begun = False
+        """Whether the head is out, with status 200."""
+
+    async def tell(self, line: bytes) -> None:
+        """Send one line, its newline included; waits while the client does not read."""
+        if not self.is_begun:
+            self.is_begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await self._send({"type": "http.response.body", "body": line, "more_body": True})
+
+    async def end(self) -> None:
+        """Say that no further line comes; nothing before the first one."""
+        if self.is_begun:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
