@@ -1,8 +1,7 @@
 """The rules for how members watch each other: the profile, the ``gossip_lan`` keys, and the networks allowed.
 
 Strategy: a profile gives every knob a value (with ``-dev``, Consul's fast one), each key of ``gossip_lan``
-replaces one, and what is left is checked as a whole. Consul checks none of this; a probe that
-takes longer than the interval between two would make every member look slow.
+replaces one. Consul checks none of this.
 
 Source: memberlist's profiles; Consul's defaults and error texts.
 """
@@ -55,12 +54,7 @@ def gossip(draft: Draft, advertise_addr: str) -> GossipParams:
         draft: Holds the keys; takes the problems.
         advertise_addr: IP text that the others are told; empty where that is wrong.
     """
-    params = _with_own_values(draft, _base(draft))
-    if params.probe_timeout_s > params.probe_interval_s:
-        path = "gossip_lan.probe_timeout"
-        took, every = format_duration(params.probe_timeout_s), format_duration(params.probe_interval_s)
-        rule = f"probe_timeout ({took}) must not be longer than probe_interval ({every}); set both"
-        draft.problem(path if path in draft.origins else "gossip_lan.probe_interval", rule)
+    params = _with_time_for_others(draft, _with_own_values(draft, _base(draft)))
     if 0 < params.push_pull_interval_s < PUSH_PULL_INTERVAL_MIN_S:
         least, given = format_duration(PUSH_PULL_INTERVAL_MIN_S), format_duration(params.push_pull_interval_s)
         draft.problem("gossip_lan.push_pull_interval", f"must be 0s or at least {least}, not {given}")
@@ -94,6 +88,24 @@ def _with_own_values(draft: Draft, base: GossipParams) -> GossipParams:
         shown = [format_duration(n) if field.endswith("_s") else f"{n:g}" for n in (low, high, value)]
         draft.problem(f"gossip_lan.{key}", f"must be between {shown[0]} and {shown[1]}, not {shown[2]}")
     return attrs.evolve(base, **changes)
+
+
+def _with_time_for_others(draft: Draft, params: GossipParams) -> GossipParams:
+    """Leave a probe time to ask others, where the keys given leave less than none.
+
+    Consul takes any two values, so its users' files must load. A time-out beyond the interval would
+    never be reached; half the interval is taken instead, the share that the LAN profile gives.
+    """
+    if params.probe_timeout_s <= params.probe_interval_s:
+        return params
+    shorter_s = params.probe_interval_s / 2
+    if "gossip_lan.probe_timeout" in draft.origins:
+        took, every = format_duration(params.probe_timeout_s), format_duration(params.probe_interval_s)
+        draft.warnings.append(
+            f"gossip_lan.probe_timeout ({took}) is longer than probe_interval ({every}), so that no time is left to "
+            f"ask others about a silent member; {format_duration(shorter_s)} is used."
+        )
+    return attrs.evolve(params, probe_timeout_s=shorter_s)
 
 
 def _allowed_cidrs(draft: Draft, advertise_addr: str) -> tuple[IpNetwork, ...]:

@@ -113,19 +113,26 @@ def test_value_out_of_bounds_is_refused(loaded: Load, key: str, value: object, r
 # together
 
 
+def test_time_out_follows_a_shorter_interval(loaded: Load) -> None:
+    config = loaded({"gossip_lan": {"probe_interval": "200ms"}})
+    assert (0.1, ()) == (config.gossip.probe_timeout_s, config.warnings)
+
+
 @pytest.mark.parametrize(
-    ("keys", "at"),
+    ("keys", "used"),
     [
-        ({"probe_interval": "200ms"}, "probe_interval"),
-        ({"probe_timeout": "2s"}, "probe_timeout"),
-        ({"probe_interval": "1s", "probe_timeout": "1001ms"}, "probe_timeout"),
-        ({"gossip_interval": "1s", "probe_interval": "0.6s", "probe_timeout": "601ms"}, "probe_timeout"),
+        ({"probe_timeout": "2s"}, 0.5),
+        ({"probe_interval": "1s", "probe_timeout": "1001ms"}, 0.5),
+        ({"gossip_interval": "1s", "probe_interval": "0.6s", "probe_timeout": "601ms"}, 0.3),
     ],
 )
-def test_probe_must_end_before_the_next(loaded: Load, keys: Mapping[str, str], at: str) -> None:
-    (found,) = problems(loaded, {"gossip_lan": keys})
-    assert found.startswith(f"gossip_lan.{at}: probe_timeout (")
-    assert found.endswith("; set both")
+def test_time_out_beyond_the_interval_is_shortened_with_a_warning(
+    loaded: Load, keys: Mapping[str, str], used: float
+) -> None:
+    config = loaded({"gossip_lan": keys})
+    (warning,) = config.warnings
+    assert used == config.gossip.probe_timeout_s
+    assert warning.startswith("gossip_lan.probe_timeout (")
 
 
 def test_probe_may_take_the_whole_interval(loaded: Load) -> None:
