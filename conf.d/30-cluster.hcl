@@ -9,7 +9,8 @@ bootstrap_expect = 3
 # Instead of it, on a server that is the whole cluster: the same as an expectation of 1.
 #bootstrap = false
 
-# Members to join at start: IP or host name, with :port if it is not 8301. One that answers is enough.
+# Members to join at start: IP or host name, with :port if it is not 8301, or a service such as
+# _gossip._tcp.example.com, whose SRV records name them. One that answers is enough.
 retry_join     = ["172.20.20.10", "172.20.20.11:8301"]
 retry_interval = "30s"
 retry_max      = 0

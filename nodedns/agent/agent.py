@@ -28,6 +28,7 @@ from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
+from nodedns.agent.resolving import Resolver
 from nodedns.agent.statistics import agent_statistics, debug_config
 from nodedns.agent.user_events import EventBook
 from nodedns.api.actions import (
@@ -127,7 +128,7 @@ class Agent:
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event, metrics
         )
-        self._joiner = Joiner(self._serf, self._driver.wake, config.serf_lan_port)
+        self._joiner = Joiner(self._serf, self._driver.wake, Resolver(config.serf_lan_port, rng))
         self._questions = Questions(self._serf, self._driver.wake)
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
         answers = DnsAnswers(self.table, Zone.of_domain(config.domain), config.dns, rng, metrics)

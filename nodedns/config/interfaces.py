@@ -16,6 +16,8 @@ from pathlib import Path
 
 import attrs
 
+from nodedns.model.names import is_service_name
+
 __all__ = [
     "InterfaceAddress",
     "InterfaceLister",
@@ -99,6 +101,8 @@ def route_to(target: str) -> str | None:
 
     Asks the resolver for a host name, which may take as long as that allows; sends nothing to ``target``.
     """
+    if is_service_name(target):
+        return None  # only its SRV records know of hosts
     with suppress(OSError, UnicodeError):
         found = socket.getaddrinfo(_host_of(target), ANY_PORT, type=socket.SOCK_DGRAM)
         for family, kind, number, _, address in found:

@@ -83,7 +83,7 @@ def retry_join(draft: Draft, interfaces: InterfaceLister) -> tuple[str, ...]:
     for path, entries in (("retry_join", draft.settings.retry_join), ("start_join", draft.settings.start_join)):
         for entry in entries or ():
             if "provider=" in entry:
-                message = f"cloud auto-join is not in nodedns: {shorten(entry)}; name members by address"
+                message = f"cloud auto-join is not in nodedns: {shorten(entry)}; name members by address or by DNS name"
                 draft.problem(path, message)
             else:
                 joined += _expanded(draft, path, entry, interfaces) or ()

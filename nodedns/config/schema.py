@@ -52,7 +52,7 @@ class AgentConfig:
         serf_lan_port: 1..65535, for UDP and TCP gossip.
         retry_join: Addresses to join, in order; ``-join`` and ``start_join`` are aliases, as in Consul.
         retry_interval_s: Seconds between two rounds of ``retry_join``.
-        retry_max: Rounds after which the agent gives up and exits; 0 for never.
+        retry_max: Rounds after the first, after which the agent gives up and exits; 0 for never.
         rejoin_after_leave: Whether a restart after a graceful leave joins the remembered members.
         advertise_reconnect_timeout_s: For how long the others remember this agent once it is gone; 0: as they like.
         leave_on_terminate: Whether SIGTERM leaves the cluster gracefully.

@@ -116,7 +116,7 @@ class Settings:
     retry_join: list[str] | None = _key("Members to join at start, tried until one answers.")
     start_join: list[str] | None = _key("Older name of retry_join.")
     retry_interval: Seconds | None = _key("Pause between two tries of retry_join.")
-    retry_max: int | None = _key("Tries of retry_join before the agent gives up; 0 for no end.")
+    retry_max: int | None = _key("Further tries of retry_join before the agent gives up; 0 for no end.")
     rejoin_after_leave: bool | None = _key("Whether a restart after a graceful leave joins again.")
     reconnect_timeout: Seconds | None = _key("A failed member is forgotten after this long.")
     advertise_reconnect_timeout: Seconds | None = _key("The others forget this agent so long after it is gone.")

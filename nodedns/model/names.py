@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from typing import NewType
 
-__all__ = ["MAX_LABEL_BYTES", "NodeName", "fold", "is_dns_label"]
+__all__ = ["MAX_LABEL_BYTES", "NodeName", "fold", "is_dns_label", "is_service_name"]
 
 NodeName = NewType("NodeName", str)
 
@@ -27,3 +27,10 @@ def fold(name: str) -> str:
 def is_dns_label(name: str) -> bool:
     """Whether ``name`` is one label of letters, digits and dashes, 1 to 63 bytes long."""
     return 0 < len(name) <= MAX_LABEL_BYTES and all(char in _LABEL_CHARS for char in name)
+
+
+def is_service_name(host: str) -> bool:
+    """Whether ``host`` names a service, as ``_gossip._tcp.example.com`` does, and not a host (RFC 2782)."""
+    service, _, rest = host.partition(".")
+    proto, _, domain = rest.partition(".")
+    return len(service) > 1 and len(proto) > 1 and service[0] == proto[0] == "_" and domain.strip(".") != ""

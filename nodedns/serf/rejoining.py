@@ -6,9 +6,12 @@ within. One answer that brings company ends it. Otherwise the round is repeated
 for ever, after a pause that doubles from ``FIRST_PAUSE_S`` to ``LONGEST_PAUSE_S``.
 A silent address does not hold up the rest: the next is tried a moment later.
 
-In company it is Serf's reconnect: now and then one lost member is tried, the
-likelier the more are lost. Lost are the failed, and also those remembered that
-the pool does not know: both halves of a parted pool may have been restarted.
+Company may be only a part of the pool. Once the news has spread, each remembered
+member that nobody told of is tried once, one after another: it may have come
+back without a memory of its own. From then on it is Serf's reconnect: now and
+then one lost member is tried, the likelier the more are lost. Lost are the
+failed, and also those remembered that the pool does not know: both halves of a
+parted pool may have been restarted.
 
 While alone nobody is forgotten, however long that lasts. In company the failed
 are forgotten as they are reaped, the unknown after the same time.
@@ -39,6 +42,8 @@ LONGEST_PAUSE_S = 30.0  # Serf's reconnect interval: being alone is never found 
 REJOINS_AT_ONCE = 16  # ours: what is silent takes a stream's time limit each, a stale snapshot has thousands
 STAGGER_S = 0.25  # RFC 8305, section 5: the pause before the next address of a host is tried beside the first
 MAX_TRIES_PER_ROUND = 1024  # ours: a huge snapshot is gone through over several rounds
+NEWS_S = 10.0  # ours: by then everybody has heard of everybody, and a thousand restarted agents seek only the missing
+SEEK_EVERY_S = 1.0  # ours: no hurry, and a pool's worth of agents may seek the same dead address
 MAX_NAMED = 3  # members named in one log line
 
 NO_COMPANY = "it answers, but knows of no other live member"
@@ -93,6 +98,7 @@ class Rejoining:
         self._walk: deque[str] = deque()
         self._waiting: deque[str] = deque()
         self._under_way: dict[int, str] = {}
+        self._missing: deque[str] = deque()
         self._timer: Timer | None = None
 
     @property
@@ -116,6 +122,7 @@ class Rejoining:
             self._plan_round(now)
         else:
             self._in_company_since = now
+            self._timer = self._timers.set(now + NEWS_S * (0.5 + self._rng.random() / 2), self._seek_missing)
 
     def finished(self, outcome: JoinFinished, now: float) -> bool:
         """Take the end of one of memberlist's joins; return whether it was ours."""
@@ -147,6 +154,22 @@ class Rejoining:
         if not self._was_alone and now - self._in_company_since > self._keep_s:
             for name in self._unknown():
                 self._forget(name)
+
+    def _seek_missing(self, now: float) -> None:
+        missing = list(self._unknown())[:MAX_TRIES_PER_ROUND]
+        self._rng.shuffle(missing)
+        self._missing.extend(missing)
+        self._seek_next(now)
+
+    def _seek_next(self, now: float) -> None:
+        self._timer = None
+        unknown = self._unknown()
+        while self._missing and self._may_try():
+            address = parse_address_text(unknown.get(self._missing.popleft(), ""))
+            if address is not None:
+                self._join_gossip(address, now)
+                self._timer = self._timers.set(now + SEEK_EVERY_S, self._seek_next)
+                return
 
     # --- a round ---------------------------------------------------------------------------
 
@@ -195,6 +218,7 @@ class Rejoining:
             self._timer = None
         self._walk.clear()
         self._waiting.clear()
+        self._missing.clear()
 
     # --- whom ------------------------------------------------------------------------------
 

@@ -112,12 +112,13 @@ class Kill:
 class Restart:
     """Start a killed or departed member again, with its disk; without ``join`` it remembers by itself.
 
-    ``is_moved``: at another address than before.
+    ``is_moved``: at another address than before. ``is_blank``: with an empty disk.
     """
 
     name: str
     join: str = ""
     is_moved: bool = False
+    is_blank: bool = False
 
 
 @attrs.frozen
@@ -243,9 +244,11 @@ def _act(operation: Kill | Restart | Leave | Pause | Resume | Cut | Slow | Loss 
         case Kill(names):
             for name in names:
                 cluster.kill(name)
-        case Restart(name, join, is_moved):
+        case Restart(name, join, is_moved, is_blank):
             if is_moved:
                 cluster.move(name)
+            if is_blank:
+                cluster.disk(name).snapshot.clear()
             cluster.start(name, join)
         case Leave(name):
             cluster.leave(name)

@@ -1,44 +1,91 @@
-"""What a user types as an address to join."""
+"""Joining at start: again and again, as often as is wanted."""
 
 from __future__ import annotations
 
+import io
+import logging
+from collections.abc import Iterator
+from random import Random
+from typing import cast
+
 import pytest
 import trio
+import trio.testing
 
-from nodedns.agent.joining import parse_join_address, resolve_all
+from nodedns.agent.joining import Joiner
+from nodedns.agent.resolving import Resolver
 from nodedns.errors import JoinError
 from nodedns.model.address import Address
+from nodedns.net.srv_lookup import SrvTarget
+from nodedns.observe.logs import LineFormatter
+from nodedns.serf.events import JoinDone
+from nodedns.serf.serf import Serf
+
+SERVICE = "_gossip._tcp.pool.example"
+INTERVAL_S = 30.0
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("10.0.0.1", ("10.0.0.1", 8301)),
-        ("10.0.0.1:7946", ("10.0.0.1", 7946)),
-        ("::1", ("::1", 8301)),
-        ("[::1]", ("::1", 8301)),
-        ("[::1]:7946", ("::1", 7946)),
-        ("host.example", ("host.example", 8301)),
-        (" host.example:9000 ", ("host.example", 9000)),
-    ],
-)
-def test_port_is_optional_and_ipv6_takes_brackets_with_one(text: str, expected: tuple[str, int]) -> None:
-    assert expected == parse_join_address(text, 8301)
+class Pool:
+    """Stands for Serf and for the DNS: who is there, and what the service's records say, by the number of the try."""
+
+    def __init__(self, answers_at: int) -> None:
+        self.answers_at = answers_at
+        self.tries: list[float] = []
+        self.contacted: list[Address] = []
+        # Of Serf, a joiner uses nothing but ``join``.
+        self.joiner = Joiner(cast("Serf", self), self._finish, Resolver(8301, Random(1), self.look_up))
+
+    async def look_up(self, name: str, timeout_s: float, rng: Random) -> list[SrvTarget]:
+        del timeout_s, rng
+        self.tries.append(trio.current_time())
+        if len(self.tries) == 1:
+            raise JoinError([(name, "there is no such name")])
+        return [SrvTarget(1, 1, "127.0.0.1", len(self.tries))]
+
+    def join(self, addresses: list[Address], now: float) -> int:
+        del now
+        self.contacted += addresses
+        return len(self.contacted)
+
+    def _finish(self) -> None:
+        is_there = len(self.tries) >= self.answers_at
+        failures = () if is_there else ((self.contacted[-1], "refused"),)
+        self.joiner.finish(JoinDone(len(self.contacted), int(is_there), failures))
 
 
-@pytest.mark.parametrize("text", ["", ":8301", "host:port", "host:0", "host:65536", "host:123456789"])
-def test_what_is_no_address_says_so(text: str) -> None:
-    with pytest.raises(JoinError):
-        parse_join_address(text, 8301)
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger("nodedns")
+    root.addHandler(handler)
+    level, root.level = root.level, logging.DEBUG
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
-def test_good_addresses_are_kept_beside_bad_ones_and_none_twice() -> None:
-    addresses, failures = trio.run(resolve_all, ["127.0.0.1", "127.0.0.1:8301", "bad:port", "[::1]:9"], 8301)
-    assert addresses == [Address.from_text("127.0.0.1", 8301), Address.from_text("::1", 9)]
-    assert [where for where, _ in failures] == ["bad:port"]
+def play(pool: Pool, max_retries: int) -> bool:
+    async def main() -> bool:
+        return await pool.joiner.join_until_done([SERVICE], INTERVAL_S, max_retries)
+
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def test_name_that_does_not_exist_is_a_failure_with_its_reason() -> None:
-    addresses, failures = trio.run(resolve_all, ["no-such-host.invalid"], 8301)
-    assert addresses == []
-    assert "looking up 'no-such-host.invalid' failed" in failures[0][1]
+def test_join_is_tried_at_the_interval_and_looked_up_anew_until_somebody_answers(lines: io.StringIO) -> None:
+    pool = Pool(answers_at=4)
+    assert play(pool, 0)
+    assert [INTERVAL_S * number for number in range(4)] == [when - pool.tries[0] for when in pool.tries]
+    assert [2, 3, 4] == [address.port for address in pool.contacted]
+    told = lines.getvalue()
+    assert "Join cluster failed, will retry: retry_interval=30s" in told
+    assert "there is no such name" in told
+    assert "Join cluster completed: contacted=1" in told
+
+
+@pytest.mark.parametrize(("retries", "is_joined"), [(1, False), (2, False), (3, True), (0, True)])
+def test_as_many_rounds_as_wanted_follow_the_first(retries: int, is_joined: bool, lines: io.StringIO) -> None:
+    assert is_joined == play(Pool(answers_at=4), retries)
+    exhausted = 'Retry join failed: error="agent: max join LAN retry exhausted, exiting"'
+    assert is_joined != (exhausted in lines.getvalue())

@@ -146,3 +146,7 @@ def test_way_is_found_for_ipv6_too(target: str) -> None:
 
 def test_way_to_what_does_not_exist_is_none() -> None:
     assert route_to("no-such-host.invalid") is None
+
+
+def test_service_is_not_asked_for_as_if_it_were_a_host() -> None:
+    assert route_to("_gossip._tcp.localhost") is None

@@ -375,7 +375,7 @@ def test_name_that_dns_dislikes_is_a_warning(files: Files, flags: dict[str, Any]
         (
             {"retry-join": ["provider=aws tag_key=x"]},
             "command line: -retry-join: cloud auto-join is not in nodedns: 'provider=aws tag_key=x'; name members by "
-            "address",
+            "address or by DNS name",
         ),
         ({"retry-interval": "0s"}, "command line: -retry-interval: retry_interval must be more than zero, not 0s"),
         (

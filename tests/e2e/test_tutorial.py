@@ -288,9 +288,9 @@ def test_commands_without_an_agent_say_so(machines: FirstCluster) -> None:
 
 def test_join_at_start_is_tried_until_the_other_is_there(machines: FirstCluster) -> None:
     machines.start(TWO, f"-join={ONE}", "-retry-interval=500ms")
-    machines.agent(TWO).wait_line("join failed, will retry")
+    machines.agent(TWO).wait_line("Join cluster failed, will retry")
 
     machines.start(ONE)
 
-    machines.agent(TWO).wait_line("join completed")
+    machines.agent(TWO).wait_line("Join cluster completed")
     machines.wait_statuses(ONE, BOTH_ALIVE)

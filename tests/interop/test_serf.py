@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from nodedns.testing.loopback import HTTP_PORT, free_hosts
-from nodedns.testing.mixed_pool import GOSSIP_PORT, Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.mixed_pool import GOSSIP_PORT, STATUS_S, Member, MixedPool, NodednsMember, SerfMember
 from nodedns.testing.processes import DEADLINE_S, poll
 
 REACHED = "Successfully contacted all live nodes"
@@ -93,6 +93,37 @@ def test_restarted_serf_finds_nodedns_by_its_snapshot(own_pool: MixedPool) -> No
     again = own_pool.start_serf("serf", snapshot, host=serf.host)
 
     own_pool.wait_all_alive([again, nodedns])
+
+
+def test_serf_reads_a_snapshot_of_ours_and_passes_over_the_failed_in_it(own_pool: MixedPool) -> None:
+    nodedns = own_pool.start_nodedns("dns")
+    snapshot = own_pool.folder / "ours.snapshot"
+    ours = (
+        f"alive: dns {nodedns.gossip_address}\n# failed: gone 127.0.0.1:1\nclock: 3\nevent-clock: 0\nquery-clock: 0\n"
+    )
+    snapshot.write_text(ours, encoding="ascii")
+
+    serf = own_pool.start_serf("serf", f"-snapshot={snapshot}")
+
+    own_pool.wait_all_alive([serf, nodedns])
+    assert [] == serf.process.lines("gone|127.0.0.1:1|[Ss]napshot.*(fail|unrec|unknown)")
+
+
+def test_nodedns_seeks_a_serf_that_it_saw_fail_after_a_restart(own_pool: MixedPool) -> None:
+    serf = own_pool.start_serf("serf")
+    nodedns = own_pool.start_nodedns("dns", join=serf)
+    own_pool.wait_remembered(nodedns, "serf")
+    serf.process.kill()
+    nodedns.process.wait_line("EventMemberFailed: name=serf", deadline_s=STATUS_S)
+    snapshot = own_pool.folder / f"nodedns-{nodedns.host}" / "data" / "serf" / "local.snapshot"
+    poll(lambda: f"# failed: serf {serf.gossip_address}" in snapshot.read_text(), "the failed is remembered")
+    nodedns.process.kill()
+    again = own_pool.start_nodedns("dns", host=nodedns.host)
+    again.process.wait_line("alone in the pool; trying remembered members again", count=2)
+
+    restarted = own_pool.start_serf("serf", host=serf.host)  # without a snapshot: it knows nobody
+
+    own_pool.wait_all_alive([restarted, again])
 
 
 # --- what is told of each other ---------------------------------------------------------

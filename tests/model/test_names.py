@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.model.names import fold, is_dns_label
+from nodedns.model.names import fold, is_dns_label, is_service_name
 
 
 @given(st.text())
@@ -20,3 +20,16 @@ def test_fold_lowers_ascii_letters_and_nothing_else(name: str) -> None:
 )
 def test_label_is_1_to_63_letters_digits_and_dashes(name: str, expected: bool) -> None:
     assert expected is is_dns_label(name)
+
+
+@pytest.mark.parametrize("name", ["_gossip._tcp.example.com", "_a._b.c", "_a._b.c.", "_gossip._udp.x:8301"])
+def test_service_and_protocol_in_front_of_a_domain_name_a_service(name: str) -> None:
+    assert is_service_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a", "_a", "_a._b", "_a._b.", "_._b.c", "_a._.c", "a._b.c", "_a.b.c", "10.0.0.1", "::1", "_h.example"],
+)
+def test_anything_else_names_none(name: str) -> None:
+    assert not is_service_name(name)

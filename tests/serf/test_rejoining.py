@@ -17,8 +17,10 @@ from nodedns.serf.rejoining import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     MAX_TRIES_PER_ROUND,
+    NEWS_S,
     NO_COMPANY,
     REJOINS_AT_ONCE,
+    SEEK_EVERY_S,
     STAGGER_S,
     Rejoining,
 )
@@ -135,6 +137,9 @@ def test_one_answer_that_brings_company_ends_it() -> None:
     bench.is_alone = False
     bench.finish(2, "")
     bench.rejoining.observe(0.0)
+    bench.know(3, MemberStatus.ALIVE)
+    for number in (1, 2):
+        bench.know(number, MemberStatus.ALIVE)
     bench.pass_time(3600)
     tried = [str(where) for where in bench.tried]
     assert [RejoinTried(tried[0], "refused"), RejoinTried(tried[1], "")] == bench.events
@@ -298,6 +303,40 @@ def test_reconnect_tries_those_too_whom_the_pool_does_not_know() -> None:
     for _ in range(50):
         bench.rejoining.reconnect(0.0)
     assert {address(7)} == set(bench.tried)
+
+
+def test_missing_members_are_each_sought_once_when_the_news_has_spread() -> None:
+    bench = Bench(texts(1, 2, 3, 4), texts(5))
+    bench.know(1, MemberStatus.ALIVE)
+    bench.come_into_company()
+    bench.know(2, MemberStatus.ALIVE)
+    bench.pass_time(NEWS_S / 2 - 0.1)
+    assert [] == bench.tried
+    bench.pass_time(NEWS_S / 2 + 0.1)
+    assert 1 == len(bench.tried)
+    for _ in range(10):
+        bench.pass_time(SEEK_EVERY_S)
+    assert [address(3), address(4), address(5)] == sorted(bench.tried, key=str)
+
+
+def test_missing_member_that_turns_up_is_sought_no_more() -> None:
+    bench = Bench(texts(1, 2))
+    bench.come_into_company()
+    bench.pass_time(NEWS_S)
+    for number in (1, 2):
+        if address(number) not in bench.tried:
+            bench.know(number, MemberStatus.ALIVE)
+    bench.pass_time(SEEK_EVERY_S)
+    assert 1 == len(bench.tried)
+
+
+def test_who_becomes_alone_again_or_leaves_seeks_nobody_missing() -> None:
+    bench = Bench(texts(1, 2, 3))
+    bench.come_into_company()
+    bench.pass_time(NEWS_S)
+    bench.may_try = False
+    bench.pass_time(SEEK_EVERY_S)
+    assert 1 == len(bench.tried)
 
 
 def test_reconnect_leaves_it_to_the_rounds_while_alone() -> None:

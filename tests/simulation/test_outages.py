@@ -9,7 +9,7 @@ import pytest
 from nodedns.gossip.params import LAN
 from nodedns.model.member import MemberStatus
 from nodedns.serf.params import SerfParams
-from nodedns.serf.rejoining import LONGEST_PAUSE_S
+from nodedns.serf.rejoining import LONGEST_PAUSE_S, NEWS_S, SEEK_EVERY_S
 from nodedns.testing.builders import Build, names_of, serf_members
 from nodedns.testing.faults import detection_bounds_s
 from nodedns.testing.runners import Outcome, run_on_engine, run_on_trio
@@ -156,6 +156,12 @@ def test_moved_one_of_two_finds_the_other_that_seeks_it_in_vain(play: Play) -> N
         Restart(TWO, is_moved=True),
         Expect(Converged(), SETTLED_S),
     )
+
+
+def test_one_that_remembers_finds_all_that_remember_nobody(play: Play) -> None:
+    blank = tuple(Restart(name, is_blank=True) for name in FIVE_NAMES[1:])
+    sought_s = NEWS_S + 4 * SEEK_EVERY_S
+    play(*JOINED, Kill(FIVE_NAMES), Wait(60), *blank, Restart(ONE), Expect(Converged(), sought_s + SETTLED_S))
 
 
 def test_member_killed_a_moment_after_its_join_comes_back(play: Play) -> None:

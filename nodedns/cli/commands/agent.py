@@ -77,12 +77,14 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     list_flag(
         "retry-join",
         "address",
-        "A member to join at start: IP or host name, with :port if it is not 8301. Tried until it works. May be "
-        "repeated.",
+        "A member to join at start: IP or host name, with :port if it is not 8301, or a service whose SRV records "
+        "name members (_gossip._tcp.example.com). Looked up anew and tried until it works. May be repeated.",
         alias="join",
     ),
     int_flag(
-        "retry-max", "number", "Rounds of -retry-join before the agent gives up and exits; 0 for no end. Default: 0."
+        "retry-max",
+        "number",
+        "Further rounds of -retry-join before the agent gives up and exits; 0 for no end. Default: 0.",
     ),
     list_flag(
         "serf-lan-allowed-cidrs",
