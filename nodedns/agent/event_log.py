@@ -10,10 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nodedns.errors import shorten
-from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, TcpOnlyAck
+from nodedns.gossip.events import (
+    Dropped,
+    NodeDeparted,
+    NodeSuspected,
+    Refuted,
+    SuspicionConfirmed,
+    SuspicionRefuted,
+    TcpOnlyAck,
+)
 from nodedns.model.address import Address
 from nodedns.observe.logs import RemoteLog, logger
-from nodedns.observe.metrics import GOSSIP_DROPPED, GOSSIP_REFUTED, GOSSIP_SUSPECTED, SERF_EVENTS, Metrics
+from nodedns.observe.metrics import (
+    GOSSIP_DROPPED,
+    GOSSIP_REFUTED,
+    GOSSIP_SUSPECTED,
+    GOSSIP_SUSPICIONS,
+    GOSSIP_TCP_ONLY,
+    GOSSIP_UDP_BLOCKED,
+    SERF_EVENTS,
+    Metrics,
+)
 from nodedns.serf.events import (
     AloneInPool,
     ConflictLost,
@@ -24,8 +41,10 @@ from nodedns.serf.events import (
     QueryReceived,
     RejoinTried,
     SerfEvent,
+    UdpChecked,
     UserEventReceived,
 )
+from nodedns.serf.udp_text import udp_text
 
 __all__ = ["EventLog"]
 
@@ -66,16 +85,13 @@ class EventLog:
                 self._member_changed(event)
             case Dropped():
                 self._dropped(event)
-            case NodeSuspected(member, accuser):
-                self._metrics.count(GOSSIP_SUSPECTED)
-                _GOSSIP.info("member is suspected", name=member.name, address=member.address, accuser=accuser)
             case Refuted(accuser, incarnation):
                 self._metrics.count(GOSSIP_REFUTED)
                 self._remote_gossip.warning("refuted a claim that we are gone", accuser, incarnation=incarnation)
-            case TcpOnlyAck(member):
-                self._remote_gossip.warning(
-                    "member answers over TCP but not over UDP; is UDP blocked?", _host(member.address), name=member.name
-                )
+            case NodeSuspected() | SuspicionConfirmed() | SuspicionRefuted() | NodeDeparted():
+                self._suspicion(event)
+            case TcpOnlyAck() | UdpChecked():
+                self._udp(event)
             case NameConflict():
                 self._conflict(event)
             case ConflictLost() | ConflictWon():
@@ -99,6 +115,43 @@ class EventLog:
         self._metrics.count(SERF_EVENTS, kind=event.kind.value)
         member = event.member
         _SERF.info(_CHANGE_TEXTS[event.kind], name=member.name, address=member.address)
+
+    def _suspicion(self, event: NodeSuspected | SuspicionConfirmed | SuspicionRefuted | NodeDeparted) -> None:
+        name = event.member.name
+        match event:
+            case NodeSuspected(accuser=accuser):
+                self._metrics.count(GOSSIP_SUSPECTED)
+                _GOSSIP.info("member is suspected", name=name, address=event.member.address, accuser=accuser)
+            case SuspicionConfirmed(accuser=accuser, wanted=wanted):
+                self._metrics.count(GOSSIP_SUSPICIONS, outcome="confirmed")
+                confirmations = len(event.accusers) - 1
+                _GOSSIP.debug(
+                    "suspicion is confirmed", name=name, accuser=accuser, confirmations=confirmations, wanted=wanted
+                )
+            case SuspicionRefuted(incarnation=incarnation):
+                self._metrics.count(GOSSIP_SUSPICIONS, outcome="refuted")
+                _GOSSIP.info("suspicion is refuted", name=name, incarnation=incarnation)
+            case NodeDeparted(accuser=accuser) if event.accusers:
+                self._metrics.count(GOSSIP_SUSPICIONS, outcome="dead")
+                confirmations = len(event.accusers) - 1
+                _GOSSIP.info("suspect is declared dead", name=name, accuser=accuser, confirmations=confirmations)
+
+    def _udp(self, event: TcpOnlyAck | UdpChecked) -> None:
+        member = event.member
+        source = _host(member.address)
+        if isinstance(event, TcpOnlyAck):
+            self._metrics.count(GOSSIP_TCP_ONLY)
+            self._remote_gossip.warning(
+                "member answers over TCP but not over UDP; is UDP blocked?",
+                source,
+                name=member.name,
+                address=member.address,
+            )
+        elif event.is_blocked:
+            self._metrics.count(GOSSIP_UDP_BLOCKED, direction=_direction(event))
+            self._remote_gossip.warning("UDP is blocked", source, name=member.name, finding=udp_text(event))
+        else:
+            self._remote_gossip.debug("UDP was checked", source, name=member.name, finding=udp_text(event))
 
     def _dropped(self, event: Dropped) -> None:
         self._metrics.count(GOSSIP_DROPPED, reason=event.reason)
@@ -143,6 +196,12 @@ class EventLog:
             first=", ".join(named[:MAX_NAMED_CHARS] for named in event.whom),
             within=f"{event.pause_s:.1f}s",
         )
+
+
+def _direction(event: UdpChecked) -> str:
+    if event.sent:
+        return "from"
+    return "to" if event.received else "both"
 
 
 def _host(address: Address | None) -> str:

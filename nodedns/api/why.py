@@ -17,7 +17,7 @@ from nodedns.api.encode import json_response
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
 from nodedns.model.history import ChangeKind, HistoryEntry, MemberHistory, ProbeReport
-from nodedns.model.member import MemberStatus, SerfMember
+from nodedns.model.member import SerfMember
 from nodedns.model.names import NodeName, fold
 
 __all__ = ["get_latest", "get_why"]
@@ -31,15 +31,9 @@ MANY_SUSPECTED = 3
 FLAPS = 2
 """Ours: so many refutations among the entries kept are called flapping."""
 
-_STATUS_KINDS = {
-    MemberStatus.ALIVE: ChangeKind.JOINED,
-    MemberStatus.LEAVING: ChangeKind.LEAVING,
-    MemberStatus.LEFT: ChangeKind.LEFT,
-    MemberStatus.FAILED: ChangeKind.FAILED,
-}
 _PLAIN_TEXTS = {
-    ChangeKind.JOINED: "joined at {detail}",
-    ChangeKind.UPDATED: "announced other tags or another address, at {detail}",
+    ChangeKind.JOINED: "joined at {address}",
+    ChangeKind.UPDATED: "announced other tags or another address, at {address}",
     ChangeKind.LEAVING: "said that it leaves",
     ChangeKind.LEFT: "left, as it had said",
     ChangeKind.FAILED: "failed: gone without having said that it leaves",
@@ -81,7 +75,7 @@ def _member(name: str, ctx: ApiContext) -> SerfMember | None:
 
 def _story(history: MemberHistory, member: SerfMember | None, ctx: ApiContext) -> dict[str, Json]:
     entries, chronicle = history.entries, ctx.chronicle
-    since = _since(entries, member)
+    since = history.status_at
     return {
         "Name": history.name,
         "Address": "" if member is None else str(member.address),
@@ -94,11 +88,6 @@ def _story(history: MemberHistory, member: SerfMember | None, ctx: ApiContext) -
         "Entries": [_shape(entry, ctx) for entry in entries],
         "Hints": _hints(history, ctx),
     }
-
-
-def _since(entries: Sequence[HistoryEntry], member: SerfMember | None) -> float | None:
-    kind = ChangeKind.REAPED if member is None else _STATUS_KINDS.get(member.status)
-    return next((entry.at for entry in reversed(entries) if entry.kind is kind), None)
 
 
 def _is_suspected(entries: Sequence[HistoryEntry]) -> bool:
@@ -117,10 +106,16 @@ def _shape(entry: HistoryEntry, ctx: ApiContext) -> dict[str, Json]:
         "By": entry.by,
         "Accusers": list(entry.accusers),
         "ConfirmationsWanted": entry.wanted,
-        "Detail": entry.detail if entry.probe is None else probe_text(entry.probe),
+        "Detail": _detail(entry),
         "HealthScore": entry.health_score,
         "Text": _text(entry, ctx.facts.node_name),
     }
+
+
+def _detail(entry: HistoryEntry) -> str:
+    if entry.probe is not None:
+        return probe_text(entry.probe)
+    return entry.detail if entry.address is None else str(entry.address)
 
 
 def _probe_shape(history: MemberHistory, chronicle: Chronicle) -> dict[str, Json]:
@@ -150,7 +145,7 @@ def _probe_shape(history: MemberHistory, chronicle: Chronicle) -> dict[str, Json
 def _text(entry: HistoryEntry, local_name: str) -> str:
     plain = _PLAIN_TEXTS.get(entry.kind)
     if plain is not None:
-        return plain.format(detail=entry.detail)
+        return plain.format(detail=entry.detail, address=entry.address)
     by = "this agent" if entry.by == local_name else entry.by
     match entry.kind:
         case ChangeKind.SUSPECTED:
@@ -211,22 +206,20 @@ def _hints(history: MemberHistory, ctx: ApiContext) -> list[Json]:
     entries, local_name = history.entries, ctx.facts.node_name
     if history.name == local_name:
         return _hints_about_ourselves(entries)
-    found = [
-        _udp_hint(entries),
-        _own_health_hint(entries, ctx),
-        _flapping_hint(entries),
-        _one_accuser_hint(entries),
-    ]
+    udp = _udp_hint(history)
+    # Blocked UDP makes a member refute again and again.
+    flapping = "" if udp else _flapping_hint(entries)
+    found = [udp, _own_health_hint(entries, ctx), flapping, _one_accuser_hint(entries)]
     return [hint for hint in found if hint]
 
 
-def _udp_hint(entries: Sequence[HistoryEntry]) -> str:
-    for entry in reversed(entries):
-        if entry.kind is ChangeKind.UDP_CHECKED:
-            return entry.detail
+def _udp_hint(history: MemberHistory) -> str:
+    if history.udp is not None:
+        return history.udp.detail
+    for entry in reversed(history.entries):
         if entry.kind is ChangeKind.TCP_ONLY:
             return "UDP to it gets no answer while TCP to the same port does: is a firewall in between?"
-        if entry.kind in (ChangeKind.JOINED, ChangeKind.FAILED, ChangeKind.LEFT):
+        if entry.kind in (ChangeKind.UDP_CHECKED, ChangeKind.JOINED, ChangeKind.FAILED, ChangeKind.LEFT):
             return ""
     return ""
 

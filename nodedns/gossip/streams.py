@@ -47,7 +47,7 @@ class _Asking:
 
     streams: Streams
     encode_request: Callable[[], Steps[bytes]]
-    on_reply: OnReply
+    on_reply: OnReply | None
     on_over: OnOver
 
     def converse(self, exchange: Exchange) -> Steps[None]:
@@ -55,6 +55,9 @@ class _Asking:
         try:
             request = yield from self.encode_request()
             exchange.send((yield from self.streams.wrap(request, is_dialling=True)))
+            if self.on_reply is None:
+                self.on_over("", exchange.now)
+                return
             reply = yield from exchange.reader.read()
         except (GossipWireError, LocalProtocolError) as problem:
             self.on_over(str(problem), exchange.now)
@@ -190,10 +193,13 @@ class Streams:
         deadline: float,
         *,
         encode_request: Callable[[], Steps[bytes]],
-        on_reply: OnReply,
+        on_reply: OnReply | None,
         on_over: OnOver,
     ) -> None:
-        """Ask the owner to dial ``address``; ``on_over`` is called whatever comes of it."""
+        """Ask the owner to dial ``address``; ``on_over`` is called whatever comes of it.
+
+        Without an ``on_reply`` none is waited for, and it is over once there is a connection.
+        """
         self._next_id += 1
         self._wanted[self._next_id] = _Asking(self, encode_request, on_reply, on_over)
         self.emit(StreamWanted(self._next_id, address, purpose, deadline))

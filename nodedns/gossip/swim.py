@@ -63,7 +63,7 @@ from nodedns.gossip.slices import Steps, at_once, complete
 from nodedns.gossip.stream_reader import StreamMessage
 from nodedns.gossip.streams import Streams
 from nodedns.gossip.timers import TimerHeap
-from nodedns.gossip.wire import decode_packet_untrusted, encode_message
+from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_user_stream
 from nodedns.model.address import Address
 from nodedns.model.member import Member, NodeState
 
@@ -303,6 +303,24 @@ class Swim:
     def send_user(self, payload: bytes, destination: Address) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
         self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=True)
+
+    def send_user_stream(
+        self, payload: bytes, destination: Address, deadline: float, on_connected: Callable[[], None]
+    ) -> None:
+        """Send one user message to ``destination`` by TCP; ``on_connected`` once there is a connection. Drain after."""
+
+        def over(error: str, _now: float) -> None:
+            if not error:
+                on_connected()
+
+        self._streams.want(
+            StreamPurpose.USER,
+            destination,
+            deadline,
+            encode_request=lambda: at_once(encode_user_stream(payload)),
+            on_reply=None,
+            on_over=over,
+        )
 
     # --- what the machines inside ask for -------------------------------------------
 

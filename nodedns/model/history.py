@@ -87,23 +87,27 @@ class HistoryEntry:
 
     Attributes:
         at: Monotonic seconds.
+        number: Rises with each entry of any member.
         name: The member.
         kind: What happened.
         by: Who did it: the accuser, the confirmer, who declared it dead; empty where nobody did.
         accusers: On ``CONFIRMED``, ``REFUTED`` and ``DEAD``: all who had accused it, the first accuser first.
         wanted: Confirmations that make a suspicion end soonest; 0 where the pool is too small for any.
         probe: The probe of ours behind it, if it was one of ours.
-        detail: A few words more, such as an address; never from the network unless shortened.
+        address: Where the member was then, on ``JOINED`` and ``UPDATED``.
+        detail: A few words more; never from the network unless shortened.
         health_score: Lifeguard's score of our own health at that time.
     """
 
     at: float
+    number: int
     name: NodeName
     kind: ChangeKind
     by: NodeName = NOBODY
     accusers: tuple[NodeName, ...] = ()
     wanted: int = 0
     probe: ProbeReport | None = None
+    address: Address | None = None
     detail: str = ""
     health_score: int = 0
 
@@ -121,6 +125,8 @@ class MemberHistory:
         failure: That probe; None where a helper got through.
         helper: The member whose ping it did answer then; empty where none did.
         misses: Probes without a direct answer since the last direct one.
+        status_at: When its status last changed; None: not in our time.
+        udp: What the last check of UDP found, where it is blocked; None: it is not, as far as is known.
     """
 
     name: NodeName
@@ -131,3 +137,5 @@ class MemberHistory:
     failure: ProbeReport | None = None
     helper: NodeName = NOBODY
     misses: int = 0
+    status_at: float | None = None
+    udp: HistoryEntry | None = None

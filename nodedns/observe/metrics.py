@@ -36,6 +36,9 @@ __all__ = [
     "GOSSIP_REFUTED",
     "GOSSIP_STREAMS",
     "GOSSIP_SUSPECTED",
+    "GOSSIP_SUSPICIONS",
+    "GOSSIP_TCP_ONLY",
+    "GOSSIP_UDP_BLOCKED",
     "HTTP_REQUESTS",
     "HTTP_REQUEST_SECONDS",
     "METRICS",
@@ -93,6 +96,15 @@ GOSSIP_STREAMS = CounterSpec(
     "nodedns_gossip_streams_total", ("direction", "outcome"), "Gossip streams: in or out; done, failed or refused."
 )
 GOSSIP_SUSPECTED = CounterSpec("nodedns_gossip_suspected_total", (), "Times a member became suspect.")
+GOSSIP_SUSPICIONS = CounterSpec(
+    "nodedns_gossip_suspicions_total", ("outcome",), "Suspicions confirmed, refuted by the suspect, or ended in death."
+)
+GOSSIP_TCP_ONLY = CounterSpec(
+    "nodedns_gossip_tcp_only_total", (), "Probes that a member answered over TCP but not over UDP."
+)
+GOSSIP_UDP_BLOCKED = CounterSpec(
+    "nodedns_gossip_udp_blocked_total", ("direction",), "Checks that found UDP blocked to or from a member, or both."
+)
 GOSSIP_REFUTED = CounterSpec("nodedns_gossip_refuted_total", (), "Times we refuted a rumour of our own death.")
 GOSSIP_HEALTH_SCORE = GaugeSpec("nodedns_gossip_health_score", (), "Lifeguard's score of our own health; 0 is well.")
 SERF_MEMBERS = GaugeSpec("nodedns_serf_members", ("status",), "Members by status, ourselves included.")
@@ -128,6 +140,9 @@ METRICS: tuple[CounterSpec | GaugeSpec | HistogramSpec, ...] = (
     GOSSIP_DROPPED,
     GOSSIP_STREAMS,
     GOSSIP_SUSPECTED,
+    GOSSIP_SUSPICIONS,
+    GOSSIP_TCP_ONLY,
+    GOSSIP_UDP_BLOCKED,
     GOSSIP_REFUTED,
     GOSSIP_HEALTH_SCORE,
     SERF_MEMBERS,

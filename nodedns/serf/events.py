@@ -12,6 +12,7 @@ import attrs
 
 from nodedns.gossip.events import (
     Dropped,
+    JoinFinished,
     NodeDeparted,
     NodeSuspected,
     PingCompleted,
@@ -45,6 +46,7 @@ __all__ = [
     "SerfEvent",
     "SnapshotAppend",
     "SnapshotRewrite",
+    "UdpChecked",
     "UserEventReceived",
 ]
 
@@ -236,6 +238,33 @@ class AloneInPool:
     pause_s: float
 
 
+@attrs.frozen
+class UdpChecked:
+    """Both directions of UDP between us and a member were tried.
+
+    Attributes:
+        member: The other end.
+        local: Our own.
+        sent: Whether UDP from us reaches it; None: cannot be told.
+        received: Whether UDP from it reaches us; None: cannot be told.
+    """
+
+    member: Member
+    local: Member
+    sent: bool | None
+    received: bool | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether both directions are open."""
+        return self.sent is True and self.received is True
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether one direction at least is known to be closed."""
+        return self.sent is False or self.received is False
+
+
 SerfEvent = (
     MemberChanged
     | JoinDone
@@ -252,6 +281,8 @@ SerfEvent = (
     | SnapshotRewrite
     | RejoinTried
     | AloneInPool
+    | UdpChecked
+    | JoinFinished
     | StreamWanted
     | Dropped
     | Refuted

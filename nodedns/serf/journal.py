@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -30,17 +31,19 @@ from nodedns.gossip.events import (
     SuspicionRefuted,
     TcpOnlyAck,
 )
+from nodedns.model.address import Address
 from nodedns.model.history import NOBODY, ChangeKind, HistoryEntry, MemberHistory, ProbeReport
 from nodedns.model.member import NodeState
 from nodedns.model.names import NodeName, fold
-from nodedns.serf.events import MemberChanged, MemberChangeKind, NameConflict, SerfEvent
+from nodedns.serf.events import MemberChanged, MemberChangeKind, NameConflict, SerfEvent, UdpChecked
+from nodedns.serf.udp_text import udp_text
 
 __all__ = ["MAX_ENTRIES", "MAX_ENTRIES_A_MEMBER", "Journal"]
 
 MAX_ENTRIES_A_MEMBER = 32
 """Ours: about eight rounds of suspected, confirmed twice, refuted."""
 MAX_ENTRIES = 8192
-"""Ours: a join and a little more for each of 5,000 members; about 2 MiB."""
+"""Ours: a join and a little more for each of 5,000 members; about 4 MiB."""
 
 _KINDS = {
     MemberChangeKind.JOIN: ChangeKind.JOINED,
@@ -54,16 +57,18 @@ _KINDS = {
 
 @attrs.define(eq=False)
 class _Record:
-    """One member: its entries by their number, and how its probes went."""
+    """One member: its entries, oldest first, and how its probes went."""
 
     name: NodeName
-    entries: dict[int, HistoryEntry] | None = None
+    entries: list[HistoryEntry] = attrs.field(factory=list)
     acked_at: float | None = None
     rtt_s: float = 0.0
     failed_at: float | None = None
     failure: ProbeReport | None = None
     helper: NodeName = NOBODY
     misses: int = 0
+    status_at: float | None = None
+    udp: HistoryEntry | None = None
 
 
 class Journal:
@@ -89,7 +94,7 @@ class Journal:
         self._max_entries = max_entries
         self._max_entries_a_member = max_entries_a_member
         self._records: dict[str, _Record] = {}
-        self._order: OrderedDict[int, _Record] = OrderedDict()
+        self._order: OrderedDict[int, HistoryEntry] = OrderedDict()  # all members' entries by number
         self._sequence = 0
         self._just_failed: ProbeFailed | None = None  # the suspicion that follows from it is told next
         self._handlers: dict[type, Callable[[Any, float], None]] = {
@@ -102,6 +107,7 @@ class Journal:
             SuspicionRefuted: self._refuted,
             NodeDeparted: self._departed,
             Refuted: self._accused,
+            UdpChecked: self._udp_checked,
             NameConflict: self._conflict,
             MemberChanged: self._changed,
         }
@@ -124,25 +130,20 @@ class Journal:
             return None
         return MemberHistory(
             name=record.name,
-            entries=tuple(record.entries.values()) if record.entries else (),
+            entries=tuple(record.entries),
             acked_at=record.acked_at,
             rtt_s=record.rtt_s,
             failed_at=record.failed_at,
             failure=record.failure,
             helper=record.helper,
             misses=record.misses,
+            status_at=record.status_at,
+            udp=record.udp,
         )
 
     def latest(self, count: int) -> tuple[HistoryEntry, ...]:
         """Return the last ``count`` entries of all members, oldest first."""
-        found: list[HistoryEntry] = []
-        for number in reversed(self._order):
-            if len(found) >= count:
-                break
-            entries = self._order[number].entries
-            if entries:
-                found.append(entries[number])
-        return tuple(reversed(found))
+        return tuple(islice(reversed(self._order.values()), count))[::-1]
 
     # --- probes ----------------------------------------------------------------------
 
@@ -160,10 +161,20 @@ class Journal:
 
     def _tcp_only(self, event: TcpOnlyAck, now: float) -> None:
         record = self._missed(event.member.name, now, event.report)
-        last = next(reversed(record.entries.values())) if record.entries else None
+        last = record.entries[-1] if record.entries else None
         # A blocked path says so with every probe, for days; once until something else happens is enough.
         if last is None or last.kind not in (ChangeKind.TCP_ONLY, ChangeKind.UDP_CHECKED):
             self._add(record.name, ChangeKind.TCP_ONLY, now, probe=event.report)
+
+    def _udp_checked(self, event: UdpChecked, now: float) -> None:
+        record, detail = self._record(event.member.name), udp_text(event)
+        was = record.udp
+        # That all is well is news only where it was not.
+        if event.is_blocked and (was is None or was.detail != detail):
+            record.udp = self._add(record.name, ChangeKind.UDP_CHECKED, now, detail=detail)
+        elif event.is_open and was is not None:
+            self._add(record.name, ChangeKind.UDP_CHECKED, now, detail=detail)
+            record.udp = None
 
     def _missed(self, name: NodeName, now: float, report: ProbeReport | None) -> _Record:
         record = self._record(name)
@@ -215,18 +226,20 @@ class Journal:
     # --- the Serf layer ------------------------------------------------------------------
 
     def _conflict(self, event: NameConflict, now: float) -> None:
-        last = self._last(event.existing.name)
+        last = self._last(event.existing.name, ChangeKind.CONFLICT)
         detail = f"claimed by {event.claimant.address}, known at {event.existing.address}"
         # The claimant is heard of again and again.
-        if last is None or (last.kind, last.detail) != (ChangeKind.CONFLICT, detail):
+        if last is None or last.detail != detail:
             self._add(event.existing.name, ChangeKind.CONFLICT, now, detail=detail)
 
     def _changed(self, event: MemberChanged, now: float) -> None:
         name = event.member.name
-        self._add(name, _KINDS[event.kind], now, detail=str(event.member.address))
+        self._add(name, _KINDS[event.kind], now, address=event.member.address)
+        record = self._record(name)
+        if event.kind is not MemberChangeKind.UPDATE:
+            record.status_at = now
         if event.kind is MemberChangeKind.REAP:
-            record = self._record(name)
-            record.acked_at = record.failed_at = record.failure = None
+            record.acked_at = record.failed_at = record.failure = record.udp = None
 
     # --- upkeep ----------------------------------------------------------------------------
 
@@ -237,9 +250,10 @@ class Journal:
             record = self._records[key] = _Record(name)
         return record
 
-    def _last(self, name: NodeName) -> HistoryEntry | None:
+    def _last(self, name: NodeName, kind: ChangeKind) -> HistoryEntry | None:
         record = self._records.get(fold(name))
-        return next(reversed(record.entries.values())) if record is not None and record.entries else None
+        entries = record.entries if record is not None else ()
+        return next((entry for entry in reversed(entries) if entry.kind is kind), None)
 
     def _add(
         self,
@@ -251,36 +265,36 @@ class Journal:
         accusers: tuple[NodeName, ...] = (),
         wanted: int = 0,
         probe: ProbeReport | None = None,
+        address: Address | None = None,
         detail: str = "",
-    ) -> None:
+    ) -> HistoryEntry:
         record = self._record(name)
-        if record.entries is None:
-            record.entries = {}
         self._sequence += 1
-        self._order[self._sequence] = record
-        record.entries[self._sequence] = HistoryEntry(
+        entry = HistoryEntry(
             at=now,
+            number=self._sequence,
             name=name,
             kind=kind,
             by=by,
             accusers=accusers,
             wanted=wanted,
             probe=probe,
+            address=address,
             detail=detail,
             health_score=self._health_score(),
         )
+        self._order[entry.number] = entry
+        record.entries.append(entry)
         if len(record.entries) > self._max_entries_a_member:
-            number = next(iter(record.entries))
-            del record.entries[number], self._order[number]
+            del self._order[record.entries.pop(0).number]
         elif len(self._order) > self._max_entries:
-            number, oldest = self._order.popitem(last=False)
-            self._drop(oldest, number)
+            self._drop(self._order.popitem(last=False)[1])
+        return entry
 
-    def _drop(self, record: _Record, number: int) -> None:
-        if record.entries:
-            del record.entries[number]
-        if not record.entries:
-            record.entries = None
-            # Who is still listed is probed again, and then has a record again.
-            if record.acked_at is None and record.failed_at is None:
-                del self._records[fold(record.name)]
+    def _drop(self, oldest: HistoryEntry) -> None:
+        key = fold(oldest.name)
+        record = self._records[key]
+        record.entries.pop(0)  # the oldest of all is its member's oldest
+        # Who is still listed is probed again, and then has a record again.
+        if not record.entries and record.acked_at is None and record.failed_at is None:
+            del self._records[key]

@@ -50,6 +50,7 @@ from nodedns.serf.snapshot import SnapshotLog, SnapshotState
 from nodedns.serf.snapshot_writer import SnapshotWriter
 from nodedns.serf.statistics import SerfStatistics, gather_statistics
 from nodedns.serf.tags import encode_tags
+from nodedns.serf.udp_check import UdpChecks
 from nodedns.serf.user_events import UserEvents
 
 __all__ = ["SERF_VERSIONS", "Serf"]
@@ -69,6 +70,7 @@ _PASSED_THROUGH = (
     gossip.ProbeHelped,
     gossip.ProbeFailed,
     gossip.TcpOnlyAck,
+    gossip.JoinFinished,
 )
 
 
@@ -205,6 +207,14 @@ class Serf:
             send=self._swim.send_user,
             default_timeout_s=lambda: default_query_timeout_s(gossip_interval_s, self._swim.alive_count()),
             on_delivered=self._snapshot.note_query,
+        )
+        self._udp_checks = UdpChecks(
+            local=local,
+            sender=self._swim,
+            outgoing=self._queries.outgoing,
+            member_count=lambda: len(self._table),
+            timers=self._timers,
+            emit=self._emit,
         )
         self._inbox = Inbox(
             membership=self._membership,
@@ -400,6 +410,17 @@ class Serf:
         query_id = self._queries.ask(params, now)
         self._settle(now)
         return query_id
+
+    def check_udp(self, name: NodeName, now: float) -> bool:
+        """Find out whether UDP passes between us and a member; ``UdpChecked`` tells. Drain after calling.
+
+        Returns:
+            Whether a check began: not for ourselves, an unknown member, one being checked, or with too many under way.
+        """
+        record = self._table.get(name)
+        began = record is not None and self._udp_checks.check(record.member, now)
+        self._settle(now)
+        return began
 
     def respond(self, query: QueryReceived, payload: bytes, now: float) -> None:
         """Answer a query, once and before its deadline. Drain after calling.

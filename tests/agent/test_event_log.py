@@ -8,7 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from nodedns.agent.event_log import EventLog
-from nodedns.gossip.events import Dropped, NodeSuspected, Refuted, TcpOnlyAck
+from nodedns.gossip.events import (
+    Dropped,
+    NodeDeparted,
+    NodeSuspected,
+    Refuted,
+    SuspicionConfirmed,
+    SuspicionRefuted,
+    TcpOnlyAck,
+)
 from nodedns.model.address import Address
 from nodedns.model.history import ProbeReport
 from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
@@ -25,12 +33,14 @@ from nodedns.serf.events import (
     QueryReceived,
     RejoinTried,
     SerfEvent,
+    UdpChecked,
     UserEventReceived,
 )
 
 ADDRESS = Address(bytes([10, 0, 0, 2]), 8301)
 VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 MEMBER = Member(NodeName("two"), ADDRESS, b"", VERSIONS)
+LOCAL = Member(NodeName("one"), Address(bytes([10, 0, 0, 1]), 8301), b"", VERSIONS)
 REPORT = ProbeReport(ADDRESS, 0.5, 1.0, (), nacks=0, expected_nacks=0, tcp="acked", health_score=0)
 SERF_MEMBER = SerfMember(NodeName("two"), ADDRESS, {}, MemberStatus.FAILED, VERSIONS)
 
@@ -52,7 +62,27 @@ def lines() -> Iterator[io.StringIO]:
             Refuted(NodeName("one"), 4, NodeState.SUSPECT),
             "[WARN]  agent.gossip: refuted a claim that we are gone: from=one incarnation=4",
         ),
-        (TcpOnlyAck(MEMBER, REPORT), "is UDP blocked?: from=10.0.0.2 name=two"),
+        (TcpOnlyAck(MEMBER, REPORT), "is UDP blocked?: from=10.0.0.2 name=two address=10.0.0.2:8301"),
+        (
+            UdpChecked(MEMBER, LOCAL, sent=False, received=True),
+            '[WARN]  agent.gossip: UDP is blocked: from=10.0.0.2 name=two finding="UDP from one to two (10.0.0.2:8301)',
+        ),
+        (
+            UdpChecked(MEMBER, LOCAL, sent=True, received=True),
+            "[DEBUG] agent.gossip: UDP was checked: from=10.0.0.2 name=two",
+        ),
+        (
+            SuspicionConfirmed(MEMBER, NodeName("three"), (NodeName("one"), NodeName("three")), 2),
+            "[DEBUG] agent.gossip: suspicion is confirmed: name=two accuser=three confirmations=1 wanted=2",
+        ),
+        (
+            SuspicionRefuted(MEMBER, (NodeName("one"),), 5),
+            "[INFO]  agent.gossip: suspicion is refuted: name=two incarnation=5",
+        ),
+        (
+            NodeDeparted(MEMBER, NodeState.DEAD, NodeName("one"), (NodeName("one"), NodeName("three")), 2),
+            "[INFO]  agent.gossip: suspect is declared dead: name=two accuser=one confirmations=1",
+        ),
         (NameConflict(MEMBER, MEMBER, is_local=True), "two agents claim one node name: from=10.0.0.2"),
         (
             ConflictLost(0, 3),
@@ -100,3 +130,24 @@ def test_agent_that_stays_alone_says_so_ever_more_seldom(lines: io.StringIO) -> 
 def test_failed_repetitions_of_a_rejoin_are_for_debugging(lines: io.StringIO) -> None:
     EventLog(Metrics(), lambda: 0.0).note(RejoinTried("10.0.0.3:8301", "refused", is_repeated=True))
     assert "[DEBUG] agent.serf: re-join to previously known node failed" in lines.getvalue()
+
+
+def test_outcomes_of_suspicions_and_blocked_directions_are_counted() -> None:
+    metrics = Metrics()
+    log = EventLog(metrics, lambda: 0.0)
+    one = NodeName("one")
+    for event in (
+        SuspicionConfirmed(MEMBER, one, (one,), 2),
+        SuspicionRefuted(MEMBER, (one,), 5),
+        NodeDeparted(MEMBER, NodeState.DEAD, one, (one,), 2),
+        NodeDeparted(MEMBER, NodeState.LEFT, one),
+        TcpOnlyAck(MEMBER, REPORT),
+        UdpChecked(MEMBER, LOCAL, sent=False, received=True),
+        UdpChecked(MEMBER, LOCAL, sent=True, received=False),
+        UdpChecked(MEMBER, LOCAL, sent=None, received=False),
+        UdpChecked(MEMBER, LOCAL, sent=True, received=True),
+    ):
+        log.note(event)
+    outcomes = [metrics.value("nodedns_gossip_suspicions_total", outcome=o) for o in ("confirmed", "refuted", "dead")]
+    blocked = [metrics.value("nodedns_gossip_udp_blocked_total", direction=d) for d in ("to", "from", "both")]
+    assert ([1, 1, 1], [1, 1, 1], 1) == (outcomes, blocked, metrics.value("nodedns_gossip_tcp_only_total"))

@@ -25,7 +25,7 @@ Get = Callable[..., Any]
 
 
 def entry(kind: ChangeKind, ago: float, **facts: Any) -> HistoryEntry:
-    return HistoryEntry(at=NOW - ago, name=facts.pop("name", TWO), kind=kind, **facts)
+    return HistoryEntry(at=NOW - ago, number=0, name=facts.pop("name", TWO), kind=kind, **facts)
 
 
 def remembering(ctx: ApiContext, *entries: HistoryEntry, **facts: Any) -> ApiContext:
@@ -54,6 +54,7 @@ def test_story_of_a_death(ctx: ApiContext, get: Get) -> None:
             entry(ChangeKind.CONFIRMED, 7.0, by=THREE, accusers=accusers, wanted=2),
             entry(ChangeKind.DEAD, 3.5, by=ONE, accusers=accusers, wanted=2),
             entry(ChangeKind.FAILED, 3.5),
+            status_at=NOW - 3.5,
         ),
         "/v1/agent/why/TWO",
     )
@@ -84,7 +85,7 @@ def test_suspect_that_is_not_yet_dead_is_said_to_be_suspected(ctx: ApiContext, g
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (entry(ChangeKind.JOINED, 1.0, detail="10.0.0.2:8301"), "joined at 10.0.0.2:8301"),
+        (entry(ChangeKind.JOINED, 1.0, address=TARGET), "joined at 10.0.0.2:8301"),
         (entry(ChangeKind.LEAVING, 1.0), "said that it leaves"),
         (entry(ChangeKind.REAPED, 1.0), "forgotten"),
         (entry(ChangeKind.DEAD, 1.0, by=THREE), "declared dead by three"),
@@ -120,7 +121,7 @@ def test_each_change_has_its_sentence(ctx: ApiContext, get: Get, told: HistoryEn
     ("entries", "expected"),
     [
         ([entry(ChangeKind.TCP_ONLY, 5.0, probe=REPORT)], "is a firewall in between?"),
-        ([entry(ChangeKind.UDP_CHECKED, 5.0, detail="UDP is blocked")], "UDP is blocked"),
+        ([entry(ChangeKind.TCP_ONLY, 5.0, probe=REPORT), entry(ChangeKind.UPDATED, 4.0)], "gets no answer"),
         (
             [entry(ChangeKind.SUSPECTED, 5.0, by=ONE, probe=attrs.evolve(REPORT, health_score=3))],
             "this agent's own health score was 3 when it accused",
@@ -158,6 +159,14 @@ def test_no_cause_is_made_up(ctx: ApiContext, get: Get, entries: list[HistoryEnt
     assert [] == get(remembering(ctx, *entries), "/v1/agent/why/two")["Hints"]
 
 
+def test_finding_about_udp_stands_in_for_flapping(ctx: ApiContext, get: Get) -> None:
+    refuted = [entry(ChangeKind.REFUTED, 9.0 - number) for number in range(4)]
+    udp = entry(ChangeKind.UDP_CHECKED, 60.0, detail="UDP from one to two does not arrive")
+    assert ["UDP from one to two does not arrive"] == get(remembering(ctx, *refuted, udp=udp), "/v1/agent/why/two")[
+        "Hints"
+    ]
+
+
 def test_agent_accused_by_several_is_told_so_of_itself(ctx: ApiContext, get: Get) -> None:
     accused = [entry(ChangeKind.ACCUSED, 5.0, name=ONE, by=who, detail="suspect") for who in (TWO, THREE)]
     (hint,) = get(remembering(ctx, *accused), "/v1/agent/why/one")["Hints"]
@@ -188,7 +197,8 @@ def test_member_without_a_past_has_an_empty_story(ctx: ApiContext, get: Get) -> 
 
 
 def test_forgotten_member_has_its_past_and_no_status(ctx: ApiContext, get: Get) -> None:
-    story = get(remembering(ctx, entry(ChangeKind.REAPED, 5.0, name=NodeName("gone"))), "/v1/agent/why/gone")
+    told = remembering(ctx, entry(ChangeKind.REAPED, 5.0, name=NodeName("gone")), status_at=NOW - 5)
+    story = get(told, "/v1/agent/why/gone")
     assert ("unknown", "", 5.0) == (story["Status"], story["Address"], story["SinceSeconds"])
 
 

@@ -19,7 +19,7 @@ from nodedns.model.address import Address
 from nodedns.model.history import NOBODY, ChangeKind, MemberHistory, ProbeReport
 from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.serf.events import MemberChanged, MemberChangeKind, NameConflict, SerfEvent
+from nodedns.serf.events import MemberChanged, MemberChangeKind, NameConflict, SerfEvent, UdpChecked
 from nodedns.serf.journal import Journal
 
 VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
@@ -102,6 +102,30 @@ def test_blocked_udp_is_told_once_until_something_else_happens() -> None:
     blocked = TcpOnlyAck(member(), REPORT)
     journal = told(blocked, blocked, changed(MemberChangeKind.UPDATE), blocked, blocked)
     assert [ChangeKind.TCP_ONLY, ChangeKind.UPDATED, ChangeKind.TCP_ONLY] == kinds(journal)
+
+
+def checked(*, sent: bool | None, received: bool | None) -> UdpChecked:
+    return UdpChecked(member(), member("me"), sent, received)
+
+
+def test_finding_of_a_check_is_kept_until_udp_passes_again() -> None:
+    blocked = checked(sent=False, received=True)
+    flapping = [changed(MemberChangeKind.UPDATE) for _ in range(40)]
+    found = history(told(blocked, blocked, *flapping))
+    assert found.udp is not None
+    assert (0.0, ChangeKind.UDP_CHECKED) == (found.udp.at, found.udp.kind)
+    assert "UDP from me to n1" in found.udp.detail
+    journal = told(blocked, checked(sent=None, received=None), checked(sent=True, received=True))
+    assert ([ChangeKind.UDP_CHECKED] * 2, None) == (kinds(journal), history(journal).udp)
+
+
+def test_open_way_that_was_never_blocked_is_no_news() -> None:
+    assert [] == kinds(told(ProbeHelped(member(), OTHER), checked(sent=True, received=True)))
+
+
+def test_status_has_its_time_even_when_its_entry_is_forgotten() -> None:
+    journal = told(changed(MemberChangeKind.JOIN), *(changed(MemberChangeKind.UPDATE) for _ in range(40)))
+    assert 0.0 == history(journal).status_at
 
 
 def test_refutation_names_who_had_accused() -> None:
