@@ -3,7 +3,7 @@
 Strategy: each user event that Serf delivers is read as Consul's or as a plain one. If its
 filters let it through to us it goes to the end of a list that is bounded in
 events and in bytes, published in one assignment; then every waiter is woken. What cannot
-be read is dropped and counted.
+be read, or has filters that cost too much, is dropped and counted.
 
 Nothing is coalesced: the list is a history, in which each event stays to be read.
 """
@@ -20,8 +20,10 @@ from nodedns.errors import ApiError, GossipWireError, TooBig
 from nodedns.gossip.events import Dropped
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import SerfEvent, UserEventReceived
+from nodedns.serf.filter_budget import FilterBudget
 from nodedns.serf.fired_events import (
     FilteredService,
+    FilterTooCostly,
     check_filters,
     decode_fired_event_untrusted,
     encode_fired_event,
@@ -63,6 +65,7 @@ class EventBook:
         self._node_name = node_name
         self._drop = drop
         self._services = services
+        self._budget = FilterBudget()
         self._bytes = 0
         self._changed = trio.Event()
         self.recent = RecentEvents()
@@ -74,12 +77,14 @@ class EventBook:
             return
         try:
             fired = decode_fired_event_untrusted(event)
-            if fired is not None and is_meant_for(fired, self._node_name, self._services()):
+            if fired is not None and is_meant_for(fired, self._node_name, self._services(), self._may_spend):
                 self._add(fired)
         except GossipWireError as problem:
             self._drop(Dropped("bad-consul-event", None, str(problem)))
         except BadPattern as problem:
             self._drop(Dropped("bad-event-filter", None, str(problem)))
+        except FilterTooCostly as problem:
+            self._drop(Dropped("event-filter-too-costly", None, str(problem)))
 
     async def wait_changed(self, seen: int) -> None:
         """Return once more than ``seen`` events were seen, at once if they were."""
@@ -113,6 +118,9 @@ class EventBook:
         ltime = self._serf.user_event(name, payload, trio.current_time(), coalesce=can_coalesce)
         self._wake()
         return ltime
+
+    def _may_spend(self, steps: int) -> bool:
+        return self._budget.spend(steps, trio.current_time())
 
     def _add(self, event: FiredEvent) -> None:
         events = [*self.recent.events, event]

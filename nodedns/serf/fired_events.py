@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 
-from nodedns.errors import GossipWireError
+from nodedns.errors import GossipWireError, NodednsError
 from nodedns.gossip.kinds import BYTES, I64, STR, wire
 from nodedns.gossip.wire import decode_body_untrusted, encode_body
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
-from nodedns.serf.regex import BadPattern, compile_pattern
+from nodedns.serf.regex import BadPattern, Pattern, compile_pattern
 
 __all__ = [
+    "FilterTooCostly",
     "FilteredService",
     "check_filters",
     "decode_fired_event_untrusted",
@@ -57,6 +58,10 @@ class _Body:
     service_filter: str = attrs.field(metadata=wire("sf", STR, optional=True))
     tag_filter: str = attrs.field(metadata=wire("tf", STR, optional=True))
     version: int = attrs.field(metadata=wire("v", I64))
+
+
+class FilterTooCostly(NodednsError):
+    """An event's filters would take more work than a stranger may make us do now."""
 
 
 @attrs.frozen
@@ -136,19 +141,34 @@ def check_filters(event: FiredEvent) -> None:
             raise BadPattern(f"Invalid {kind} filter: {problem}") from None
 
 
-def is_meant_for(event: FiredEvent, node_name: str, services: Iterable[FilteredService]) -> bool:
+def is_meant_for(
+    event: FiredEvent, node_name: str, services: Iterable[FilteredService], may_spend: Callable[[int], bool]
+) -> bool:
     """Whether the filters let ``event`` through to a node of this name with these services.
+
+    Args:
+        event: Any.
+        node_name: Of the node.
+        services: On it.
+        may_spend: Asked before each match, with the steps that it may take at most.
 
     Raises:
         BadPattern: A filter that had to be looked at is not RE2, or beyond our bounds.
+        FilterTooCostly: ``may_spend`` said no.
     """
-    if event.node_filter and not compile_pattern(event.node_filter).search(node_name):
+
+    def matches(pattern: Pattern, text: str) -> bool:
+        if not may_spend(pattern.states * (len(text) + 1)):
+            raise FilterTooCostly("there is more to match than there is time for")
+        return pattern.search(text)
+
+    if event.node_filter and not matches(compile_pattern(event.node_filter), node_name):
         return False
     if not event.service_filter:
         return True
     service_pattern, tag_pattern = compile_pattern(event.service_filter), compile_pattern(event.tag_filter)
     return any(
-        service_pattern.search(service.name)
-        and (not event.tag_filter or any(tag_pattern.search(tag) for tag in service.tags))
+        matches(service_pattern, service.name)
+        and (not event.tag_filter or any(matches(tag_pattern, tag) for tag in service.tags))
         for service in services
     )

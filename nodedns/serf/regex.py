@@ -38,6 +38,11 @@ class Pattern:
         self._goes_to: list[list[int]] = [[]]
         self._start = self._add(node, 0)
 
+    @property
+    def states(self) -> int:
+        """How many states it has; a search takes at most so many steps for each character, and once more."""
+        return len(self._steps)
+
     def search(self, text: str) -> bool:
         """Whether the pattern matches anywhere in ``text``."""
         current: list[int] = []

@@ -153,3 +153,18 @@ async def test_waiter_for_what_has_come_does_not_wait() -> None:
     reader.hear("deploy")
     with trio.fail_after(1):
         await reader.book.wait_changed(0)
+
+
+async def test_flood_of_costly_filters_is_dropped_and_plain_events_still_come(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    reader = Reader()
+    costly = encode_fired_event(consul_event(node_filter="(((a{10}){10}){3})"))
+    for ltime in range(100):
+        reader.hear(*costly, ltime)
+    assert {"event-filter-too-costly"} == set(reader.reasons)
+    assert 60 < len(reader.dropped) < 100
+    reader.hear("deploy")
+    await trio.sleep(1)
+    reader.hear(*encode_fired_event(consul_event(node_filter="^web-")))
+    assert ["deploy", "deploy"] == reader.names

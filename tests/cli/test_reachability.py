@@ -66,11 +66,15 @@ def test_missing_ack_is_told_with_its_likely_cause(
     assert lines[-1].startswith(f"\tb (10.0.0.2:8301): {cause}")
 
 
-def test_missing_member_is_asked_again_by_name_and_then_through_others(shell: Shell, fake_agent: Any) -> None:
-    fake_agent.answer(MEMBERS, members(a=ALIVE, b=ALIVE))
-    fake_agent.answer_lines(PING, acks("a"), acks())
+# Serf relays nothing for a query that wants as many relays as there are members.
+@pytest.mark.parametrize(("others", "relays"), [({}, 1), ({"c": ALIVE}, 2), ({"c": LEFT, "d": ALIVE, "e": ALIVE}, 3)])
+def test_missing_member_is_asked_again_by_name_and_then_through_others(
+    shell: Shell, fake_agent: Any, others: dict[str, int], relays: int
+) -> None:
+    fake_agent.answer(MEMBERS, members(a=ALIVE, b=ALIVE, **others))
+    fake_agent.answer_lines(PING, acks("a", "c", "d", "e"), acks())
     shell("reachability")
-    assert [PING, f"{PING}?node=b&relay-factor=0", f"{PING}?node=b&relay-factor=3"] == [
+    assert [PING, f"{PING}?node=b&relay-factor=0", f"{PING}?node=b&relay-factor={relays}"] == [
         asked for asked in fake_agent.asked if asked.startswith(PING)
     ]
 

@@ -11,6 +11,7 @@ from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
 from nodedns.serf.fired_events import (
     FilteredService,
+    FilterTooCostly,
     check_filters,
     decode_fired_event_untrusted,
     encode_fired_event,
@@ -21,6 +22,10 @@ from nodedns.serf.regex import BadPattern
 ID = "b54fe110-7af5-cafc-d1fb-afc8ba432b1c"
 WEB = FilteredService("web", ("v1", "green"))
 DB = FilteredService("db")
+
+
+def freely(_steps: int) -> bool:
+    return True
 
 
 def event(**changes: Any) -> FiredEvent:
@@ -120,11 +125,11 @@ def test_plain_events_that_serf_holds_apart_have_ids_of_their_own() -> None:
     ],
 )
 def test_filters_choose(filters: dict[str, str], passes: bool) -> None:
-    assert is_meant_for(event(**filters), "web-1", [DB, WEB]) is passes
+    assert is_meant_for(event(**filters), "web-1", [DB, WEB], freely) is passes
 
 
 def test_without_services_a_service_filter_lets_nothing_through() -> None:
-    assert not is_meant_for(event(service_filter=".*"), "web-1", ())
+    assert not is_meant_for(event(service_filter=".*"), "web-1", (), freely)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +137,27 @@ def test_without_services_a_service_filter_lets_nothing_through() -> None:
 )
 def test_filter_that_re2_would_refuse_is_an_error(filters: dict[str, str]) -> None:
     with pytest.raises(BadPattern):
-        is_meant_for(event(**filters), "web-1", [WEB])
+        is_meant_for(event(**filters), "web-1", [WEB], freely)
 
 
 @pytest.mark.parametrize("kind", ["node", "service", "tag"])
 def test_bad_filter_is_named(kind: str) -> None:
     with pytest.raises(BadPattern, match=f"^Invalid {kind} filter: "):
         check_filters(event(**{f"{kind}_filter": "("}))
+
+
+def test_matching_is_paid_for_before_it_is_done() -> None:
+    asked: list[int] = []
+
+    def may_spend(steps: int) -> bool:
+        asked.append(steps)
+        return False
+
+    with pytest.raises(FilterTooCostly):
+        is_meant_for(event(node_filter="a{100}"), "x" * 9, (), may_spend)
+    assert len(asked) == 1
+    assert 1_000 <= asked[0] <= 1_100
+
+
+def test_event_without_filters_costs_nothing() -> None:
+    assert is_meant_for(event(), "web-1", [WEB], lambda _steps: False)

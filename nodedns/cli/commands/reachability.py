@@ -23,7 +23,8 @@ PING = "_serf_ping"
 ALIVE = 1
 LEFT = 3
 FAILED = 4
-RELAYS = 3
+MAX_RELAYS = 3
+"""Enough to find a way around; with fewer other members in the list, Serf relays nothing at all."""
 MAX_ASKED_AGAIN = 16
 """Members asked again at once; their names must fit into one query of 1024 bytes."""
 MAX_NAMES_BYTES = 600
@@ -73,7 +74,7 @@ def _test(client: AgentClient, *, is_verbose: bool) -> int:
         now = _members(client)
         extra = [name for name in extra if name not in now or now[name].status != ALIVE]
     if missing:
-        _report_missing(client, missing)
+        _report_missing(client, missing, relays=min(MAX_RELAYS, len(members) - 1))
     elif extra:
         _report_extra(extra)
     else:
@@ -94,7 +95,7 @@ def _ping_all(client: AgentClient, *, is_verbose: bool) -> dict[str, float]:
     return acks
 
 
-def _report_missing(client: AgentClient, missing: Sequence[_Member]) -> None:
+def _report_missing(client: AgentClient, missing: Sequence[_Member], *, relays: int) -> None:
     click.echo("Received less acks than live nodes! Missing acks from:")
     for member in missing:
         click.echo(f"\t{printable(member.name)}")
@@ -102,7 +103,7 @@ def _report_missing(client: AgentClient, missing: Sequence[_Member]) -> None:
     click.echo("Looking for the cause...")
     second = _ping_some(client, asked)
     rest = [member for member in asked if member.name not in second]
-    relayed = _ping_some(client, rest, relays=RELAYS) if rest else frozenset[str]()
+    relayed = _ping_some(client, rest, relays=relays) if rest else frozenset[str]()
     now = _members(client)
     for member in missing:
         click.echo(f"\t{printable(member.name)} ({member.address}): " + _cause(member, asked, second, relayed, now))
