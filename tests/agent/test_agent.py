@@ -246,3 +246,35 @@ def test_node_meta_that_does_not_fit_into_gossip_stops_the_start() -> None:
 
     with pytest.raises(AgentError, match="node_meta does not fit"):
         trio.run(main)
+
+
+def test_event_fired_at_one_agent_wakes_a_reader_of_the_other() -> None:
+    async def story(one: Running, two: Running) -> None:
+        await two.agent.join((one.gossip,))
+        await one.agent.table.wait_member("agent-two")
+        got: list[Any] = []
+
+        async def read() -> None:
+            got.append(await one.api("GET", "/v1/event/list?index=1&wait=9s"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            status, fired = await two.api("PUT", "/v1/event/fire/deploy", "x")
+        assert 200 == status
+        assert [(200, [fired["ID"]])] == [(status, [event["ID"] for event in events]) for status, events in got]
+
+    play(story, config("agent-one"), config("agent-two", server=False))
+
+
+def test_question_is_acked_by_both_agents_over_http() -> None:
+    async def story(one: Running, two: Running) -> None:
+        await two.agent.join((one.gossip,))
+        await one.agent.table.wait_member("agent-two")
+        status, text = await one.api("PUT", "/v1/agent/query/anything?timeout=1s")
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert (200, "asked", "closed") == (status, lines[0]["Type"], lines[-1]["Type"])
+        assert ["agent-one", "agent-two"] == sorted(line["From"] for line in lines if line["Type"] == "ack")
+        status, text = await one.api("PUT", "/v1/agent/query/x", "y" * 1024)
+        assert (413, "query is 1") == (status, text[:10])
+
+    play(story, config("agent-one"), config("agent-two", server=False))
