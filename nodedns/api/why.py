@@ -205,7 +205,7 @@ def _milliseconds(seconds: float) -> str:
 def _hints(history: MemberHistory, ctx: ApiContext) -> list[Json]:
     entries, local_name = history.entries, ctx.facts.node_name
     if history.name == local_name:
-        return _hints_about_ourselves(entries)
+        return _hints_about_ourselves(entries, local_name)
     udp = _udp_hint(history)
     # Blocked UDP makes a member refute again and again.
     flapping = "" if udp else _flapping_hint(entries)
@@ -263,8 +263,10 @@ def _one_accuser_hint(entries: Sequence[HistoryEntry]) -> str:
     return f"only {accuser} accused it and nobody confirmed: the way between these two may be all that is broken"
 
 
-def _hints_about_ourselves(entries: Sequence[HistoryEntry]) -> list[Json]:
-    accusers = dict.fromkeys(entry.by for entry in entries if entry.kind is ChangeKind.ACCUSED)
+def _hints_about_ourselves(entries: Sequence[HistoryEntry], local_name: str) -> list[Json]:
+    # What a list of members says of an earlier run of ours has no accuser but our own name.
+    accused = (entry for entry in entries if entry.kind is ChangeKind.ACCUSED and entry.by != local_name)
+    accusers = dict.fromkeys(entry.by for entry in accused)
     if len(accusers) < FLAPS:
         return []
     return [

@@ -90,6 +90,11 @@ def test_suspect_that_is_not_yet_dead_is_said_to_be_suspected(ctx: ApiContext, g
         (entry(ChangeKind.REAPED, 1.0), "forgotten"),
         (entry(ChangeKind.DEAD, 1.0, by=THREE), "declared dead by three"),
         (
+            entry(ChangeKind.SUSPECTED, 1.0, by=ONE, probe=ProbeReport(TARGET, 0.5, 1.0, (THREE,), 0, 0, "", 1)),
+            "suspected by this agent: no ack from 10.0.0.2:8301 over UDP in 500 ms, asked three to ping it (0 acks); "
+            "own health score 1",
+        ),
+        (
             entry(ChangeKind.DEAD, 1.0, by=ONE, accusers=(ONE,)),
             "declared dead by this agent, in a pool too small for anybody to confirm",
         ),
@@ -173,6 +178,12 @@ def test_agent_accused_by_several_is_told_so_of_itself(ctx: ApiContext, get: Get
     assert "2 members called this agent suspect or dead (two and three)" in hint
 
 
+@pytest.mark.parametrize("accusers", [(TWO,), (TWO, TWO), (TWO, ONE)])
+def test_single_accuser_of_this_agent_proves_nothing(ctx: ApiContext, get: Get, accusers: tuple[NodeName, ...]) -> None:
+    accused = [entry(ChangeKind.ACCUSED, 5.0, name=ONE, by=who, detail="suspect") for who in accusers]
+    assert [] == get(remembering(ctx, *accused), "/v1/agent/why/one")["Hints"]
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
@@ -212,7 +223,8 @@ def test_last_changes_of_all_members(ctx: ApiContext, get: Get) -> None:
     entries = [entry(ChangeKind.JOINED, 9.0 - number, name=NodeName(f"n{number}")) for number in range(3)]
     told = remembering(ctx, *entries)
     assert ["n1", "n2"] == [change["Name"] for change in get(told, "/v1/agent/why?last=2")]
-    assert ["n0", "n1", "n2"] == [change["Name"] for change in get(told, "/v1/agent/why")]
+    for path in ("/v1/agent/why", "/v1/agent/why/"):
+        assert ["n0", "n1", "n2"] == [change["Name"] for change in get(told, path)]
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "12345", "%C2%B2"])

@@ -9,6 +9,7 @@ from nodedns.gossip.params import LAN
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.serf.events import SerfEvent, UdpChecked
+from nodedns.serf.outgoing_queries import MAX_OPEN_QUERIES, QueryParams
 from nodedns.serf.params import SerfParams
 from nodedns.serf.serf import Serf
 from nodedns.serf.udp_check import CHECK_S, MAX_CHECKS
@@ -147,6 +148,14 @@ def test_checks_under_way_are_bounded_and_one_of_a_kind() -> None:
 def test_neither_ourselves_nor_a_stranger_can_be_checked() -> None:
     pool = Pool(2)
     assert [False, False] == [pool.begin("n1"), pool.begin("nobody")]
+
+
+def test_full_desk_of_queries_leaves_all_unknown() -> None:
+    pool = Pool(3)
+    for _ in range(MAX_OPEN_QUERIES):
+        pool.serfs[0].query(QueryParams(name="busy", timeout_s=60.0), pool.engine.now)
+    checked = pool.check()
+    assert (None, None) == (checked.sent, checked.received)
 
 
 def test_lone_streams_are_not_left_open() -> None:
