@@ -6,12 +6,16 @@ within. One answer that brings company ends it. Otherwise the round is repeated
 for ever, after a pause that doubles from ``FIRST_PAUSE_S`` to ``LONGEST_PAUSE_S``.
 A silent address does not hold up the rest: the next is tried a moment later.
 
-Company may be only a part of the pool. Once the news has spread, each remembered
-member that nobody told of is tried once, one after another: it may have come
-back without a memory of its own. From then on it is Serf's reconnect: now and
+Company may be only a part of the pool: islands meet, and some come back without
+a memory of their own. Once the news has spread, each member still lost is tried
+once, one after another. From then on it is Serf's reconnect: now and
 then one lost member is tried, the likelier the more are lost. Lost are the
 failed, and also those remembered that the pool does not know: both halves of a
 parted pool may have been restarted.
+
+Two who hold each other dead, and have not forgotten it yet, believe nothing from
+one exchange: it only makes both refute. So a lost member that answered and is
+still lost is tried once more a moment later, when the refutations are out.
 
 While alone nobody is forgotten, however long that lasts. In company the failed
 are forgotten as they are reaped, the unknown after the same time.
@@ -46,7 +50,9 @@ NEWS_S = 10.0  # ours: by then everybody has heard of everybody, and a thousand 
 SEEK_EVERY_S = 1.0  # ours: no hurry, and a pool's worth of agents may seek the same dead address
 MAX_NAMED = 3  # members named in one log line
 
-NO_COMPANY = "it answers, but knows of no other live member"
+FOLLOW_UP_S = 2.0  # ours: a refutation is known to who made it at once, to its side in about that time
+
+NO_COMPANY = "it answers, but has brought no company yet"
 
 
 class Rejoining:
@@ -98,7 +104,8 @@ class Rejoining:
         self._walk: deque[str] = deque()
         self._waiting: deque[str] = deque()
         self._under_way: dict[int, str] = {}
-        self._missing: deque[str] = deque()
+        self._missing: deque[Address] = deque()
+        self._reconnecting: dict[int, Address] = {}
         self._timer: Timer | None = None
 
     @property
@@ -126,28 +133,43 @@ class Rejoining:
 
     def finished(self, outcome: JoinFinished, now: float) -> bool:
         """Take the end of one of memberlist's joins; return whether it was ours."""
-        text = self._under_way.pop(outcome.join_id, None)
-        if text is None:
-            return False
+        if outcome.join_id in self._under_way:
+            self._round_finished(self._under_way.pop(outcome.join_id), outcome, now)
+            return True
+        address = self._reconnecting.pop(outcome.join_id, None)
+        if address is not None and not outcome.error:
+            self._plan_follow_up(address, now)
+        return address is not None
+
+    def _round_finished(self, text: str, outcome: JoinFinished, now: float) -> None:
         error = outcome.error
         if not error and self._is_alone_now():
             error = NO_COMPANY
+            self._plan_follow_up(outcome.address, now)
         self._emit(RejoinTried(text, error, is_repeated=self._rounds > 0))
         if error and self._was_alone:
             self._try_next(now)
-        return True
+
+    def _plan_follow_up(self, address: Address, now: float) -> None:
+        def follow_up(now: float) -> None:
+            if self._may_try() and address in self._lost():
+                self._join_gossip(address, now)
+
+        self._timers.set(now + FOLLOW_UP_S, follow_up)
 
     def reconnect(self, now: float) -> None:
         """Perhaps try one lost member, if we are in company: the more are lost, the likelier."""
         if self._was_alone or not self._may_try():
             return  # alone, every one of them is tried anyway
         table = self._table
-        lost = [record.member.address for record in table.failed]
-        lost += [address for text in self._unknown().values() if (address := parse_address_text(text)) is not None]
+        lost = self._lost()
         alive = len(table) - table.failed_count - table.left_count
         if not lost or self._rng.random() > len(lost) / max(1, alive):
             return
-        self._join_gossip(self._rng.choice(lost), now)
+        self._reconnect_to(self._rng.choice(lost), now)
+
+    def _reconnect_to(self, address: Address, now: float) -> None:
+        self._reconnecting[self._join_gossip(address, now)] = address
 
     def expire(self, now: float) -> None:
         """Forget remembered names of which the pool has known nothing for too long."""
@@ -156,18 +178,18 @@ class Rejoining:
                 self._forget(name)
 
     def _seek_missing(self, now: float) -> None:
-        missing = list(self._unknown())[:MAX_TRIES_PER_ROUND]
+        missing = self._lost()
         self._rng.shuffle(missing)
-        self._missing.extend(missing)
+        self._missing.extend(missing[:MAX_TRIES_PER_ROUND])
         self._seek_next(now)
 
     def _seek_next(self, now: float) -> None:
         self._timer = None
-        unknown = self._unknown()
+        lost = frozenset(self._lost())
         while self._missing and self._may_try():
-            address = parse_address_text(unknown.get(self._missing.popleft(), ""))
-            if address is not None:
-                self._join_gossip(address, now)
+            address = self._missing.popleft()
+            if address in lost:
+                self._reconnect_to(address, now)
                 self._timer = self._timers.set(now + SEEK_EVERY_S, self._seek_next)
                 return
 
@@ -244,3 +266,8 @@ class Rejoining:
     def _unknown(self) -> dict[str, str]:
         """Remembered names that are not in the table."""
         return {name: text for name, text in self._candidates() if self._table.get(name) is None}
+
+    def _lost(self) -> list[Address]:
+        """Addresses of the failed, and of those remembered that are not in the table."""
+        lost = [record.member.address for record in self._table.failed]
+        return lost + [found for text in self._unknown().values() if (found := parse_address_text(text)) is not None]

@@ -15,6 +15,7 @@ from nodedns.serf.events import AloneInPool, RejoinTried, SerfEvent
 from nodedns.serf.members import MemberTable
 from nodedns.serf.rejoining import (
     FIRST_PAUSE_S,
+    FOLLOW_UP_S,
     LONGEST_PAUSE_S,
     MAX_TRIES_PER_ROUND,
     NEWS_S,
@@ -266,6 +267,19 @@ def test_join_of_somebody_else_is_not_ours() -> None:
     assert not bench.rejoining.finished(JoinFinished(7, address(1), ""), 0.0)
 
 
+def test_lost_member_that_answers_and_is_still_lost_is_tried_once_more_soon() -> None:
+    bench = Bench(texts(1))
+    bench.rejoining.start(0.0)
+    bench.finish(1, "")  # it holds us dead, and we it
+    bench.pass_time(FOLLOW_UP_S)
+    assert 3 == len(bench.tried)  # the follow-up, and the next round
+    bench.is_alone = False
+    bench.rejoining.observe(bench.now)
+    bench.know(1, MemberStatus.ALIVE)
+    bench.pass_time(100)
+    assert 3 == len(bench.tried)
+
+
 # --- in company ------------------------------------------------------------------------------------
 
 
@@ -310,13 +324,14 @@ def test_missing_members_are_each_sought_once_when_the_news_has_spread() -> None
     bench.know(1, MemberStatus.ALIVE)
     bench.come_into_company()
     bench.know(2, MemberStatus.ALIVE)
+    bench.know(6, MemberStatus.FAILED)
     bench.pass_time(NEWS_S / 2 - 0.1)
     assert [] == bench.tried
     bench.pass_time(NEWS_S / 2 + 0.1)
     assert 1 == len(bench.tried)
     for _ in range(10):
         bench.pass_time(SEEK_EVERY_S)
-    assert [address(3), address(4), address(5)] == sorted(bench.tried, key=str)
+    assert [address(number) for number in (3, 4, 5, 6)] == sorted(bench.tried, key=str)
 
 
 def test_missing_member_that_turns_up_is_sought_no_more() -> None:
@@ -336,6 +351,27 @@ def test_who_becomes_alone_again_or_leaves_seeks_nobody_missing() -> None:
     bench.pass_time(NEWS_S)
     bench.may_try = False
     bench.pass_time(SEEK_EVERY_S)
+    assert 1 == len(bench.tried)
+
+
+@pytest.mark.parametrize(("error", "tries"), [("", 2), ("refused", 1)])
+def test_reconnect_that_is_answered_is_followed_up_while_the_member_is_lost(error: str, tries: int) -> None:
+    bench = company(failed=1, alive=1)
+    bench.rejoining.reconnect(bench.now)
+    bench.finish(1, error)
+    bench.pass_time(FOLLOW_UP_S)
+    assert [address(0)] * tries == bench.tried
+    assert tries == 1 or not bench.rejoining.finished(JoinFinished(2, address(0), ""), bench.now)  # once is enough
+
+
+def test_reconnect_that_brought_the_member_back_is_not_followed_up() -> None:
+    bench = company(failed=1, alive=1)
+    bench.rejoining.reconnect(bench.now)
+    record = bench.table.get("n0")
+    assert record is not None
+    bench.table.move(record, MemberStatus.ALIVE)
+    bench.finish(1, "")
+    bench.pass_time(FOLLOW_UP_S)
     assert 1 == len(bench.tried)
 
 
