@@ -55,7 +55,7 @@ from nodedns.net.gossip_driver import GossipDriver
 from nodedns.net.http_server import HttpServer
 from nodedns.net.tcp import TcpDialer
 from nodedns.observe.logs import logger
-from nodedns.observe.metrics import GOSSIP_HEALTH_SCORE, Metrics
+from nodedns.observe.metrics import GOSSIP_HEALTH_SCORE, SERF_NAME_CONFLICTS_OPEN, Metrics
 from nodedns.serf.events import (
     ConflictLost,
     JoinDone,
@@ -138,6 +138,7 @@ class Agent:
         ]
         self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
+        metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))
         self._facts = AgentFacts(
             node_name=config.node_name,
             node_id=memory.node_id,
@@ -268,6 +269,7 @@ class Agent:
             coordinates=self._coordinates.known(trio.current_time()),
             recent_events=self._event_book.recent,
             chronicle=self._journal.chronicle(),
+            conflicts=self._serf.conflicts,
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from nodedns.errors import shorten
 from nodedns.gossip.events import (
     Dropped,
+    NameMoved,
     NodeDeparted,
     NodeSuspected,
     Refuted,
+    StaleAddressOutbid,
     SuspicionConfirmed,
     SuspicionRefuted,
     TcpOnlyAck,
 )
 from nodedns.model.address import Address
+from nodedns.model.conflict import Claimant
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import (
     GOSSIP_DROPPED,
@@ -29,6 +32,8 @@ from nodedns.observe.metrics import (
     GOSSIP_TCP_ONLY,
     GOSSIP_UDP_BLOCKED,
     SERF_EVENTS,
+    SERF_NAME_CONFLICTS,
+    SERF_NAMES_MOVED,
     Metrics,
 )
 from nodedns.serf.events import (
@@ -38,6 +43,7 @@ from nodedns.serf.events import (
     MemberChanged,
     MemberChangeKind,
     NameConflict,
+    NameConflictOver,
     QueryReceived,
     RejoinTried,
     SerfEvent,
@@ -92,8 +98,8 @@ class EventLog:
                 self._suspicion(event)
             case TcpOnlyAck() | UdpChecked():
                 self._udp(event)
-            case NameConflict():
-                self._conflict(event)
+            case NameConflict() | NameConflictOver() | NameMoved() | StaleAddressOutbid():
+                self._name(event)
             case ConflictLost() | ConflictWon():
                 self._vote(event)
             case RejoinTried() | AloneInPool():
@@ -158,14 +164,45 @@ class EventLog:
         text = "push/pull with a member failed" if event.reason == "push-pull-failed" else "input dropped"
         self._remote_gossip.warning(text, _host(event.source), reason=event.reason, detail=event.detail)
 
+    def _name(self, event: NameConflict | NameConflictOver | NameMoved | StaleAddressOutbid) -> None:
+        match event:
+            case NameConflict():
+                self._conflict(event)
+            case NameConflictOver(conflict):
+                self._remote_serf.warning(
+                    "the conflict about a node name is over",
+                    _host(conflict.rival.address),
+                    name=shorten(conflict.holder.name),
+                    rival=conflict.rival.address,
+                )
+            case NameMoved(before, after):
+                self._metrics.count(SERF_NAMES_MOVED)
+                self._remote_serf.warning(
+                    "a node name moved; nobody answered for it at its old address",
+                    _host(after.address),
+                    name=shorten(after.name),
+                    old=before.address,
+                    new=after.address,
+                )
+            case StaleAddressOutbid(address, incarnation):
+                self._remote_serf.warning(
+                    "our node name was still held at an address where nobody answers for it; it is announced anew",
+                    _host(address),
+                    address=address,
+                    incarnation=incarnation,
+                )
+
     def _conflict(self, event: NameConflict) -> None:
+        if event.is_new:
+            self._metrics.count(SERF_NAME_CONFLICTS)
+        conflict = event.conflict
         self._remote_serf.warning(
             "two agents claim one node name",
-            _host(event.claimant.address),
-            name=shorten(event.existing.name),
-            known=event.existing.address,
-            claimant=event.claimant.address,
-            ours=event.is_local,
+            _host(conflict.rival.address),
+            **_claimant_fields("holder", conflict.holder),
+            **_claimant_fields("rival", conflict.rival),
+            told_by=shorten(conflict.told_by_name) if conflict.told_by_name else conflict.told_by or "gossip",
+            ours=conflict.is_local,
         )
 
     @staticmethod
@@ -208,3 +245,12 @@ def _host(address: Address | None) -> str:
     if address is None:
         return "unknown"
     return address.host if address.is_valid else str(address)
+
+
+def _claimant_fields(role: str, claimant: Claimant) -> dict[str, object]:
+    return {
+        role: shorten(claimant.name),
+        f"{role}_address": claimant.address,
+        f"{role}_id": shorten(claimant.node_id),
+        f"{role}_incarnation": claimant.incarnation,
+    }

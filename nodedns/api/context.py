@@ -7,11 +7,13 @@ view. Handlers change nothing in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from random import Random
 from typing import TypeAlias
 
 import attrs
 
+from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.history import HistoryEntry, MemberHistory
@@ -78,6 +80,10 @@ def _no_stats() -> Stats:
     return {}
 
 
+def _no_conflicts() -> Sequence[Conflict]:
+    return ()
+
+
 def _no_history(_name: str) -> MemberHistory | None:
     return None
 
@@ -104,6 +110,11 @@ class Chronicle:
     latest: Callable[[int], Sequence[HistoryEntry]] = _no_entries
     health_score: int = 0
 
+    def wall_text(self, at: float) -> str:
+        """Return a moment of the monotonic clock as RFC 3339 in UTC, to the millisecond."""
+        moment = datetime.fromtimestamp(self.wall_now - (self.now - at), UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 @attrs.frozen(kw_only=True)
 class ApiContext:
@@ -118,6 +129,7 @@ class ApiContext:
         coordinates: Where the nodes are in the network; None where that is turned off.
         recent_events: User events seen.
         chronicle: What happened to members.
+        conflicts: Returns the names that two agents claim now.
     """
 
     view: TableView
@@ -128,3 +140,4 @@ class ApiContext:
     coordinates: KnownCoordinates | None = None
     recent_events: RecentEvents = attrs.field(factory=RecentEvents)
     chronicle: Chronicle = Chronicle()
+    conflicts: Callable[[], Sequence[Conflict]] = _no_conflicts

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, coordinate, events, queries, status, why
+from nodedns.api import agent, catalog, conflicts, coordinate, events, queries, status, why
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -50,6 +50,7 @@ _GET = ("GET",)
 _PUT = ("PUT",)
 
 ROUTES = (
+    Route("/v1/agent/conflicts", _GET, conflicts.get_conflicts),
     Route("/v1/agent/force-leave/", _PUT, agent.force_leave),
     Route("/v1/agent/join/", _PUT, agent.join),
     Route("/v1/agent/leave", _PUT, agent.leave),

@@ -10,7 +10,6 @@ Source: Lifeguard paper section IV for what a health score and confirmations mea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from nodedns.api.context import ApiContext, Chronicle, Json
 from nodedns.api.encode import json_response
@@ -283,5 +282,4 @@ def _ago(at: float, chronicle: Chronicle) -> float:
 
 
 def _wall(at: float, chronicle: Chronicle) -> str:
-    moment = datetime.fromtimestamp(chronicle.wall_now - (chronicle.now - at), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return chronicle.wall_text(at)

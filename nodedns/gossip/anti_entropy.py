@@ -122,7 +122,7 @@ class AntiEntropy:
         def reply(message: StreamMessage, now: float) -> Steps[str | None]:
             if not isinstance(message, PushPullState):
                 return f"expected a push/pull, got {type(message).__name__}"
-            return (yield from self._push_pull.merge(message, now))
+            return (yield from self._push_pull.merge(message, address, now))
 
         self._streams.want(
             StreamPurpose.PUSH_PULL,

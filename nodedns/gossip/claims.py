@@ -13,6 +13,8 @@ Source: SWIM paper section 4; memberlist's aliveNode, suspectNode, deadNode, ref
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 import attrs
 
@@ -20,10 +22,11 @@ from nodedns.errors import LocalProtocolError
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.broadcast import BroadcastQueue
 from nodedns.gossip.delegate import Delegate
-from nodedns.gossip.events import Dropped, GossipEvent, LeaveFinished, NodeUpdated, Refuted
+from nodedns.gossip.events import Dropped, GossipEvent, LeaveFinished, NodeUpdated, Refuted, StaleAddressOutbid
 from nodedns.gossip.members import (
     Accuse,
     Confirm,
+    Doubt,
     Effect,
     Ignored,
     Listed,
@@ -32,6 +35,7 @@ from nodedns.gossip.members import (
     Rebroadcast,
     Refute,
     Vindicate,
+    alive_message,
 )
 from nodedns.gossip.messages import Alive, Dead, Suspect
 from nodedns.gossip.params import GossipParams
@@ -42,11 +46,26 @@ from nodedns.model.address import Address, parse_ip
 from nodedns.model.member import Member, Versions
 from nodedns.model.names import NodeName
 
-__all__ = ["Claim", "Claims"]
+__all__ = ["Claim", "Claims", "DoubtTaker"]
+
+CLEAR_AFTER_INTERVALS = 2
+"""Probe intervals between outbidding a stale address and declaring it left; who asks for itself needs one."""
+CLEAR_ROUNDS = 3
+"""How often both are said: in a small cluster one round of gossip may pass a member by."""
+ANNOUNCE_AFTER_INTERVALS = 5
+"""Gossip intervals between that and our own announcement: it must not come first, as it would be dropped."""
 
 Claim = Alive | Suspect | Dead
 
 _NOT_ALLOWED = (Ignored("address-not-allowed", is_fault=True),)
+
+
+class DoubtTaker(Protocol):
+    """Looks into a claim of a name that another address holds."""
+
+    def __call__(self, row: Listed, alive: Alive, told_by: Address | None, now: float, *, is_listed: bool) -> None:
+        """Take ``alive``, which ``told_by`` sent us; ``is_listed``: in a push/pull."""
+        ...
 
 
 class Claims:
@@ -61,6 +80,7 @@ class Claims:
         timers: For suspicions and the end of a leave.
         awareness: Being accused counts against our own health.
         emit: Takes the events.
+        doubt: Looks into a claim of a name that another address holds.
     """
 
     def __init__(
@@ -74,6 +94,7 @@ class Claims:
         timers: TimerHeap,
         awareness: Awareness,
         emit: Callable[[GossipEvent], None],
+        doubt: DoubtTaker,
     ) -> None:
         self._params = params
         self._local = local
@@ -83,6 +104,7 @@ class Claims:
         self._timers = timers
         self._awareness = awareness
         self._emit = emit
+        self._doubt = doubt
         self._leave_finished = False
 
     @property
@@ -130,16 +152,68 @@ class Claims:
 
     # --- about anybody ---------------------------------------------------------------
 
-    def apply(self, claim: Claim, source: Address | None, now: float) -> bool:
-        """Apply a claim that ``source`` sent (None: our own, or out of a push/pull); return whether it was news."""
+    def apply(self, claim: Claim, source: Address | None, now: float, *, is_listed: bool = False) -> bool:
+        """Apply a claim; return whether it was news.
+
+        Args:
+            claim: Of anybody about anybody.
+            source: Who sent it to us; None: it is our own.
+            now: Monotonic seconds.
+            is_listed: Whether it comes out of a push/pull.
+        """
         if isinstance(claim, Alive):
-            effects = self._apply_alive(claim, source, now)
+            # Whom a member lists need not be where that member is.
+            effects = self._apply_alive(claim, None if is_listed else source, now)
         elif isinstance(claim, Suspect):
             effects = self._table.apply_suspect(claim, now)
         else:
             effects = self._table.apply_dead(claim, now)
-        self._carry_out(effects, now, source)
+        self._carry_out(effects, now, source, is_listed=is_listed)
         return bool(effects) and not isinstance(effects[0], Ignored)
+
+    def take_over(self, alive: Alive, now: float) -> None:
+        """Give a name to the address that ``alive`` claims it for: at the old one nobody answers."""
+        self._carry_out(self._table.move(alive, now), now)
+
+    def outbid(self, alive: Alive, now: float, *, is_listed: bool) -> None:
+        """Raise our own claim above ``alive``, which has our name at an address where nobody answers."""
+        row = self._table.get(self._local.name)
+        if row is None or self._table.is_leaving:
+            return
+        if alive.incarnation >= row.incarnation:
+            ours = self._table.raise_incarnation(alive.incarnation, self._local, now)
+        else:
+            ours = alive_message(row)  # above it already, but someone has not heard
+        self._broadcast(ours.node, ours)
+        self._emit(StaleAddressOutbid(Address(alive.addr, alive.port), ours.incarnation))
+        if is_listed and alive.incarnation < ours.incarnation:
+            wait_s = CLEAR_AFTER_INTERVALS * self._params.probe_interval_s
+            self._timers.set(now + wait_s, partial(self._clear, alive, CLEAR_ROUNDS))
+
+    def _clear(self, stale: Alive, rounds: int, now: float) -> None:
+        """Declare that our earlier life has left, for members that do not ask an address whether it lives.
+
+        To memberlist a name is free once its holder has left. Whoever has followed us already holds a higher
+        incarnation, and ignores this.
+        """
+        if self._table.is_leaving:
+            return
+        name = self._local.name
+        self._queue.queue(None, encode_message(Dead(stale.incarnation, name, name)))
+        wait_s = ANNOUNCE_AFTER_INTERVALS * self._params.gossip_interval_s
+        self._timers.set(now + wait_s, partial(self._announce_again, stale, rounds - 1))
+
+    def _announce_again(self, stale: Alive, rounds: int, now: float) -> None:
+        row = self._table.get(self._local.name)
+        if row is None or self._table.is_leaving:
+            return
+        self._broadcast(row.member.name, alive_message(row))
+        if rounds > 0:
+            self._timers.set(now + self._params.probe_interval_s, partial(self._clear, stale, rounds))
+
+    def spread(self, alive: Alive) -> None:
+        """Pass a rival's claim on, beside what is queued about the name's holder."""
+        self._queue.queue(None, encode_message(alive))
 
     def _apply_alive(self, alive: Alive, source: Address | None, now: float) -> tuple[Effect, ...]:
         if not self._is_allowed(alive.addr) or (source is not None and not self._is_allowed(source.packed)):
@@ -169,12 +243,13 @@ class Claims:
         address = Address(alive.addr, alive.port)
         return self._delegate.refuse_alive(Member(NodeName(alive.node), address, alive.meta, Versions(alive.vsn)))
 
-    def _carry_out(self, effects: tuple[Effect, ...], now: float, source: Address | None = None) -> None:
+    def _carry_out(
+        self, effects: tuple[Effect, ...], now: float, source: Address | None = None, *, is_listed: bool = False
+    ) -> None:
         for effect in effects:
             match effect:
-                case Ignored():
-                    if effect.is_fault:
-                        self._emit(Dropped(effect.reason, source))
+                case Ignored(reason, is_fault=True):
+                    self._emit(Dropped(reason, source))
                 case Rebroadcast():
                     self._broadcast(effect.message.node, effect.message)
                 case Notify():
@@ -187,6 +262,15 @@ class Claims:
                     self._set_suspicion_timer(effect.row)
                 case Vindicate():
                     _cancel_suspicion(effect.row)
+                case Doubt():
+                    self._look_into(effect, source, now, is_listed=is_listed)
+
+    def _look_into(self, effect: Doubt, source: Address | None, now: float, *, is_listed: bool) -> None:
+        refusal = self._refusal(effect.alive)
+        if refusal is not None:
+            self._emit(Dropped(refusal, source))
+            return
+        self._doubt(effect.row, effect.alive, source, now, is_listed=is_listed)
 
     def _broadcast(self, subject: str, message: Alive | Suspect | Dead) -> None:
         on_finished = None

@@ -16,12 +16,14 @@ from nodedns.model.member import Member, NodeState
 from nodedns.model.names import NodeName
 
 __all__ = [
+    "ConflictOver",
     "ConflictSeen",
     "Datagram",
     "Dropped",
     "GossipEvent",
     "JoinFinished",
     "LeaveFinished",
+    "NameMoved",
     "NodeDeparted",
     "NodeJoined",
     "NodeSuspected",
@@ -31,6 +33,7 @@ __all__ = [
     "ProbeHelped",
     "PushPullMerged",
     "Refuted",
+    "StaleAddressOutbid",
     "StreamPurpose",
     "StreamWanted",
     "SuspicionConfirmed",
@@ -148,10 +151,54 @@ class SuspicionRefuted:
 
 @attrs.frozen
 class ConflictSeen:
-    """An alive claims a live node's name from another address (memberlist NotifyConflict)."""
+    """Two addresses claim one name, and both answer a ping for it (memberlist NotifyConflict, there unasked).
+
+    Told again each time that asking them again finds it so.
+
+    Attributes:
+        existing: Who holds the name; ourselves where it is ours.
+        claimant: Who claims it besides.
+        existing_incarnation: Of the holder.
+        claimed_incarnation: Of the claim.
+        told_by: Who sent us the claim; None where unknown.
+        is_new: Whether the conflict was not known before.
+    """
 
     existing: Member
     claimant: Member
+    existing_incarnation: int
+    claimed_incarnation: int
+    told_by: Address | None
+    is_new: bool
+
+
+@attrs.frozen
+class ConflictOver:
+    """A conflict told before is none any more: an address does not answer, or has the name now."""
+
+    name: NodeName
+    address: Address
+
+
+@attrs.frozen
+class NameMoved:
+    """A name was taken over by another address, because nobody answered for it at the old one."""
+
+    before: Member
+    after: Member
+
+
+@attrs.frozen
+class StaleAddressOutbid:
+    """Someone had our name at an address where nobody answers for it; our own claim is above that one now.
+
+    Attributes:
+        address: The stale address.
+        incarnation: Ours now.
+    """
+
+    address: Address
+    incarnation: int
 
 
 @attrs.frozen
@@ -278,6 +325,9 @@ GossipEvent = (
     | SuspicionConfirmed
     | SuspicionRefuted
     | ConflictSeen
+    | ConflictOver
+    | NameMoved
+    | StaleAddressOutbid
     | Refuted
     | PingCompleted
     | ProbeHelped

@@ -19,8 +19,8 @@ from random import Random
 import attrs
 
 from nodedns.gossip.events import (
-    ConflictSeen,
     GossipEvent,
+    NameMoved,
     NodeDeparted,
     NodeJoined,
     NodeSuspected,
@@ -41,6 +41,7 @@ __all__ = [
     "MAX_NAME_BYTES",
     "Accuse",
     "Confirm",
+    "Doubt",
     "Effect",
     "Ignored",
     "Listed",
@@ -126,6 +127,14 @@ class Vindicate:
 
 
 @attrs.frozen
+class Doubt:
+    """``alive`` claims the row's name from another address, and may not have it unasked: ask who answers there."""
+
+    row: Listed
+    alive: Alive
+
+
+@attrs.frozen
 class Notify:
     """Tell the owner."""
 
@@ -140,7 +149,7 @@ class Ignored:
     is_fault: bool = False
 
 
-Effect = Rebroadcast | Refute | Accuse | Confirm | Vindicate | Notify | Ignored
+Effect = Rebroadcast | Refute | Accuse | Confirm | Vindicate | Doubt | Notify | Ignored
 
 _OLD_NEWS = (Ignored("old-incarnation"),)
 _UNKNOWN = (Ignored("unknown-node"),)
@@ -150,6 +159,7 @@ _BAD_ADDRESS = (Ignored("bad-address", is_fault=True),)
 _BAD_VERSIONS = (Ignored("bad-versions", is_fault=True),)
 _BAD_NAME = (Ignored("bad-name", is_fault=True),)
 _BAD_META = (Ignored("bad-meta", is_fault=True),)
+_CONFLICT = Ignored("name-conflict")
 _TABLE_FULL = (Ignored("table-full", is_fault=True),)
 
 
@@ -233,7 +243,7 @@ class MemberTable:
         # The common case by far, so it comes before everything that costs.
         is_old = row is not None and not is_local and alive.incarnation <= row.incarnation
         if row is not None and is_old and not self._may_move(row, alive, now):
-            return self._conflict(row, alive) or _OLD_NEWS
+            return _doubt(row, alive) or _OLD_NEWS
         fault = _fault_of(alive)
         if fault is not None:
             return fault
@@ -245,9 +255,9 @@ class MemberTable:
                 return _TABLE_FULL
             row = self._insert(member, now)
         else:
-            conflict = self._conflict(row, alive)
-            if conflict is not None and not self._may_move(row, alive, now):
-                return conflict
+            doubt = _doubt(row, alive)
+            if doubt is not None and not self._may_move(row, alive, now):
+                return doubt
         if is_local and not is_boot:
             return self._alive_about_us(row, alive)
         return self._accept(row, member, alive, now)
@@ -294,6 +304,20 @@ class MemberTable:
         suspicion = row.suspicion
         known = (suspicion.accusers, suspicion.wanted) if suspicion is not None else ()
         return (Vindicate(row), Rebroadcast(dead), Notify(NodeDeparted(row.member, state, accuser, *known)))
+
+    def move(self, alive: Alive, now: float) -> tuple[Effect, ...]:
+        """Give a name to ``alive``'s address because nobody answers at the old one; as ``apply_alive``.
+
+        The claimant must have outbid what was said of the old address: what is still under way about that one
+        would else count against the new one.
+        """
+        row = self._by_name.get(alive.node)
+        if row is None or row.member.name == self._local_name:
+            return _UNKNOWN
+        if alive.incarnation <= row.incarnation:
+            return _OLD_NEWS
+        before, member = row.member, _member_of(alive, row)
+        return (Notify(NameMoved(before, member)), *self._accept(row, member, alive, now))
 
     def raise_incarnation(self, above: int, member: Member, now: float) -> Alive:
         """Give our own row an incarnation above ``above`` and ``member``'s identity; return the claim to gossip."""
@@ -345,22 +369,14 @@ class MemberTable:
         row.state = state
         row.changed_at = now
 
-    def _conflict(self, row: Listed, alive: Alive) -> tuple[Effect, ...] | None:
-        """Return the effects of a clash of addresses, or None where there is none."""
-        known = row.member.address
-        if alive.addr == known.packed and alive.port == known.port:
-            return None
-        claimed = Address(alive.addr, alive.port)
-        # 4-byte and mapped forms of one IPv4 are one address to us, unlike to memberlist.
-        if not claimed.is_valid or claimed.same_endpoint(known):
-            return None
-        return (Notify(ConflictSeen(row.member, _member_of(alive, row))), Ignored("name-conflict"))
-
     def _may_move(self, row: Listed, alive: Alive, now: float) -> bool:
         """Whether ``alive`` may take the name over at another address, whatever its incarnation."""
         if alive.addr == row.member.address.packed and alive.port == row.member.address.port:
             return False
         if row.state == NodeState.LEFT:
+            return True
+        if row.state == NodeState.DEAD and alive.incarnation > row.incarnation:
+            # Only the member itself goes above what was said of its death, so it has come back, elsewhere.
             return True
         reclaim_s = self._params.dead_node_reclaim_s
         return row.state == NodeState.DEAD and reclaim_s > 0 and now - row.changed_at > reclaim_s
@@ -376,7 +392,7 @@ class MemberTable:
 
     def _accept(self, row: Listed, member: Member, alive: Alive, now: float) -> tuple[Effect, ...]:
         was_gone = row.is_gone
-        had_meta = row.member.meta
+        had_meta, had_address = row.member.meta, row.member.address
         row.member = member
         row.incarnation = alive.incarnation
         effects: list[Effect] = []
@@ -388,7 +404,7 @@ class MemberTable:
         effects.append(Rebroadcast(alive))
         if was_gone:
             effects.append(Notify(NodeJoined(member)))
-        elif had_meta != member.meta:
+        elif had_meta != member.meta or not had_address.same_endpoint(member.address):
             effects.append(Notify(NodeUpdated(member)))
         return tuple(effects)
 
@@ -408,6 +424,20 @@ def alive_message(row: Listed) -> Alive:
 
 def _confirmed(row: Listed, suspicion: Suspicion) -> SuspicionConfirmed:
     return SuspicionConfirmed(row.member, suspicion.accusers[-1], suspicion.accusers, suspicion.wanted)
+
+
+def _doubt(row: Listed, alive: Alive) -> tuple[Effect, ...] | None:
+    """Return the effects of a clash of addresses, or None where there is none."""
+    known = row.member.address
+    if alive.addr == known.packed and alive.port == known.port:
+        return None
+    fault = _fault_of(alive)
+    if fault is not None:
+        return fault
+    # 4-byte and mapped forms of one IPv4 are one address to us, unlike to memberlist.
+    if Address(alive.addr, alive.port).same_endpoint(known):
+        return None
+    return (Doubt(row, alive), _CONFLICT)
 
 
 def _fault_of(alive: Alive) -> tuple[Ignored] | None:

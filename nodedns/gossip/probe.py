@@ -124,6 +124,15 @@ class _Relay:
         self.timer = timer
 
 
+class _Expected:
+    """An ack that a part outside of this file waits for."""
+
+    __slots__ = ("on_ack",)
+
+    def __init__(self, on_ack: Callable[[float], None]) -> None:
+        self.on_ack = on_ack
+
+
 class Prober:
     """Walks the member table, one probe at a time.
 
@@ -156,7 +165,7 @@ class Prober:
         self._sequence = 0
         self._current: _Probe | None = None
         self._tick_missed = False
-        self._pending: dict[int, _Probe | _Relay] = {}
+        self._pending: dict[int, _Probe | _Relay | _Expected] = {}
 
     @property
     def pending(self) -> int:
@@ -270,6 +279,9 @@ class Prober:
             waiting.timer.cancel()
             self._host.send_message(Ack(waiting.asker_seq_no), waiting.asker)
             return True
+        if isinstance(waiting, _Expected):
+            waiting.on_ack(now)
+            return True
         self._finish(waiting, now)
         self._awareness.apply_delta(-1)
         if now <= waiting.direct_until:
@@ -285,6 +297,18 @@ class Prober:
             return False
         waiting.nacks = min(waiting.nacks + 1, waiting.expected_nacks)
         return True
+
+    # --- acks for other parts ------------------------------------------------------
+
+    def expect_ack(self, on_ack: Callable[[float], None]) -> int:
+        """Return a sequence number whose acks, whoever sends them, are handed to ``on_ack`` until ``forget_ack``."""
+        seq_no = self._next_seq_no()
+        self._pending[seq_no] = _Expected(on_ack)
+        return seq_no
+
+    def forget_ack(self, seq_no: int) -> None:
+        """Wait no more for the acks of ``seq_no``."""
+        self._pending.pop(seq_no, None)
 
     # --- probes for others -------------------------------------------------------
 

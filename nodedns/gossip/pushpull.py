@@ -154,8 +154,11 @@ class PushPull:
             yield ENCODE_NODE_US
         return join_push_pull(is_join, bodies, user_state)
 
-    def merge(self, state: PushPullState, now: float) -> Steps[str | None]:
-        """Merge the other side's state; return why it was refused, or None. All is judged before any is applied."""
+    def merge(self, state: PushPullState, source: Address, now: float) -> Steps[str | None]:
+        """Merge the state of the other side, ``source``; return why it was refused, or None.
+
+        All is judged before any is applied.
+        """
         refusal = yield from incompatibility(state.nodes, self._table)
         if refusal is None and state.header.join:
             refusal = yield from self._delegate.refuse_merge(remote_members(state.nodes))
@@ -165,7 +168,7 @@ class PushPull:
             claim = claim_of(node, self._local_name)
             if claim is None:
                 continue
-            is_news = self._claims.apply(claim, None, now)
+            is_news = self._claims.apply(claim, source, now, is_listed=True)
             now = yield NEWS_US if is_news else OLD_NEWS_US
         if state.user_state:
             yield from self._delegate.merge_remote_state(state.user_state, now, is_join=state.header.join)

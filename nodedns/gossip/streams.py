@@ -123,7 +123,7 @@ class _Answering:
             # A very large pool, encrypted: memberlist has the same limit and would not take it.
             self._drop("state-too-large", str(problem))
         exchange.wait_for_nobody()
-        refusal = yield from push_pull.merge(request, exchange.now)
+        refusal = yield from push_pull.merge(request, self._source, exchange.now)
         if refusal is not None:
             self._drop("push-pull-refused", refusal)
 

@@ -26,6 +26,7 @@ from nodedns.errors import GossipWireError, shorten
 from nodedns.gossip.anti_entropy import AntiEntropy
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.broadcast import BroadcastQueue
+from nodedns.gossip.claimcheck import ClaimChecks
 from nodedns.gossip.claims import Claims
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.delegate import Delegate
@@ -92,6 +93,7 @@ class SwimStatistics:
     queued_broadcasts: int
     pending_acks: int
     inbound_streams: int
+    claim_checks: int
     timers: int
 
 
@@ -132,6 +134,7 @@ class Swim:
             timers=self._timers,
             awareness=self._awareness,
             emit=self.emit,
+            doubt=self._doubt,
         )
         self._outbox = Outbox(params, envelope, self._queue, delegate)
         self._push_pull = PushPull(local.name, self._table, self._claims, delegate, self.emit)
@@ -151,6 +154,16 @@ class Swim:
             params=params,
             local=local,
             table=self._table,
+            awareness=self._awareness,
+            timers=self._timers,
+        )
+        self._checks = ClaimChecks(
+            host=self,
+            owner=self._claims,
+            params=params,
+            local=local,
+            table=self._table,
+            prober=self._prober,
             awareness=self._awareness,
             timers=self._timers,
         )
@@ -198,6 +211,11 @@ class Swim:
         row = self._table.get(name)
         return (row.member, row.state) if row else None
 
+    def incarnation_of(self, name: str) -> int:
+        """Return the incarnation a node is known with, 0 where it is unknown."""
+        row = self._table.get(name)
+        return row.incarnation if row else 0
+
     def nodes(self) -> list[tuple[Member, NodeState]]:
         """Return every node listed, in the order in which they became known."""
         return [(row.member, row.state) for row in self._table]
@@ -216,6 +234,7 @@ class Swim:
             queued_broadcasts=len(self._queue),
             pending_acks=self._prober.pending,
             inbound_streams=self._streams.inbound,
+            claim_checks=len(self._checks),
             timers=len(self._timers),
         )
 
@@ -300,6 +319,14 @@ class Swim:
         """Announce other metadata with a higher incarnation. Drain after calling."""
         self._claims.update_meta(meta, now)
 
+    def look_again(self, name: str, address: Address, now: float) -> bool:
+        """Ask again whether the rival at ``address`` answers for ``name``; events tell. Drain after calling.
+
+        Returns:
+            False where no such conflict is open.
+        """
+        return self._checks.look_again(name, address, now)
+
     def send_user(self, payload: bytes, destination: Address) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
         self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=True)
@@ -335,6 +362,10 @@ class Swim:
     def send_message(self, message: Message, destination: Address) -> None:
         """Send a message with broadcasts beside it."""
         self._outbox.send(encode_message(message), destination, self.size)
+
+    def send_alone(self, message: Message, destination: Address) -> None:
+        """Send a message with nothing beside it."""
+        self._outbox.send_alone(encode_message(message), destination)
 
     def send_pair(self, first: Message, second: Message, member: Member) -> None:
         """Send two messages in one datagram, nothing beside them."""
@@ -372,6 +403,8 @@ class Swim:
         if ping.node not in ("", self._local.name):
             self.emit(Dropped("ping-for-other-node", source, shorten(ping.node)))
             return
+        if self._checks.is_own_ping(ping):
+            return
         ack = Ack(ping.seq_no, self._delegate.ack_payload())
         self.send_message(ack, _reply_address(ping, source))
 
@@ -400,6 +433,9 @@ class Swim:
 
     def _handle_error(self, error: ErrorReply, source: Address, _now: float) -> None:
         self.emit(Dropped("unexpected-message", source, shorten(error.error)))
+
+    def _doubt(self, row: Listed, alive: Alive, told_by: Address | None, now: float, *, is_listed: bool) -> None:
+        self._checks.doubt(row, alive, told_by, now, is_listed=is_listed)
 
     # --- tickers -----------------------------------------------------------------------
 

@@ -44,6 +44,9 @@ __all__ = [
     "METRICS",
     "SERF_EVENTS",
     "SERF_MEMBERS",
+    "SERF_NAMES_MOVED",
+    "SERF_NAME_CONFLICTS",
+    "SERF_NAME_CONFLICTS_OPEN",
     "SNAPSHOT_ERRORS",
     "TABLE_INDEX",
     "TABLE_NODES",
@@ -109,6 +112,13 @@ GOSSIP_REFUTED = CounterSpec("nodedns_gossip_refuted_total", (), "Times we refut
 GOSSIP_HEALTH_SCORE = GaugeSpec("nodedns_gossip_health_score", (), "Lifeguard's score of our own health; 0 is well.")
 SERF_MEMBERS = GaugeSpec("nodedns_serf_members", ("status",), "Members by status, ourselves included.")
 SERF_EVENTS = CounterSpec("nodedns_serf_events_total", ("kind",), "Events of the Serf layer, by kind.")
+SERF_NAME_CONFLICTS = CounterSpec(
+    "nodedns_serf_name_conflicts_total", (), "Times two live agents were found to claim one name."
+)
+SERF_NAME_CONFLICTS_OPEN = GaugeSpec("nodedns_serf_name_conflicts_open", (), "Names that two live agents claim now.")
+SERF_NAMES_MOVED = CounterSpec(
+    "nodedns_serf_names_moved_total", (), "Names taken over by an address because the old one did not answer."
+)
 SNAPSHOT_ERRORS = CounterSpec("nodedns_snapshot_errors_total", (), "Writes to the data directory that failed.")
 TABLE_INDEX = GaugeSpec("nodedns_table_index", (), "Index of the node table; rises with every change.")
 TABLE_NODES = GaugeSpec("nodedns_table_nodes", (), "Nodes that have a name in DNS.")
@@ -147,6 +157,9 @@ METRICS: tuple[CounterSpec | GaugeSpec | HistogramSpec, ...] = (
     GOSSIP_HEALTH_SCORE,
     SERF_MEMBERS,
     SERF_EVENTS,
+    SERF_NAME_CONFLICTS,
+    SERF_NAME_CONFLICTS_OPEN,
+    SERF_NAMES_MOVED,
     SNAPSHOT_ERRORS,
     TABLE_INDEX,
     TABLE_NODES,

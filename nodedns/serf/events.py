@@ -1,7 +1,7 @@
 """What the Serf layer tells its owner, and the state it is in itself.
 
 Events are drained with ``Serf.next_event``. Those of the gossip core that an
-owner needs (streams wanted, drops, probes, suspicions, deaths) come through unchanged.
+owner needs (streams wanted, drops, probes, suspicions, deaths, names that moved) come through unchanged.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import attrs
 from nodedns.gossip.events import (
     Dropped,
     JoinFinished,
+    NameMoved,
     NodeDeparted,
     NodeSuspected,
     PingCompleted,
     ProbeFailed,
     ProbeHelped,
     Refuted,
+    StaleAddressOutbid,
     StreamWanted,
     SuspicionConfirmed,
     SuspicionRefuted,
     TcpOnlyAck,
 )
 from nodedns.model.address import Address
+from nodedns.model.conflict import Conflict
 from nodedns.model.member import Member, SerfMember
 from nodedns.model.names import NodeName
 
@@ -38,6 +41,7 @@ __all__ = [
     "MemberChangeKind",
     "MemberChanged",
     "NameConflict",
+    "NameConflictOver",
     "QueryAcked",
     "QueryAnswered",
     "QueryClosed",
@@ -169,11 +173,17 @@ class QueryClosed:
 
 @attrs.frozen
 class NameConflict:
-    """Two agents claim one name; ``is_local`` if it is ours."""
+    """Two agents claim one name; told again, with ``is_new`` false, while that lasts."""
 
-    existing: Member
-    claimant: Member
-    is_local: bool
+    conflict: Conflict
+    is_new: bool
+
+
+@attrs.frozen
+class NameConflictOver:
+    """A conflict told before is none any more: one of the two has gone, or does not answer."""
+
+    conflict: Conflict
 
 
 @attrs.frozen
@@ -275,6 +285,7 @@ SerfEvent = (
     | QueryAnswered
     | QueryClosed
     | NameConflict
+    | NameConflictOver
     | ConflictWon
     | ConflictLost
     | SnapshotAppend
@@ -294,4 +305,6 @@ SerfEvent = (
     | ProbeHelped
     | ProbeFailed
     | TcpOnlyAck
+    | NameMoved
+    | StaleAddressOutbid
 )

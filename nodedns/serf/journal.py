@@ -226,11 +226,12 @@ class Journal:
     # --- the Serf layer ------------------------------------------------------------------
 
     def _conflict(self, event: NameConflict, now: float) -> None:
-        last = self._last(event.existing.name, ChangeKind.CONFLICT)
-        detail = f"claimed by {event.claimant.address}, known at {event.existing.address}"
+        holder, rival = event.conflict.holder, event.conflict.rival
+        last = self._last(holder.name, ChangeKind.CONFLICT)
+        detail = f"claimed by {rival.address}, known at {holder.address}"
         # The claimant is heard of again and again.
         if last is None or last.detail != detail:
-            self._add(event.existing.name, ChangeKind.CONFLICT, now, detail=detail)
+            self._add(holder.name, ChangeKind.CONFLICT, now, by=NodeName(event.conflict.told_by_name), detail=detail)
 
     def _changed(self, event: MemberChanged, now: float) -> None:
         name = event.member.name

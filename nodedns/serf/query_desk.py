@@ -12,13 +12,13 @@ from random import Random
 
 from nodedns.errors import LocalProtocolError
 from nodedns.gossip.envelope import Keyring
-from nodedns.gossip.events import ConflictSeen
+from nodedns.gossip.events import ConflictOver, ConflictSeen
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.member import Member
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.conflict import ConflictVote
-from nodedns.serf.events import ConflictLost, ConflictWon, NameConflict, QueryClosed, SerfEvent
+from nodedns.serf.events import ConflictLost, ConflictWon, QueryClosed, SerfEvent
 from nodedns.serf.internal_queries import CONFLICT, InternalQueries
 from nodedns.serf.lamport import LamportClock
 from nodedns.serf.members import MemberTable
@@ -46,6 +46,7 @@ class QueryDesk:
         send: Sends one user message straight to an address.
         default_timeout_s: Returns Serf's default timeout for the cluster's size.
         on_delivered: Called with the Lamport time of each query that was for us.
+        look_again: Asks again whether a rival for our name answers; returns False where it is none any more.
     """
 
     def __init__(
@@ -63,12 +64,16 @@ class QueryDesk:
         send: Callable[[bytes, Address], None],
         default_timeout_s: Callable[[], float],
         on_delivered: Callable[[int], None],
+        look_again: Callable[[Address, float], bool],
     ) -> None:
         self._local = local
         self._resolves_conflicts = params.resolve_conflicts
         self._emit = emit
         self._default_timeout_s = default_timeout_s
         self._vote: ConflictVote | None = None
+        self._lost_vote: ConflictVote | None = None  # lost, unless the rival turns out to be gone
+        self._is_vote_due = False
+        self._look_again = look_again
         self.has_lost_name = False
         """Whether the vote about our own name went to another agent."""
         limit = params.query_response_limit_bytes
@@ -109,23 +114,46 @@ class QueryDesk:
         return query_id
 
     def handle_conflict(self, conflict: ConflictSeen, now: float) -> None:
-        """Take that two agents claim one name; put it to the vote if it is ours."""
-        is_local = conflict.existing.name == self._local.name
-        self._emit(NameConflict(conflict.existing, conflict.claimant, is_local))
-        if not is_local or not self._resolves_conflicts or self._vote is not None:
+        """Take that two addresses answer for one name; put it to the vote if it is ours."""
+        if conflict.existing.name != self._local.name or not self._resolves_conflicts:
+            return
+        if self._lost_vote is not None:
+            lost, self._lost_vote = self._lost_vote, None
+            self.has_lost_name = True
+            self._emit(ConflictLost(lost.matching, lost.responses))
+        elif conflict.is_new or self._is_vote_due:
+            self._hold_vote(conflict.claimant.address, now)
+
+    def handle_conflict_over(self, conflict: ConflictOver) -> None:
+        """Take that such a conflict is none any more: a vote about our own name is void."""
+        if conflict.name == self._local.name:
+            self._lost_vote = None
+
+    def _hold_vote(self, rival: Address, now: float) -> None:
+        if self._vote is not None:
             return
         vote = self._vote = ConflictVote(self._local.address)
+        timeout_s = self._default_timeout_s()
 
         def closed(_acks: int, _answers: int) -> None:
             self._vote = None
-            self.has_lost_name = not vote.is_won
-            self._emit((ConflictWon if vote.is_won else ConflictLost)(vote.matching, vote.responses))
+            if vote.is_won:
+                self._emit(ConflictWon(vote.matching, vote.responses))
+                return
+            # The others may not have missed an earlier life of ours yet, or the rival has stopped meanwhile.
+            self._lost_vote = vote
+            if not self._look_again(rival, now + timeout_s):
+                self._lost_vote = None
 
-        question = QueryParams(name=CONFLICT, payload=self._local.name.encode("utf-8", "surrogateescape"))
+        name = self._local.name.encode("utf-8", "surrogateescape")
+        question = QueryParams(name=CONFLICT, payload=name, timeout_s=timeout_s)
         try:
             self._ask(question, self.outgoing.new_id(), vote, closed, now)
         except LocalProtocolError:
-            self._vote = None  # too many queries of the application's are open; the next claim asks again
+            self._vote = None
+            self._is_vote_due = True  # too many queries of the application's are open; asked when next told
+        else:
+            self._is_vote_due = False
 
     def _ask(
         self,

@@ -25,13 +25,15 @@ from nodedns.gossip.params import GossipParams
 from nodedns.gossip.swim import Swim
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
+from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import Member, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
+from nodedns.serf.conflicts import ConflictBook
 from nodedns.serf.delegate import SerfDelegate
 from nodedns.serf.event_queue import EventQueue
-from nodedns.serf.events import LocalState, QueryReceived, SerfEvent
+from nodedns.serf.events import LocalState, MemberChanged, QueryReceived, SerfEvent
 from nodedns.serf.inbox import Inbox
 from nodedns.serf.joining import Joins
 from nodedns.serf.lamport import Clocks
@@ -71,6 +73,8 @@ _PASSED_THROUGH = (
     gossip.ProbeFailed,
     gossip.TcpOnlyAck,
     gossip.JoinFinished,
+    gossip.NameMoved,
+    gossip.StaleAddressOutbid,
 )
 
 
@@ -145,6 +149,7 @@ class Serf:
         self._events.listen(self._latency.note)
         local = Member(name, address, encode_tags(tags), SERF_VERSIONS)
         self._build_parts(local, rng, merge_policy)
+        self._settled_at = 0.0
         self._handlers = self._gossip_handlers()
 
     def _build_parts(self, local: Member, rng: Random, merge_policy: MergePolicy | None) -> None:
@@ -207,6 +212,7 @@ class Serf:
             send=self._swim.send_user,
             default_timeout_s=lambda: default_query_timeout_s(gossip_interval_s, self._swim.alive_count()),
             on_delivered=self._snapshot.note_query,
+            look_again=lambda rival, now: self._swim.look_again(self._name, rival, now),
         )
         self._udp_checks = UdpChecks(
             local=local,
@@ -216,6 +222,13 @@ class Serf:
             timers=self._timers,
             emit=self._emit,
         )
+        self._conflicts = ConflictBook(
+            local_name=self._name,
+            table=self._table,
+            incarnation_of=self._swim.incarnation_of,
+            emit=self._emit,
+        )
+        self._events.listen(self._note_change)
         self._inbox = Inbox(
             membership=self._membership,
             events=self._user_events,
@@ -261,6 +274,10 @@ class Serf:
         """Return one member, or None."""
         record = self._table.get(name)
         return None if record is None else record.shown
+
+    def conflicts(self) -> list[Conflict]:
+        """Return the names that two agents claim now."""
+        return self._conflicts.shown()
 
     def statistics(self) -> SerfStatistics:
         """Return the counters of this moment."""
@@ -451,6 +468,7 @@ class Serf:
 
     def _settle(self, now: float) -> None:
         """Hand Swim's events to the parts until none is left; then see to what follows from them."""
+        self._settled_at = now
         while True:
             while (event := self._swim.next_event()) is not None:
                 # Told before what follows from it: who declared a member dead, then that it has failed.
@@ -469,12 +487,25 @@ class Serf:
             gossip.NodeJoined: lambda event, _now: self._membership.node_joined(event.member),
             gossip.NodeUpdated: lambda event, _now: self._membership.node_updated(event.member),
             gossip.NodeDeparted: lambda event, now: self._membership.node_departed(event.member.name, now),
-            gossip.ConflictSeen: self._queries.handle_conflict,
+            gossip.ConflictSeen: self._conflict_seen,
+            gossip.ConflictOver: self._conflict_over,
             gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
             gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
             gossip.JoinFinished: self._join_finished,
             gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
         }
+
+    def _note_change(self, event: SerfEvent) -> None:
+        if isinstance(event, MemberChanged):
+            self._conflicts.note(event, self._settled_at)
+
+    def _conflict_seen(self, event: gossip.ConflictSeen, now: float) -> None:
+        self._conflicts.seen(event, now)
+        self._queries.handle_conflict(event, now)
+
+    def _conflict_over(self, event: gossip.ConflictOver, _now: float) -> None:
+        self._conflicts.over(event)
+        self._queries.handle_conflict_over(event)
 
     def _every(self, interval_s: float, action: Callable[[float], None], now: float) -> None:
         def tick(now: float) -> None:

@@ -8,7 +8,8 @@ Dicts are copied once per ``apply`` and only if they change.
 Who has a row: members alive, leaving or failed (a failed node still resolves,
 as in Consul), not those left or reaped; external nodes unless a member of that
 name has a row. Names differing only in case are one node to Consul's catalog
-and to DNS: the alive member has the row, among several the one changed last.
+and to DNS: the member that is alive has the row, of several the one that was so first,
+whatever else changes; where none is alive, the one changed last.
 A member that names another datacenter is listed as a member and has no row.
 """
 
@@ -54,7 +55,8 @@ class NodeTable:
             raise LocalProtocolError(f"the first index is at least 1, not {first_index}")
         self._datacenter = datacenter
         self._members: dict[str, SerfMember] = {}
-        self._spellings: dict[str, list[str]] = {}  # folded name -> member names, last changed last
+        # Folded name -> member names; the alive in the order in which they came alive, the others as they changed.
+        self._spellings: dict[str, list[str]] = {}
         self._externals: dict[str, ExternalNode] = {}
         self._view = TableView(
             index=first_index,
@@ -105,14 +107,17 @@ class NodeTable:
                 draft.know_cluster()
 
     def _upsert(self, member: SerfMember, draft: _Draft) -> None:
-        if self._members.get(member.name) == member:
+        known = self._members.get(member.name)
+        if known == member:
             return
+        stays_alive = known is not None and known.status is member.status is MemberStatus.ALIVE
         self._members[member.name] = member
         folded = fold(member.name)
         spellings = self._spellings.setdefault(folded, [])
-        if member.name in spellings:
-            spellings.remove(member.name)
-        spellings.append(member.name)
+        if not stays_alive:
+            if known is not None:
+                spellings.remove(member.name)
+            spellings.append(member.name)
         draft.begin_change()
         draft.members_changed = True
         self._settle(folded, draft, is_begun=True)
@@ -148,7 +153,7 @@ class NodeTable:
 
     def _member_for_row(self, folded: str) -> SerfMember | None:
         found = None
-        for name in reversed(self._spellings.get(folded, ())):
+        for name in self._spellings.get(folded, ()):
             member = self._members[name]
             if member.status not in _STATUSES_WITH_ROW or not member.address.is_valid:
                 continue
@@ -156,7 +161,7 @@ class NodeTable:
                 continue
             if member.status is MemberStatus.ALIVE:
                 return member
-            found = found or member
+            found = member
         return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from nodedns.gossip.claimcheck import MAX_CLAIM_CHECKS
 from nodedns.gossip.core import GossipCore
 from nodedns.gossip.delegate import NullDelegate
 from nodedns.gossip.envelope import Envelope
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 GOSSIP_PORT = 8301
+TIMERS_PER_CHECK = 4  # of a claim that is looked into
 LEAVE_TIMEOUT_S = 5.0  # Serf's broadcast timeout
 
 _STATUS_OF_STATE = {
@@ -294,11 +296,18 @@ def _gossip_queues(swim: Swim, params: GossipParams) -> dict[str, tuple[int, int
     statistics = swim.statistics()
     return {
         "members": (statistics.members, params.max_members),
-        "broadcasts": (statistics.queued_broadcasts, min(params.max_queued_broadcasts, 2 * statistics.members + 16)),
+        "broadcasts": (
+            statistics.queued_broadcasts,
+            min(params.max_queued_broadcasts, 2 * statistics.members + 16 + MAX_CLAIM_CHECKS),
+        ),
         # A probe a second, each forgotten after at most eight intervals, and the relays asked for.
-        "pending acks": (statistics.pending_acks, params.max_relayed_pings + 16),
+        "pending acks": (statistics.pending_acks, params.max_relayed_pings + 16 + 2 * MAX_CLAIM_CHECKS),
+        "claim checks": (statistics.claim_checks, MAX_CLAIM_CHECKS),
         "inbound streams": (statistics.inbound_streams, params.max_streams),
-        "timers": (statistics.timers, 3 * statistics.members + params.max_relayed_pings + 64),
+        "timers": (
+            statistics.timers,
+            3 * statistics.members + params.max_relayed_pings + 64 + TIMERS_PER_CHECK * MAX_CLAIM_CHECKS,
+        ),
     }
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
 from nodedns.agent.event_log import EventLog
 from nodedns.gossip.events import (
     Dropped,
+    NameMoved,
     NodeDeparted,
     NodeSuspected,
     Refuted,
+    StaleAddressOutbid,
     SuspicionConfirmed,
     SuspicionRefuted,
     TcpOnlyAck,
 )
 from nodedns.model.address import Address
+from nodedns.model.conflict import Claimant, Conflict
 from nodedns.model.history import ProbeReport
 from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
 from nodedns.model.names import NodeName
@@ -30,6 +34,7 @@ from nodedns.serf.events import (
     MemberChanged,
     MemberChangeKind,
     NameConflict,
+    NameConflictOver,
     QueryReceived,
     RejoinTried,
     SerfEvent,
@@ -42,6 +47,16 @@ VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 MEMBER = Member(NodeName("two"), ADDRESS, b"", VERSIONS)
 LOCAL = Member(NodeName("one"), Address(bytes([10, 0, 0, 1]), 8301), b"", VERSIONS)
 REPORT = ProbeReport(ADDRESS, 0.5, 1.0, (), nacks=0, expected_nacks=0, tcp="acked", health_score=0)
+RIVAL = Address(bytes([10, 0, 0, 3]), 8301)
+CONFLICT = Conflict(
+    holder=Claimant(NodeName("two"), ADDRESS, "id-2", 4),
+    rival=Claimant(NodeName("two"), RIVAL, "id-3", 1),
+    told_by=ADDRESS,
+    told_by_name="one",
+    since=1.0,
+    seen_at=2.0,
+    is_local=True,
+)
 SERF_MEMBER = SerfMember(NodeName("two"), ADDRESS, {}, MemberStatus.FAILED, VERSIONS)
 
 
@@ -83,7 +98,15 @@ def lines() -> Iterator[io.StringIO]:
             NodeDeparted(MEMBER, NodeState.DEAD, NodeName("one"), (NodeName("one"), NodeName("three")), 2),
             "[INFO]  agent.gossip: suspect is declared dead: name=two accuser=one confirmations=1",
         ),
-        (NameConflict(MEMBER, MEMBER, is_local=True), "two agents claim one node name: from=10.0.0.2"),
+        (
+            NameConflict(CONFLICT, is_new=True),
+            "[WARN]  agent.serf: two agents claim one node name: from=10.0.0.3 holder='two' "
+            "holder_address=10.0.0.2:8301 holder_id='id-2' holder_incarnation=4 rival='two' "
+            "rival_address=10.0.0.3:8301 rival_id='id-3' rival_incarnation=1 told_by='one' ours=True",
+        ),
+        (NameConflictOver(CONFLICT), "the conflict about a node name is over: from=10.0.0.3 name='two'"),
+        (NameMoved(MEMBER, attrs.evolve(MEMBER, address=RIVAL)), "name='two' old=10.0.0.2:8301 new=10.0.0.3:8301"),
+        (StaleAddressOutbid(RIVAL, 7), "it is announced anew: from=10.0.0.3 address=10.0.0.3:8301 incarnation=7"),
         (
             ConflictLost(0, 3),
             "[ERROR] agent.serf: our node name belongs to another agent; stopping: agreed=0 answers=3",
@@ -151,3 +174,13 @@ def test_outcomes_of_suspicions_and_blocked_directions_are_counted() -> None:
     outcomes = [metrics.value("nodedns_gossip_suspicions_total", outcome=o) for o in ("confirmed", "refuted", "dead")]
     blocked = [metrics.value("nodedns_gossip_udp_blocked_total", direction=d) for d in ("to", "from", "both")]
     assert ([1, 1, 1], [1, 1, 1], 1) == (outcomes, blocked, metrics.value("nodedns_gossip_tcp_only_total"))
+
+
+def test_conflicts_are_counted_once_each_and_moves_each_time() -> None:
+    metrics = Metrics()
+    log = EventLog(metrics, lambda: 0.0)
+    for is_new in (True, False, False):
+        log.note(NameConflict(CONFLICT, is_new=is_new))
+    log.note(NameMoved(MEMBER, MEMBER))
+    assert 1 == metrics.value("nodedns_serf_name_conflicts_total")
+    assert 1 == metrics.value("nodedns_serf_names_moved_total")

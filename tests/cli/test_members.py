@@ -109,3 +109,57 @@ def test_flag_of_consul_is_named_as_that(shell: Shell, flag: str) -> None:
     code, _, err = shell("members", flag)
     assert 1 == code
     assert err.startswith(f"Consul's flag {flag.partition('=')[0]} is not in nodedns: ")
+
+
+CONFLICTS = "GET /v1/agent/conflicts"
+
+
+def conflict(told_by: str = "agent-one", **rival: object) -> dict[str, Any]:
+    return {
+        "Name": "web",
+        "Kind": "address",
+        "Holder": {"Name": "web", "Address": "10.0.0.1:8301", "ID": "id-1", "Incarnation": 4},
+        "Rival": {"Name": "web", "Address": "10.0.0.2:8301", "ID": "", "Incarnation": 0, **rival},
+        "ToldBy": told_by,
+        "ToldByAddress": "10.0.0.9:8301",
+        "Since": "2026-01-02T03:04:05.678Z",
+        "Seen": "2026-01-02T03:05:05.678Z",
+        "IsOurs": False,
+    }
+
+
+def test_conflicts_are_shown_with_both_claimants(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer(CONFLICTS, [conflict(), conflict("", Name="WEB")])
+    code, out, err = shell("members", "-conflicts")
+    assert (0, "") == (code, err)
+    assert [
+        "Node  Claim   Address        ID    Incarnation  Told by        Since",
+        "web   holder  10.0.0.1:8301  id-1  4            -              2026-01-02T03:04:05.678Z",
+        "web   rival   10.0.0.2:8301  -     -            agent-one      2026-01-02T03:04:05.678Z",
+        "web   holder  10.0.0.1:8301  id-1  4            -              2026-01-02T03:04:05.678Z",
+        "WEB   rival   10.0.0.2:8301  -     -            10.0.0.9:8301  2026-01-02T03:04:05.678Z",
+    ] == out.splitlines()
+
+
+def test_no_conflicts_is_said_and_no_error(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer(CONFLICTS, [])
+    assert (0, "No conflicts.\n", "") == shell("members", "-conflicts")
+
+
+def test_conflicts_as_json_are_what_the_agent_said(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer(CONFLICTS, [conflict()])
+    assert [conflict()] == json.loads(shell("members", "-conflicts", "-format=json")[1])
+
+
+@pytest.mark.parametrize("flag", ["-detailed", "-status=alive"])
+def test_flags_about_members_do_not_go_with_conflicts(shell: Shell, flag: str) -> None:
+    code, out, err = shell("members", "-conflicts", flag)
+    assert (1, "") == (code, out)
+    assert "does not go with -conflicts" in err
+
+
+def test_answer_that_is_no_list_of_conflicts_is_an_error(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer(CONFLICTS, [{"Name": "web"}])
+    code, out, err = shell("members", "-conflicts")
+    assert (1, "") == (code, out)
+    assert err.startswith("Error retrieving conflicts: ")

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from nodedns.gossip.events import (
-    ConflictSeen,
+    NameMoved,
     NodeDeparted,
     NodeJoined,
     NodeSuspected,
@@ -20,6 +20,7 @@ from nodedns.gossip.events import (
 from nodedns.gossip.members import (
     Accuse,
     Confirm,
+    Doubt,
     Effect,
     Ignored,
     Listed,
@@ -216,11 +217,11 @@ def test_our_own_death_is_accepted_while_leaving_and_our_alive_is_not() -> None:
 
 
 @pytest.mark.parametrize("incarnation", [1, 2])
-def test_alive_from_another_address_is_a_conflict_while_the_node_lives(incarnation: int) -> None:
+def test_alive_from_another_address_is_doubted_while_the_node_lives(incarnation: int) -> None:
     members = table()
     members.apply_alive(alive(), 0.0)
-    effects = members.apply_alive(alive(incarnation=incarnation, host=2), 1.0)
-    assert [type(event) for event in events(effects)] == [ConflictSeen]
+    claim = alive(incarnation=incarnation, host=2)
+    assert (Doubt(row_of(members, "n1"), claim), Ignored("name-conflict")) == members.apply_alive(claim, 1.0)
     assert row_of(members, "n1").member.address.host == "10.0.0.1"
 
 
@@ -240,6 +241,59 @@ def test_name_of_a_node_that_left_may_move_even_with_a_lower_incarnation() -> No
     effects = members.apply_alive(alive(incarnation=1, host=2), 2.0)
     assert [type(event) for event in events(effects)] == [NodeJoined]
     assert row_of(members, "n1").member.address.host == "10.0.0.2"
+
+
+def test_name_of_a_dead_node_moves_at_once_to_a_claim_above_its_death() -> None:
+    members = table(attrs.evolve(LAN, dead_node_reclaim_s=30.0))
+    members.apply_alive(alive(incarnation=9), 0.0)
+    members.apply_dead(Dead(9, "n1", "n2"), 5.0)
+    effects = members.apply_alive(alive(incarnation=10, host=2), 5.1)
+    assert [NodeJoined] == [type(event) for event in events(effects)]
+    assert "10.0.0.2" == row_of(members, "n1").member.address.host
+
+
+def test_claim_not_above_a_recent_death_is_doubted() -> None:
+    members = table(attrs.evolve(LAN, dead_node_reclaim_s=30.0))
+    members.apply_alive(alive(incarnation=9), 0.0)
+    members.apply_dead(Dead(9, "n1", "n2"), 5.0)
+    claim = alive(incarnation=9, host=2)
+    assert Doubt(row_of(members, "n1"), claim) == members.apply_alive(claim, 5.1)[0]
+
+
+def test_claim_from_another_address_that_is_no_good_is_not_doubted() -> None:
+    members = table()
+    members.apply_alive(alive(), 0.0)
+    assert (Ignored("bad-versions", is_fault=True),) == members.apply_alive(alive(host=2, vsn=b""), 1.0)
+
+
+def test_name_that_moves_is_told_with_both_addresses_and_is_suspected_no_more() -> None:
+    members = table()
+    members.apply_alive(alive(), 0.0)
+    members.apply_suspect(Suspect(1, "n1", "n2"), 1.0)
+    start_suspicion(members, "n1", "n2", 1.0)
+    before = row_of(members, "n1").member
+    claim = alive(incarnation=2, host=2)
+    effects = members.move(claim, 2.0)
+    after = row_of(members, "n1").member
+    refuted = SuspicionRefuted(after, (NodeName("n2"),), 2)
+    assert [NameMoved(before, after), refuted, NodeUpdated(after)] == events(effects)
+    assert ("10.0.0.2", NodeState.ALIVE) == (after.address.host, row_of(members, "n1").state)
+    assert Vindicate(row_of(members, "n1")) in effects
+    assert Rebroadcast(claim) in effects
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        (alive(host=2), "old-incarnation"),
+        (alive("who", incarnation=5, host=2), "unknown-node"),
+        (alive(ME, incarnation=5, host=2), "unknown-node"),
+    ],
+)
+def test_name_does_not_move_to_a_claim_that_does_not_outbid(claim: Alive, reason: str) -> None:
+    members = table()
+    members.apply_alive(alive(), 0.0)
+    assert (Ignored(reason),) == members.move(claim, 1.0)
 
 
 @pytest.mark.parametrize(("reclaim_s", "at", "moves"), [(0.0, 99.0, False), (30.0, 20.0, False), (30.0, 40.0, True)])

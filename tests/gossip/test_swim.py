@@ -503,11 +503,16 @@ def test_alive_with_port_zero_gets_our_own_port() -> None:
     assert found[0].address.port == 7946
 
 
-def test_claim_of_a_live_name_from_elsewhere_is_told_as_a_conflict() -> None:
+def test_claim_of_a_live_name_from_elsewhere_has_both_addresses_asked() -> None:
     one = Peer(1).knows(2)
     one.hear(alive(7, incarnation=9, name="n2"))
+    pings = {destination: message for message, destination in one.said() if isinstance(message, Ping)}
+    assert {address(2): "n2", address(7): "n2"} == {where: ping.node for where, ping in pings.items()}
+    for where, ping in pings.items():
+        one.hear(Ack(ping.seq_no), where)
     (conflict,) = one.told(ConflictSeen)
     assert (conflict.existing.address, conflict.claimant.address) == (address(2), address(7))
+    assert (1, 9, STRANGER) == (conflict.existing_incarnation, conflict.claimed_incarnation, conflict.told_by)
 
 
 def test_user_messages_come_through_from_datagrams_and_streams() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from nodedns.gossip.events import (
@@ -16,6 +17,7 @@ from nodedns.gossip.events import (
     TcpOnlyAck,
 )
 from nodedns.model.address import Address
+from nodedns.model.conflict import Claimant, Conflict
 from nodedns.model.history import NOBODY, ChangeKind, MemberHistory, ProbeReport
 from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
 from nodedns.model.names import NodeName
@@ -146,9 +148,12 @@ def test_departure_of_its_own_accord_is_no_death() -> None:
 
 
 def test_claimant_of_a_name_is_told_once_with_both_addresses() -> None:
-    conflict = NameConflict(member(), member(address=Address(bytes([10, 0, 0, 9]), 8301)), is_local=False)
-    (entry,) = history(told(conflict, conflict)).entries
-    assert entry.detail == "claimed by 10.0.0.9:8301, known at 10.0.0.2:8301"
+    holder = Claimant(NodeName("n1"), Address(bytes([10, 0, 0, 2]), 8301), "", 1)
+    rival = attrs.evolve(holder, address=Address(bytes([10, 0, 0, 9]), 8301))
+    conflict = Conflict(holder, rival, rival.address, "n3", since=1.0, seen_at=1.0, is_local=False)
+    told_again = NameConflict(conflict, is_new=False)
+    (entry,) = history(told(NameConflict(conflict, is_new=True), told_again)).entries
+    assert ("claimed by 10.0.0.9:8301, known at 10.0.0.2:8301", "n3") == (entry.detail, entry.by)
 
 
 def test_names_fold_case() -> None:

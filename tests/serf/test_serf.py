@@ -11,12 +11,12 @@ import pytest
 
 from nodedns.errors import LocalProtocolError, TooBig
 from nodedns.gossip.envelope import Envelope, Keyring
-from nodedns.gossip.events import Dropped, StreamWanted
+from nodedns.gossip.events import Dropped, StaleAddressOutbid, StreamWanted
 from nodedns.gossip.messages import Alive
 from nodedns.gossip.params import LOCAL, GossipParams
 from nodedns.gossip.wire import encode_message as encode_gossip
 from nodedns.model.address import Address
-from nodedns.model.member import MemberStatus
+from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName
 from nodedns.serf.events import (
     ConflictLost,
@@ -27,6 +27,7 @@ from nodedns.serf.events import (
     MemberChanged,
     MemberChangeKind,
     NameConflict,
+    NameConflictOver,
     QueryAcked,
     QueryAnswered,
     QueryClosed,
@@ -842,6 +843,26 @@ def test_answer_to_no_query_is_dropped() -> None:
     assert [event.reason for event in pool.seen(A, Dropped)] == ["answer-to-no-query"]
 
 
+@pytest.mark.parametrize("has_left", [False, True])
+def test_pruned_member_is_not_brought_back_by_one_that_missed_the_prune(has_left: bool) -> None:
+    pool = joined(A, B, C)
+    if has_left:
+        pool[C].leave(pool.now)
+        pool.run(5.0)
+    pool.down.add(C)
+    pool.run(20.0)
+    pool.down.add(B)
+    pool[A].force_leave(C, pool.now, prune=True)
+    pool.run(0.3)
+    assert MemberStatus.NONE is pool.status(A, C)
+    pool.down.discard(B)
+    assert MemberStatus.NONE is not pool.status(B, C)
+    for _ in range(10):
+        pool.join(A, B)
+        pool.run(20.0)
+        assert MemberStatus.NONE is pool.status(A, C)
+
+
 # --- conflicts ---------------------------------------------------------------------------------
 
 
@@ -849,58 +870,148 @@ def claim(name: str, where: Address, incarnation: int = 50) -> bytes:
     return encode_gossip(Alive(incarnation, name, where.packed, where.port, b"\xff\x80", bytes([1, 5, 2, 2, 5, 5])))
 
 
-def test_conflict_about_another_name_is_only_told() -> None:
+OTHER = Address(bytes([10, 0, 9, 9]), 7946)
+SILENT_ON_CONFLICT = attrs.evolve(PARAMS, resolve_conflicts=False)
+
+
+def with_rival(pool: Pool, name: str) -> Pool:
+    """Start a second agent of that name at ``OTHER``, which knows nobody and answers pings."""
+    pool.add(name, key=f"{name}2", address=OTHER, params=SILENT_ON_CONFLICT, tags={"id": "rival-id"})
+    return pool
+
+
+def say_claim(pool: Pool, to: str, name: str, source: Address = STRANGER) -> None:
+    """Have ``to`` hear that ``name`` is alive at ``OTHER``, and give it the time to ask there."""
+    pool[to].receive_datagram(claim(name, OTHER), source, pool.now)
+    pool.run(5.0)
+
+
+def test_conflict_about_another_name_is_only_told_with_both_claimants() -> None:
+    pool = with_rival(joined(A, B), B)
+    say_claim(pool, A, B, source=address_of(B))
+    (event,) = pool.seen(A, NameConflict)
+    conflict = event.conflict
+    assert (address_of(B), OTHER, 50) == (conflict.holder.address, conflict.rival.address, conflict.rival.incarnation)
+    assert (address_of(B), B, False) == (conflict.told_by, conflict.told_by_name, conflict.is_local)
+    assert [conflict] == pool[A].conflicts()
+    assert LocalState.ALIVE is pool[A].local_state
+    assert address_of(B) == shown(pool, A, B).address
+
+
+def shown(pool: Pool, viewer: str, name: str) -> SerfMember:
+    member = pool[viewer].member(name)
+    assert member is not None
+    return member
+
+
+def test_conflict_is_over_once_the_rival_is_silent() -> None:
+    pool = with_rival(joined(A, B), B)
+    say_claim(pool, A, B)
+    pool.down.add("b2")
+    pool.run(15.0)
+    assert [OTHER] == [event.conflict.rival.address for event in pool.seen(A, NameConflictOver)]
+    assert [] == pool[A].conflicts()
+
+
+def test_lie_about_a_live_name_at_a_silent_address_changes_nothing() -> None:
     pool = joined(A, B)
-    pool[A].receive_datagram(claim(B, STRANGER), STRANGER, pool.now)
-    pool.run(10.0)
-    assert [event.is_local for event in pool.seen(A, NameConflict)] == [False]
-    assert pool[A].local_state is LocalState.ALIVE
+    say_claim(pool, A, B)
+    pool.run(30.0)
+    assert [] == pool.seen(A, NameConflict)
+    assert address_of(B) == shown(pool, A, B).address
+    assert MemberStatus.ALIVE is pool.status(A, B)
+
+
+def test_lone_agent_survives_a_lie_about_its_own_name() -> None:
+    pool = Pool(A)
+    say_claim(pool, A, A)
+    pool.run(30.0)
+    assert [] == pool.seen(A, ConflictLost)
+    assert [51] == [event.incarnation for event in pool.seen(A, StaleAddressOutbid)]
+    assert LocalState.ALIVE is pool[A].local_state
+
+
+def test_machine_replaced_under_its_name_is_followed_and_not_shut_down() -> None:
+    pool = joined(A, B, C)
+    pool.down.add(C)
+    pool.add(C, key="c2", address=OTHER)
+    pool.join("c2", A)
+    pool.run(2.0)
+    for viewer in (A, B, "c2"):
+        assert (OTHER, MemberStatus.ALIVE) == (shown(pool, viewer, C).address, pool.status(viewer, C))
+        assert [] == pool[viewer].conflicts()
+    assert [] == pool.seen("c2", ConflictLost)
+    assert [MemberChangeKind.JOIN, MemberChangeKind.UPDATE] == pool.changes(A, C)
+    pool.run(60.0)
+    assert OTHER == shown(pool, A, C).address
 
 
 def test_vote_is_won_where_the_others_know_us() -> None:
-    pool = joined(A, B, C)
-    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
-    pool.run(10.0)
+    pool = with_rival(joined(A, B, C), A)
+    say_claim(pool, A, A)
+    pool.run(5.0)
     assert pool.seen(A, ConflictWon) == [ConflictWon(2, 2)]
     assert pool[A].local_state is LocalState.ALIVE
 
 
 def test_vote_is_lost_where_the_others_know_another() -> None:
     pool = joined(A, B, C)
-    other = Address(bytes([10, 0, 9, 9]), 7946)
-    pool.add(A, key="a2", address=other)
-    pool[("a2")].join([address_of(B)], pool.now)
-    pool.run(10.0)
+    pool.add(A, key="a2", address=OTHER)
+    pool["a2"].join([address_of(B)], pool.now)
+    pool.run(15.0)
     assert pool.seen("a2", ConflictLost) == [ConflictLost(0, 2)]
     assert pool["a2"].local_state is LocalState.SHUTDOWN
     assert pool[A].local_state is LocalState.ALIVE
 
 
+def test_vote_lost_to_a_holder_that_has_stopped_since_is_not_lost() -> None:
+    pool = joined(A, B, C)
+    pool.add(A, key="a2", address=OTHER)
+    pool["a2"].join([address_of(B)], pool.now)
+    pool.run(0.5)
+    pool.down.add(A)  # the vote is under way, and the others know no better yet
+    pool.run(15.0)
+    assert [] == pool.seen("a2", ConflictLost)
+    assert (OTHER, MemberStatus.ALIVE) == (shown(pool, B, A).address, pool.status(B, A))
+
+
 def test_vote_that_nobody_answers_is_lost() -> None:
-    pool = Pool(A)
-    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
+    pool = with_rival(Pool(A), A)
+    say_claim(pool, A, A)
     pool.run(10.0)
     assert pool.seen(A, ConflictLost) == [ConflictLost(0, 0)]
 
 
-def test_conflict_while_every_query_slot_is_taken_waits_for_the_next_claim() -> None:
-    pool = Pool(A)
+def test_conflict_while_every_query_slot_is_taken_waits_until_it_is_seen_again() -> None:
+    pool = with_rival(Pool(A), A)
     for _ in range(MAX_OPEN_QUERIES):
         pool[A].query(QueryParams(name="q", timeout_s=5.0), pool.now)
-    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
-    pool.run(10.0)
+    say_claim(pool, A, A)
     assert [] == pool.seen(A, ConflictLost)
-    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
-    pool.run(10.0)
+    pool.run(20.0)
     assert 1 == len(pool.seen(A, ConflictLost))
 
 
 def test_no_vote_is_held_where_it_is_turned_off() -> None:
-    pool = Pool(A, params=attrs.evolve(PARAMS, resolve_conflicts=False))
-    pool[A].receive_datagram(claim(A, STRANGER), STRANGER, pool.now)
-    pool.run(10.0)
-    assert [event.is_local for event in pool.seen(A, NameConflict)] == [True]
+    pool = with_rival(Pool(A, params=SILENT_ON_CONFLICT), A)
+    say_claim(pool, A, A)
+    assert [event.conflict.is_local for event in pool.seen(A, NameConflict)] == [True]
     assert pool[A].local_state is LocalState.ALIVE
+
+
+def test_names_that_differ_in_case_are_a_conflict_until_one_goes() -> None:
+    pool = Pool(A)
+    pool.add("web", address=address_of(B))
+    pool.add("WEB", address=address_of(C))
+    pool.join("web", A)
+    pool.join("WEB", A)
+    (conflict,) = pool[A].conflicts()
+    assert ("web", "WEB", False) == (conflict.holder.name, conflict.rival.name, conflict.is_local)
+    assert [True] == [conflict.is_local for conflict in pool["WEB"].conflicts()]
+    assert LocalState.ALIVE is pool["WEB"].local_state
+    pool["web"].leave(pool.now)
+    pool.run(5.0)
+    assert [] == pool[A].conflicts()
 
 
 # --- merge policy, tags, coordinates ---------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -105,20 +106,33 @@ def test_deregistering_leaves_a_member_alone(table: NodeTable, make_member: Make
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (MemberStatus.ALIVE, MemberStatus.ALIVE, "TEST"),
+        (MemberStatus.ALIVE, MemberStatus.ALIVE, "test"),
         (MemberStatus.ALIVE, MemberStatus.FAILED, "test"),
         (MemberStatus.FAILED, MemberStatus.ALIVE, "TEST"),
         (MemberStatus.FAILED, MemberStatus.FAILED, "TEST"),
         (MemberStatus.FAILED, MemberStatus.LEFT, "test"),
     ],
 )
-def test_of_two_spellings_the_alive_then_the_latest_has_the_row(
+def test_of_two_spellings_the_one_alive_first_then_the_latest_has_the_row(
     table: NodeTable, make_member: MakeMember, first: MemberStatus, second: MemberStatus, expected: str
 ) -> None:
     view = table.apply(
         [MemberUpserted(make_member("test", status=first)), MemberUpserted(make_member("TEST", status=second))]
     )
     assert [expected] == names(view)
+
+
+def test_holder_of_a_name_in_two_spellings_keeps_it_until_it_is_gone(table: NodeTable, make_member: MakeMember) -> None:
+    def holder(name: str, **changes: Any) -> list[str]:
+        return names(table.apply([MemberUpserted(make_member(name, **changes))]))
+
+    assert ["test"] == holder("test")
+    assert ["test"] == holder("TEST")
+    assert ["test"] == holder("test", tags={"colour": "red"})
+    assert ["test"] == holder("TEST", tags={"colour": "blue"})
+    assert ["TEST"] == holder("test", status=MemberStatus.FAILED)
+    assert ["TEST"] == holder("test")
+    assert ["test"] == holder("TEST", status=MemberStatus.LEFT)
 
 
 def test_forgetting_one_spelling_leaves_the_other(table: NodeTable, make_member: MakeMember) -> None:

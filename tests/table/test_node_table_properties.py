@@ -45,7 +45,7 @@ class TableAgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.table = NodeTable("dc1", NodeName("a"), 1)
-        self.members: list[SerfMember] = []  # last changed last
+        self.members: list[SerfMember] = []  # the alive as they came alive, the others as they changed
         self.externals: dict[str, ExternalNode] = {}
 
     @rule(changes=st.lists(CHANGES, max_size=5))
@@ -64,7 +64,11 @@ class TableAgainstModel(RuleBasedStateMachine):
     def tell_model(self, change: Change) -> None:
         match change:
             case MemberUpserted(member=member) if member not in self.members:
-                self.members = [known for known in self.members if known.name != member.name] + [member]
+                known = next((known for known in self.members if known.name == member.name), None)
+                if known is not None and known.status is member.status is MemberStatus.ALIVE:
+                    self.members[self.members.index(known)] = member
+                else:
+                    self.members = [other for other in self.members if other is not known] + [member]
             case MemberForgotten(name=name):
                 self.members = [known for known in self.members if known.name != name]
             case NodeRegistered(node=node):
@@ -74,8 +78,8 @@ class TableAgainstModel(RuleBasedStateMachine):
 
     def model_rows(self) -> Facts:
         rows: Facts = {folded: (node.name, node.address, MemberStatus.NONE) for folded, node in self.externals.items()}
-        ranked = sorted(self.members, key=lambda member: member.status is MemberStatus.ALIVE)
-        for member in ranked:
+        alive = [member for member in self.members if member.status is MemberStatus.ALIVE]
+        for member in [*(member for member in self.members if member not in alive), *reversed(alive)]:
             if member.status is not MemberStatus.LEFT and member.tags.get("dc", "dc1") == "dc1":
                 rows[member.name.lower()] = (member.name, member.address.host, member.status)
         return rows

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags, misshapen
+from nodedns.cli.conflicts import conflicts_text
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, text_flag
 from nodedns.cli.tables import format_pairs, format_table, join_host_port
 
@@ -82,8 +83,13 @@ def _kind_of(tags: Mapping[str, str]) -> str:
         "segment": "there are no segments.",
     },
     help="""Lists the members of the cluster that the agent knows: alive ones, those that failed, and those that left
-    and are not yet forgotten. Exits with 2 when none matches.""",
+    and are not yet forgotten. Exits with 2 when none matches.
+
+    With -conflicts: the names that two live agents claim, each with its holder and its rival: address, node ID,
+    incarnation, who told this agent, and since when. Names that differ only in case are one name in DNS, and so a
+    conflict too. Mend it by giving one of the two another name (-node). Exits with 0 whether there are any or not.""",
 )
+@bool_flag("conflicts", "Show the names that two agents claim instead, with both claimants.")
 @bool_flag("detailed", "Show every tag of each member instead of the usual columns.")
 @text_flag("format", "text|json", "text (the default): a table. json: the members as the HTTP API gives them.")
 @text_flag("status", "regexp", "Only members whose status (alive, leaving, left, failed) contains a match of this.")
@@ -92,6 +98,7 @@ def _kind_of(tags: Mapping[str, str]) -> str:
 @click.argument("args", nargs=-1)
 def members(
     *,
+    conflicts: bool | None,
     detailed: bool | None,
     format: str | None,  # noqa: A002 - the flag's name
     status: str | None,
@@ -101,6 +108,9 @@ def members(
 ) -> int:
     """Print the table."""
     _refuse(wan=wan, format_name=format, args=args)
+    if conflicts:
+        _refuse_beside_conflicts(detailed=detailed, status=status)
+        return _print_conflicts(http_addr, as_json=format == "json")
     matches = _status_matcher(status)
     try:
         everybody = _rows(AgentClient.from_flag(http_addr).get_list(MEMBERS_PATH, [("segment", "_all")]))
@@ -132,6 +142,20 @@ def _refuse(*, wan: bool | None, format_name: str | None, args: Sequence[str]) -
         raise CommandError(f'-format takes text or json, not "{format_name}".', show_help=True)
     if args:
         raise CommandError(f"Error found unexpected args: [{' '.join(args)}]", show_help=True)
+
+
+def _refuse_beside_conflicts(*, detailed: bool | None, status: str | None) -> None:
+    for flag, is_given in (("detailed", bool(detailed)), ("status", status is not None)):
+        if is_given:
+            raise CommandError(f"-{flag} is about members; it does not go with -conflicts.", show_help=True)
+
+
+def _print_conflicts(http_addr: str | None, *, as_json: bool) -> int:
+    try:
+        click.echo(conflicts_text(AgentClient.from_flag(http_addr), as_json=as_json))
+    except ClientError as error:
+        raise CommandError(f"Error retrieving conflicts: {error}") from error
+    return 0
 
 
 def _status_matcher(pattern: str | None) -> Any:  # noqa: ANN401 - a bound method of a compiled pattern
