@@ -152,6 +152,7 @@ class Agent:
         self._stopping = trio.Event()
         self._left = trio.Event()
         self.exit_code = EXIT_OK
+        self._is_cluster_known = False
         self._check_expectation()
 
     # --- life ------------------------------------------------------------------------
@@ -229,7 +230,7 @@ class Agent:
         match event:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
-                self.table.apply([MemberForgotten(member.name) if is_reaped else MemberUpserted(member)])
+                self.table.note(MemberForgotten(member.name) if is_reaped else MemberUpserted(member))
                 self._check_expectation()
             case JoinDone():
                 self._joiner.finish(event)
@@ -249,12 +250,15 @@ class Agent:
                 pass  # logged and counted already; nothing to do
 
     def _check_expectation(self) -> None:
+        if self._is_cluster_known:
+            return  # it stays known; looking would make the table take in each change by itself
         view = self.table.view
         if not view.cluster_known and self._expectation.is_met(view.members(), view.datacenter):
             self.table.apply([ClusterKnown()])
             if self._expectation.expect > 0:
                 _LOG.info("the expected servers are here", expect=self._expectation.expect)
                 self._memory.note_cluster_known()
+        self._is_cluster_known = self.table.view.cluster_known
 
     # --- HTTP: what nodedns.net.http_server asks of an agent -------------------------------
 

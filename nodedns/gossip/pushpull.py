@@ -38,7 +38,7 @@ ENOUGH_VERSIONS = 5  # version bytes of which memberlist takes note
 ENCODE_NODE_US = 5.0
 COMPARE_NODE_US = 1.0
 OLD_NEWS_US = 10.0
-NEWS_US = 400.0
+NEWS_US = 300.0
 """A member new to us, up to its line in the log and its row in the node table."""
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nodedns.gossip.events import Dropped
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.member import Member, MemberStatus
 from nodedns.model.names import NodeName
@@ -113,7 +114,8 @@ class Membership:
 
     def receive_leave(self, intent: LeaveIntent, now: float) -> bool:
         """Apply a leave intent; return whether it is to be broadcast again."""
-        self._clock.witness(intent.ltime)
+        if not self._is_credible(intent.ltime):
+            return False
         name = NodeName(intent.node)
         record = self._table.get(name)
         if record is None:
@@ -150,7 +152,8 @@ class Membership:
         """
         record = self._table.get(NodeName(intent.node))
         if record is not None and record.status in (MemberStatus.LEAVING, MemberStatus.LEFT):
-            self._clock.witness(intent.ltime)
+            if not self._is_credible(intent.ltime):
+                return
             record.status_ltime = max(record.status_ltime, intent.ltime - 1)
             return
         was_alive = record is not None and record.status is MemberStatus.ALIVE
@@ -159,7 +162,8 @@ class Membership:
 
     def receive_join(self, intent: JoinIntent, now: float) -> bool:
         """Apply a join intent; return whether it is to be broadcast again."""
-        self._clock.witness(intent.ltime)
+        if not self._is_credible(intent.ltime):
+            return False
         name = NodeName(intent.node)
         record = self._table.get(name)
         if record is None:
@@ -171,6 +175,13 @@ class Membership:
             self._table.move(record, MemberStatus.ALIVE)
             self._tell(MemberChangeKind.UPDATE, record)
         return True
+
+    def _is_credible(self, ltime: int) -> bool:
+        if self._clock.witness(ltime):
+            return True
+        # Kept, it would make every later intent about the member old.
+        self._emit(Dropped("time-too-far", None))
+        return False
 
     def announce_join(self, now: float) -> None:
         """Apply and broadcast a join intent about ourselves at the present Lamport time."""

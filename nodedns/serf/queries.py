@@ -179,7 +179,9 @@ class IncomingQueries:
 
     def receive(self, query: Query, message: bytes, source: Address | None, now: float) -> None:
         """Handle a query and pass its very bytes on, once."""
-        self._clock.witness(query.ltime)
+        if not self._clock.witness(query.ltime):
+            self._emit(Dropped("time-too-far", source))
+            return
         verdict = self._buffer.offer(query.ltime, query.query_id, self._clock.time)
         if verdict:
             if verdict != "seen":

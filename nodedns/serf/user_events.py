@@ -153,18 +153,21 @@ class UserEvents:
 
     def receive(self, event: UserEvent, message: bytes, source: Address) -> None:
         """Deliver an event heard by gossip, and pass its very bytes on, unless it was seen."""
-        self._clock.witness(event.ltime)
-        if self._deliver(event, source):
+        if not self._clock.witness(event.ltime):
+            self._emit(Dropped("time-too-far", source))
+        elif self._deliver(event, source):
             self._broadcasts.queue_event(message)
 
     def merge(self, slots: Sequence[EventSlot | None]) -> None:
         """Deliver what a push/pull brought, as far as the buffer could have held it; nothing of it is passed on."""
         left = self._params.event_buffer_slots * self._params.max_events_per_slot
         for slot in slots:
-            if slot is None:
+            if slot is None or not slot.events:
+                continue
+            if not self._clock.witness(slot.ltime):
+                self._emit(Dropped("time-too-far", None))
                 continue
             for event in slot.events:
-                self._clock.witness(slot.ltime)
                 # A push/pull does not say whether an event may coalesce, so it may not.
                 left -= self._deliver(UserEvent(slot.ltime, event.name, event.payload, coalesce=False), None)
                 if left <= 0:

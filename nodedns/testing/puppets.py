@@ -30,7 +30,7 @@ from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.messages import Ack, Alive, IndirectPing, Message, Ping, PushPullNode
 from nodedns.gossip.params import LAN
 from nodedns.gossip.stream_reader import PushPullState, StreamReader
-from nodedns.gossip.wire import decode_packet_untrusted, encode_message, encode_push_pull
+from nodedns.gossip.wire import compress, decode_packet_untrusted, encode_message, encode_push_pull
 from nodedns.model.address import Address
 from nodedns.model.coordinate import ORIGIN
 from nodedns.model.member import NodeState
@@ -67,9 +67,20 @@ class PuppetPool:
         network: The first two numbers of their addresses, such as ``127.40``.
         port: Nothing else may listen on it, on any address; 0: one that is free.
         rng: Chooses who pings and who gossips.
+        envelope: Label and encryption; None: neither.
+        compression: Whether their states are compressed.
     """
 
-    def __init__(self, size: int, network: str, port: int, rng: Random) -> None:
+    def __init__(
+        self,
+        size: int,
+        network: str,
+        port: int,
+        rng: Random,
+        *,
+        envelope: Envelope | None = None,
+        compression: bool = False,
+    ) -> None:
         if not 0 < size <= MAX_PUPPETS:
             raise ValueError(f"{size} puppets; 1 to {MAX_PUPPETS} are possible")
         self._size = size
@@ -79,6 +90,8 @@ class PuppetPool:
         self._udp.bind(("0.0.0.0", port))  # noqa: S104 - all of them are loopback addresses of this process
         self._port = self._udp.getsockname()[1]
         self._rng = rng
+        self._envelope = envelope or Envelope()
+        self._compression = compression
         self._first = int(ipaddress.IPv4Address(f"{network}.0.0")) + 1
         self._incarnations = [1] * size
         self._nodes = [self._node(index) for index in range(size)]
@@ -178,7 +191,8 @@ class PuppetPool:
                 return
             _, local, _ = _PKTINFO.unpack(ancillary[0][2][: _PKTINFO.size])
             source = Address.from_text(sender[0], sender[1])
-            for message in decode_packet_untrusted(payload, lambda _problem: None):
+            packet = self._envelope.open_packet_untrusted(payload)
+            for message in decode_packet_untrusted(packet, lambda _problem: None):
                 self._take(message, int.from_bytes(local), source, now())
 
     def _take(self, message: Message, puppet: int, source: Address, now: float) -> None:
@@ -196,7 +210,7 @@ class PuppetPool:
     def _send(self, payload: bytes, puppet: int, destination: Address) -> None:
         info = _PKTINFO.pack(0, puppet.to_bytes(4), bytes(4))
         ancillary = [(socket.IPPROTO_IP, IP_PKTINFO, info)]
-        self._udp.sendmsg([payload], ancillary, 0, (destination.host, destination.port))
+        self._udp.sendmsg([self._envelope.seal_packet(payload)], ancillary, 0, (destination.host, destination.port))
 
     # --- streams ------------------------------------------------------------------------------
 
@@ -204,7 +218,7 @@ class PuppetPool:
         stream, _ = self._tcp.accept()
         with stream:
             stream.settimeout(STREAM_TIMEOUT_S)
-            reader = StreamReader(LAN, Envelope(), is_reply=False)
+            reader = StreamReader(LAN, self._envelope, is_reply=False)
             try:
                 message = read_message(reader, lambda: stream.recv(RECEIVE_BYTES))
                 stream.sendall(self._answer(message))
@@ -213,11 +227,24 @@ class PuppetPool:
 
     def _answer(self, message: object) -> bytes:
         if isinstance(message, Ping):
-            return encode_message(Ack(message.seq_no))
+            return self._envelope.seal_stream(encode_message(Ack(message.seq_no)))
         if isinstance(message, PushPullState):
             self.push_pulls_answered += 1
-            return self.state()
+            return self._wrapped_state()
         return b""
+
+    def push_pull_with(self, agent: Address) -> int:
+        """Exchange states with the agent, dialling it; return how many members it told of."""
+        request = self._wrapped_state()
+        reader = StreamReader(LAN, self._envelope, is_reply=True)
+        with socket.create_connection((agent.host, agent.port), STREAM_TIMEOUT_S) as stream:
+            stream.sendall(self._envelope.stream_header() + request)
+            answer = read_message(reader, lambda: stream.recv(RECEIVE_BYTES))
+        return len(answer.nodes) if isinstance(answer, PushPullState) else 0
+
+    def _wrapped_state(self) -> bytes:
+        state = self.state()
+        return self._envelope.seal_stream(compress(state) if self._compression else state)
 
     # --- puppets --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import attrs
 import trio
@@ -9,6 +10,14 @@ from nodedns.gossip.events import StreamWanted
 from nodedns.model.address import Address
 from nodedns.net import gossip_driver
 from nodedns.net.gossip_driver import GossipDriver
+from nodedns.observe.metrics import (
+    GOSSIP_DATAGRAMS_RECEIVED,
+    GOSSIP_DATAGRAMS_SENT,
+    GOSSIP_OCTETS_RECEIVED,
+    GOSSIP_OCTETS_SENT,
+    GOSSIP_STREAMS,
+    Metrics,
+)
 from nodedns.testing.network import SimNetwork
 from nodedns.testing.toy_core import Greeted, Heard, ToyCore
 from nodedns.testing.transports import SimHost, TrioScheduler
@@ -17,6 +26,7 @@ ONE = Address.from_text("10.0.0.1", 8301)
 TWO = Address.from_text("10.0.0.2", 8301)
 
 Event = Heard | Greeted | StreamWanted
+DATAGRAM_COUNTERS = (GOSSIP_DATAGRAMS_SENT, GOSSIP_OCTETS_SENT, GOSSIP_DATAGRAMS_RECEIVED, GOSSIP_OCTETS_RECEIVED)
 
 
 @attrs.define
@@ -24,11 +34,12 @@ class Side:
     core: ToyCore
     host: SimHost
     events: list[Event] = attrs.Factory(list)
+    metrics: Metrics = attrs.Factory(Metrics)
     driver: GossipDriver[Event] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.driver = GossipDriver(
-            self.core, self.host.transport, self.host.dialer, self.host.listener, self.events.append
+            self.core, self.host.transport, self.host.dialer, self.host.listener, self.events.append, self.metrics
         )
 
 
@@ -57,6 +68,79 @@ def test_timer_sends_and_the_answer_becomes_an_event() -> None:
         assert [] == two.events
 
     run(ToyCore(b"hello", [TWO]), ToyCore(b"howdy"), body)
+
+
+def test_datagrams_and_their_bytes_are_counted() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        await trio.sleep(3.5)
+        for side in (one, two):
+            counted = [side.metrics.value(spec.name) for spec in DATAGRAM_COUNTERS]
+            assert [3, 12, 3, 12] == counted
+
+    run(ToyCore(b"hello", [TWO]), ToyCore(b"howdy"), body)
+
+
+def test_streams_are_counted_by_direction_and_outcome() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        for peer in (TWO, Address.from_text("10.0.0.9", 8301)):
+            one.core.greet(peer, trio.current_time())
+        one.driver.wake()
+        await trio.sleep(1)
+        half = await one.host.dialer.dial(TWO)
+        await half.send_all(b"hel")
+        await trio.sleep(6)
+        assert {"out done": 1, "out failed": 1} == one.metrics.counts(GOSSIP_STREAMS)
+        assert {"in done": 1, "in failed": 1} == two.metrics.counts(GOSSIP_STREAMS)
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)
+
+
+def test_stream_declined_by_the_core_is_counted_as_refused() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        one.core.greet(TWO, trio.current_time())
+        one.driver.wake()
+        await trio.sleep(1)
+        assert {"in refused": 1} == two.metrics.counts(GOSSIP_STREAMS)
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy", max_streams=0), body)
+
+
+class Turns(trio.abc.Instrument):
+    """Notes at each turn of the loop how many slices have been done."""
+
+    def __init__(self, core: ToyCore) -> None:
+        self._core = core
+        self.done = [0]
+
+    def before_io_wait(self, timeout: float) -> None:
+        del timeout
+        self.done.append(len(self._core.slices_done))
+
+
+def test_work_of_many_streams_is_done_one_slice_at_a_time_with_turns_for_others() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        turns = Turns(two.core)
+        trio.lowlevel.add_instrument(turns)
+        for _number in range(4):
+            one.core.greet(TWO, trio.current_time())
+        one.driver.wake()
+        await trio.sleep(1)
+        assert 4 * 25 == turns.done[-1]
+        assert 1 == max(later - sooner for sooner, later in pairwise(turns.done))
+        assert [Greeted(b"hello", "")] * 4 == two.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy", max_streams=4, slices=25), body)
+
+
+def test_peer_that_closes_while_there_is_work_does_not_end_it() -> None:
+    async def body(one: Side, two: Side, _: SimNetwork) -> None:
+        stream = await one.host.dialer.dial(TWO)
+        await stream.send_all(b"hello")
+        await stream.aclose()
+        await trio.sleep(1)
+        assert [Greeted(b"hello", "")] == two.events
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy", slices=25), body)
 
 
 def test_timer_is_not_called_before_its_deadline() -> None:

@@ -104,8 +104,26 @@ def test_last_of_all_times_is_not_counted_beyond() -> None:
     bench = Bench("x")
     bench.merge(state(left=("x",), statuses={"x": MAX_LTIME, ME: MAX_LTIME}))
     assert bench.status("x") is MemberStatus.ALIVE
-    # What came of it can still be told to others.
-    assert {"x": 0, "me": MAX_LTIME} == decode_state_untrusted(bench.exchange.encode_local()).status_ltimes
+    # What came of it can still be told to others, and a member can still leave.
+    assert {"x": 0, "me": 0} == decode_state_untrusted(bench.exchange.encode_local()).status_ltimes
+
+
+def test_a_joiner_told_of_the_last_of_all_event_times_still_hears_events() -> None:
+    bench = Bench()
+    bench.exchange.ignore_old_events = lambda: True
+    bench.merge(state(event_ltime=MAX_LTIME), is_join=True)
+    bench.told.clear()
+    later = bench.clocks.event.time + 1
+    bench.merge(state(events=(EventSlot(later, (SlotEvent("e"),)),)))
+    assert [event.ltime for event in bench.told if isinstance(event, UserEventReceived)] == [later]
+
+
+def test_leave_at_the_last_of_all_times_does_not_make_later_intents_old() -> None:
+    bench = Bench("x")
+    assert not bench.membership.receive_leave(LeaveIntent(ltime=MAX_LTIME, node="x", prune=False), 1.0)
+    leave = LeaveIntent(ltime=bench.clocks.member.time, node="x", prune=False)
+    assert bench.membership.receive_leave(leave, 2.0)
+    assert bench.status("x") is MemberStatus.LEAVING
 
 
 def test_who_left_there_and_failed_here_has_left() -> None:

@@ -55,7 +55,11 @@ def play(runner: Callable[..., Outcome]) -> Play:
     return play
 
 
-@pytest.mark.parametrize("build", [swim_members(), serf_members()], ids=["swim", "serf"])
+@pytest.mark.parametrize(
+    "build",
+    [swim_members(), serf_members(), serf_members(compression=True)],
+    ids=["swim", "serf", "compressed"],
+)
 def test_members_that_join_one_all_see_each_other(play: Play, build: Build) -> None:
     outcome = play(*JOINED, build=build)
     assert [dict.fromkeys(FIVE_NAMES, ALIVE)] * 5 == list(outcome.views.values())

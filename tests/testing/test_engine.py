@@ -138,6 +138,14 @@ def test_declined_stream_is_closed() -> None:
     assert [Greeted(b"", "connection lost: reset by peer")] == pair.events[0]
 
 
+def test_work_of_a_stream_is_done_though_the_peer_has_closed_it() -> None:
+    pair = Pair(two=ToyCore(b"howdy", slices=25))
+    pair.greet()
+    pair.engine.run_until(1)
+    assert 25 == len(pair.two.slices_done)
+    assert [Greeted(b"hello", "")] == pair.events[1]
+
+
 def test_killed_process_does_nothing_more() -> None:
     pair = Pair()
     pair.engine.run_until(1.5)
