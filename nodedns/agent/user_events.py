@@ -20,10 +20,9 @@ from nodedns.errors import ApiError, GossipWireError, TooBig
 from nodedns.gossip.events import Dropped
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import SerfEvent, UserEventReceived
-from nodedns.serf.filter_budget import FilterBudget
+from nodedns.serf.filter_budget import FilterBudget, FilterTooCostly
 from nodedns.serf.fired_events import (
     FilteredService,
-    FilterTooCostly,
     check_filters,
     decode_fired_event_untrusted,
     encode_fired_event,

@@ -9,10 +9,16 @@ Source: the token bucket; the figures are measured (a step takes 0.6 to 1.4 µs)
 
 from __future__ import annotations
 
-__all__ = ["FilterBudget"]
+from nodedns.errors import NodednsError
+
+__all__ = ["FilterBudget", "FilterTooCostly"]
 
 MAX_STEPS = 60_000  # at once: under 100 ms, so that acks are not late
 STEPS_A_SECOND = 60_000  # under a tenth of a core; 300 filters such as ^web- for names of 20 characters
+
+
+class FilterTooCostly(NodednsError):
+    """The filters of an event or a query would take more work than a stranger may make us do now."""
 
 
 class FilterBudget:

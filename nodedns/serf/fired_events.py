@@ -20,15 +20,15 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from nodedns.errors import GossipWireError, NodednsError
+from nodedns.errors import GossipWireError
 from nodedns.gossip.kinds import BYTES, I64, STR, wire
 from nodedns.gossip.wire import decode_body_untrusted, encode_body
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
+from nodedns.serf.filter_budget import FilterTooCostly
 from nodedns.serf.regex import BadPattern, Pattern, compile_pattern
 
 __all__ = [
-    "FilterTooCostly",
     "FilteredService",
     "check_filters",
     "decode_fired_event_untrusted",
@@ -58,10 +58,6 @@ class _Body:
     service_filter: str = attrs.field(metadata=wire("sf", STR, optional=True))
     tag_filter: str = attrs.field(metadata=wire("tf", STR, optional=True))
     version: int = attrs.field(metadata=wire("v", I64))
-
-
-class FilterTooCostly(NodednsError):
-    """An event's filters would take more work than a stranger may make us do now."""
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import QueryReceived, SerfEvent
+from nodedns.serf.filter_budget import FilterBudget, FilterTooCostly
 from nodedns.serf.internal_queries import INTERNAL_PREFIX, InternalQueries
 from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.members import MemberTable
@@ -169,6 +170,7 @@ class IncomingQueries:
         self._emit = emit
         self._on_delivered = on_delivered
         self._buffer = QueryBuffer(slots)
+        self._budget = FilterBudget()
         # Keyed by Lamport time and ID; only those the application may still answer.
         self._open: dict[tuple[int, int], float] = {}
         self._max_open = slots
@@ -191,7 +193,14 @@ class IncomingQueries:
             self._broadcasts.queue_query(message)
         local = self._table.get(self._local_name)
         tags = {} if local is None else local.shown.tags
-        if passes_filters(query.filters, self._local_name, tags):
+        try:
+            is_for_us = passes_filters(
+                query.filters, self._local_name, tags, lambda steps: self._budget.spend(steps, now)
+            )
+        except FilterTooCostly:
+            self._emit(Dropped("query-filter-too-costly", source))
+            return
+        if is_for_us:
             self._deliver(query, source, now)
 
     def _deliver(self, query: Query, source: Address | None, now: float) -> None:

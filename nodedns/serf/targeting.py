@@ -8,10 +8,11 @@ Source: Serf's shouldProcessQuery (gossip-protocol 4.7).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nodedns.errors import GossipWireError
 from nodedns.model.names import NodeName
+from nodedns.serf.filter_budget import FilterTooCostly
 from nodedns.serf.filters import NodeFilter, TagFilter, decode_filter_untrusted, encode_filter
 from nodedns.serf.regex import BadPattern, compile_pattern
 
@@ -32,16 +33,32 @@ def encode_filters(nodes: Sequence[str], tags: Mapping[str, str]) -> tuple[bytes
     return tuple(filters)
 
 
-def passes_filters(filters: Sequence[bytes], name: NodeName, tags: Mapping[str, str]) -> bool:
-    """Whether a query with ``filters`` is for the member ``name`` with ``tags``."""
-    return len(filters) <= MAX_FILTERS_TRIED and all(_passes(packed, name, tags) for packed in filters)
+def passes_filters(
+    filters: Sequence[bytes], name: NodeName, tags: Mapping[str, str], may_spend: Callable[[int], bool]
+) -> bool:
+    """Whether a query with ``filters`` is for the member ``name`` with ``tags``.
+
+    Args:
+        filters: As they came.
+        name: The member.
+        tags: Its tags.
+        may_spend: Asked before each match, with the steps that it may take at most.
+
+    Raises:
+        FilterTooCostly: ``may_spend`` said no.
+    """
+    return len(filters) <= MAX_FILTERS_TRIED and all(_passes(packed, name, tags, may_spend) for packed in filters)
 
 
-def _passes(packed: bytes, name: NodeName, tags: Mapping[str, str]) -> bool:
+def _passes(packed: bytes, name: NodeName, tags: Mapping[str, str], may_spend: Callable[[int], bool]) -> bool:
     try:
         wanted = decode_filter_untrusted(packed)
         if isinstance(wanted, NodeFilter):
             return name in wanted.nodes
-        return compile_pattern(wanted.expression).search(tags.get(wanted.tag, ""))
+        pattern = compile_pattern(wanted.expression)
     except (GossipWireError, BadPattern):
         return False
+    text = tags.get(wanted.tag, "")
+    if not may_spend(pattern.states * (len(text) + 1)):
+        raise FilterTooCostly("there is more to match than there is time for")
+    return pattern.search(text)

@@ -9,9 +9,9 @@ import pytest
 from nodedns.errors import GossipWireError
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
+from nodedns.serf.filter_budget import FilterTooCostly
 from nodedns.serf.fired_events import (
     FilteredService,
-    FilterTooCostly,
     check_filters,
     decode_fired_event_untrusted,
     encode_fired_event,
