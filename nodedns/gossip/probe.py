@@ -30,6 +30,11 @@ __all__ = ["MAX_TCP_ERROR_CHARS", "ProbeHost", "Prober"]
 
 TCP_PING_VERSION = 3
 NACK_VERSION = 4
+NACK_AFTER = 0.8
+"""Share of the probe timeout after which a helper says that it has heard nothing (Lifeguard paper, LHA-Probe).
+
+With all of it, as memberlist has it, the nack comes one round trip after a LAN asker's verdict, every time.
+"""
 SEQUENCE_MASK = 0xFFFF_FFFF
 MAX_TCP_ERROR_CHARS = 160  # some of them are in the peer's own words
 TCP_ACKED = "acked"
@@ -317,14 +322,19 @@ class Prober:
         if len(self._pending) >= self._params.max_relayed_pings:
             return False
         seq_no = self._next_seq_no()
+        timeout_s = self._params.probe_timeout_s
 
         def give_up(_now: float) -> None:
             del self._pending[seq_no]
+
+        def nothing_yet(_now: float) -> None:
             if request.nack:
                 self._host.send_message(Nack(request.seq_no), asker)
+            # An ack that comes after all is still passed on.
+            relay.timer = self._timers.set(now + timeout_s, give_up)
 
-        timer = self._timers.set(now + self._params.probe_timeout_s, give_up)
-        self._pending[seq_no] = _Relay(asker, request.seq_no, timer)
+        timer = self._timers.set(now + timeout_s * NACK_AFTER, nothing_yet)
+        relay = self._pending[seq_no] = _Relay(asker, request.seq_no, timer)
         self._host.send_message(self._ping(seq_no, request.node), Address(request.target, request.port))
         return True
 

@@ -295,13 +295,30 @@ def test_relayed_ping_passes_the_ack_back_under_the_asker_s_number() -> None:
     assert bench.sent[-1] == (Ack(77), asker)
 
 
-def test_relayed_ping_without_an_ack_is_nacked_at_our_probe_timeout_if_asked_for() -> None:
+def test_relayed_ping_without_an_ack_is_nacked_while_the_asker_still_waits_if_asked_for() -> None:
     for nack, expected in ((True, [Nack(77)]), (False, [])):
         bench = Bench(2)
         bench.prober.relay(IndirectPing(77, address(1).packed, 7946, "n1", nack=nack), address(50), 0.0)
+        bench.at(0.39)
+        assert [] == bench.sent[1:]
+        bench.at(0.4)
+        assert expected == [message for message, _ in bench.sent[1:]]
         bench.at(0.5)
         assert expected == [message for message, _ in bench.sent[1:]]
         assert bench.prober.pending == 0
+
+
+def test_ack_that_comes_after_the_nack_is_passed_back_all_the_same() -> None:
+    bench = Bench(2)
+    bench.prober.relay(IndirectPing(77, address(1).packed, 7946, "n1", nack=True), address(50), 0.0)
+    ping, _ = bench.sent[-1]
+    assert isinstance(ping, Ping)
+    bench.at(0.45)
+    bench.prober.handle_ack(Ack(ping.seq_no), bench.now)
+    assert [Nack(77), Ack(77)] == [message for message, _ in bench.sent[1:]]
+    assert bench.prober.pending == 0
+    bench.at(9.0)
+    assert 3 == len(bench.sent)
 
 
 def test_relayed_pings_are_bounded() -> None:
