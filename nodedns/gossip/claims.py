@@ -48,7 +48,7 @@ from nodedns.model.names import NodeName
 
 __all__ = ["Claim", "Claims", "DoubtTaker"]
 
-CLEAR_AFTER_INTERVALS = 2
+CLEAR_AFTER_INTERVALS = 1
 """Probe intervals between outbidding a stale address and declaring it left; who asks for itself needs one."""
 CLEAR_ROUNDS = 3
 """How often both are said: in a small cluster one round of gossip may pass a member by."""

@@ -67,13 +67,17 @@ def claim_of(node: PushPullNode, local_name: NodeName) -> Alive | Suspect | Dead
     """Return the message that a node of a push/pull stands for; None for an unknown state."""
     match node.state:
         case NodeState.ALIVE:
-            return Alive(node.incarnation, node.name, node.addr, node.port, node.meta, node.vsn)
+            return _alive_of(node)
         case NodeState.LEFT:
             return Dead(node.incarnation, node.name, node.name)
         case NodeState.SUSPECT | NodeState.DEAD:
             return Suspect(node.incarnation, node.name, local_name)
         case _:
             return None
+
+
+def _alive_of(node: PushPullNode) -> Alive:
+    return Alive(node.incarnation, node.name, node.addr, node.port, node.meta, node.vsn)
 
 
 def remote_members(nodes: Iterable[PushPullNode]) -> Iterator[tuple[Member, NodeState]]:
@@ -169,6 +173,9 @@ class PushPull:
             if claim is None:
                 continue
             is_news = self._claims.apply(claim, source, now, is_listed=True)
+            if node.name == self._local_name and isinstance(claim, Suspect):
+                # An earlier life of ours may be on its way out at another address, which a suspicion does not tell.
+                self._claims.apply(_alive_of(node), source, now, is_listed=True)
             now = yield NEWS_US if is_news else OLD_NEWS_US
         if state.user_state:
             yield from self._delegate.merge_remote_state(state.user_state, now, is_join=state.header.join)

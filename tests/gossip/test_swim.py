@@ -740,3 +740,20 @@ def test_failed_join_has_no_follow_up() -> None:
     one.events.clear()
     one.run(2.5)
     assert push_pulls_wanted(one) == []
+
+
+@pytest.mark.parametrize("state", [NodeState.ALIVE, NodeState.SUSPECT, NodeState.DEAD])
+def test_earlier_life_of_ours_in_a_list_is_declared_left_for_members_that_do_not_ask(state: NodeState) -> None:
+    one = Peer(1).knows(2)
+    listed = PushPullNode("n1", address(7).packed, 7946, b"\xff\x80", 3, int(state), VSN)
+    exchange = one.core.accept_stream(STRANGER, 1.0)
+    assert exchange is not None
+    exchange.receive_data(encode_push_pull(False, [listed], b""), 1.0)
+    one.drain(1.0)
+    one.run(6.0)
+    said = [message for message, _ in one.said()]
+    departures = [message for message in said if isinstance(message, Dead) and message.node == "n1"]
+    assert {Dead(3, "n1", "n1")} == set(departures)
+    assert one.core.incarnation > 3
+    announced = [message for message in said if isinstance(message, Alive) and message.node == "n1"]
+    assert one.core.incarnation == announced[-1].incarnation
