@@ -19,6 +19,7 @@ __all__ = [
     "ConfigProblem",
     "DataDirError",
     "DnsWireError",
+    "ForeignGossip",
     "GossipWireError",
     "JoinError",
     "LocalProtocolError",
@@ -108,6 +109,22 @@ class WireError(NodednsError):
 
 class GossipWireError(WireError):
     """A gossip packet or stream is malformed."""
+
+
+class ForeignGossip(GossipWireError):
+    """A packet or stream is not of our pool: another label, another key, or encryption on one side only.
+
+    Args:
+        kind: ``other-label``, ``wrong-key``, ``no-key`` (we have none) or ``not-encrypted`` (the peer's).
+        reason: The same for people, with what to look at; safe to log.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        super().__init__("gossip", 0, reason)
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class DnsWireError(WireError):

@@ -19,8 +19,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from nodedns.errors import GossipWireError, LocalProtocolError
-from nodedns.gossip.keyring import NONCE_BYTES, SEAL_OVERHEAD_BYTES, Keyring
+from nodedns.errors import ForeignGossip, GossipWireError, LocalProtocolError
+from nodedns.gossip.keyring import NONCE_BYTES, SEAL_OVERHEAD_BYTES, SEALED_VERSIONS, Keyring
 from nodedns.gossip.messages import MessageType
 
 __all__ = ["MAX_LABEL_BYTES", "MAX_SEALED_BYTES", "Envelope", "Keyring", "StreamOpener"]
@@ -29,6 +29,9 @@ MAX_LABEL_BYTES = 255  # its length is one byte
 MAX_SEALED_BYTES = 20 * 1024 * 1024  # memberlist's limit on an encrypted block
 
 LABEL_HEADER_BYTES = 2
+OTHER_LABEL = "the peer's gossip has another label or none: check gossip_label here and there"
+NOT_ENCRYPTED = "the peer's gossip is not encrypted and ours is: give that agent the cluster's key (encrypt)"
+NO_KEY = "the peer's gossip is encrypted and we have no key: give this agent the cluster's key (encrypt)"
 # * 0x0a | length of the sealed block u32be
 _BLOCK = struct.Struct(">BI")
 
@@ -99,7 +102,7 @@ class Envelope:
         """Return what a datagram carries.
 
         Raises:
-            GossipWireError: Empty, another label, or not encrypted with one of our keys.
+            GossipWireError: Empty; ``ForeignGossip``: another label, or not encrypted with one of our keys.
         """
         inner = self._strip_label_untrusted(data)
         if not inner:
@@ -107,6 +110,8 @@ class Envelope:
         if self._keyring is None or not self.is_encrypted:
             return inner
         try:
+            if inner[0] not in SEALED_VERSIONS:
+                raise ForeignGossip("not-encrypted", NOT_ENCRYPTED)
             return self._keyring.open_untrusted(inner, self._label)
         except GossipWireError:
             if self._verify_incoming:
@@ -125,7 +130,7 @@ class Envelope:
             return None if self._label else 0
         if data[0] != MessageType.LABEL:
             if self._label:
-                raise GossipWireError("label", 0, "missing")
+                raise ForeignGossip("other-label", OTHER_LABEL)
             return 0
         if len(data) < LABEL_HEADER_BYTES:
             return None
@@ -134,7 +139,7 @@ class Envelope:
             return None
         # An empty label has no header, so a header of length 0 is not ours either.
         if not data[1] or data[LABEL_HEADER_BYTES:end] != self._label:
-            raise GossipWireError("label", 0, "another cluster's")
+            raise ForeignGossip("other-label", OTHER_LABEL)
         return end
 
     def stream_header(self) -> bytes:
@@ -168,7 +173,7 @@ class StreamOpener:
         is_reply: Whether we dialled.
     """
 
-    __slots__ = ("_buffer", "_envelope", "_is_over", "_is_plain", "_wants_label", "was_encrypted")
+    __slots__ = ("_buffer", "_envelope", "_is_over", "_is_plain", "_wants_label")
 
     def __init__(self, envelope: Envelope, *, is_reply: bool) -> None:
         self._envelope = envelope
@@ -176,8 +181,6 @@ class StreamOpener:
         self._wants_label = not is_reply
         self._is_plain = False
         self._is_over = False
-        self.was_encrypted = False
-        """Whether the peer sent an encrypted block, whether or not it could be opened."""
 
     def feed(self, data: bytes) -> bytes:
         """Return the plaintext that ``data`` completes, which may be none yet.
@@ -185,7 +188,8 @@ class StreamOpener:
         What follows an encrypted block is ignored, as memberlist does.
 
         Raises:
-            GossipWireError: Another label, a block we can't open, or plaintext where encryption is asked for.
+            GossipWireError: A malformed block; ``ForeignGossip``: another label, a block that none of our
+                keys opens, or plaintext where encryption is asked for.
         """
         if self._is_over:
             return b""
@@ -197,10 +201,9 @@ class StreamOpener:
         if not self._buffer:
             return b""
         if self._buffer[0] == MessageType.ENCRYPT:
-            self.was_encrypted = True
             return self._open_block()
         if self._envelope.is_encrypted and self._envelope._verify_incoming:  # noqa: SLF001  # one concept, two classes
-            raise GossipWireError("stream", 0, "not encrypted")
+            raise ForeignGossip("not-encrypted", NOT_ENCRYPTED)
         self._is_plain = True
         plain = bytes(self._buffer)
         self._buffer.clear()
@@ -218,7 +221,7 @@ class StreamOpener:
     def _open_block(self) -> bytes:
         keyring = self._envelope.keyring
         if keyring is None or not self._envelope.is_encrypted:
-            raise GossipWireError("stream", 0, "encrypted, and we have no key")
+            raise ForeignGossip("no-key", NO_KEY)
         if len(self._buffer) < _BLOCK.size:
             return b""
         size = _BLOCK.unpack_from(self._buffer)[1]

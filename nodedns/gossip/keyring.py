@@ -12,6 +12,9 @@ Layout of a sealed block:
 ``cryptography`` is imported when the first keyring is made: a cluster without
 encryption never loads it.
 
+A change is a function from keys to keys, which refuses with memberlist's
+words, so that one can be checked and stored before it counts.
+
 What it doesn't do: framing and labels (``gossip/envelope.py``), files
 (``serf/keyring_file.py``). Source: memberlist's encryption, versions 0 and 1.
 """
@@ -21,11 +24,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from nodedns.errors import GossipWireError, LocalProtocolError
+from nodedns.errors import ForeignGossip, GossipWireError, LocalProtocolError
+from nodedns.gossip.key_text import check_key
 
-__all__ = ["KEY_SIZES_BYTES", "NONCE_BYTES", "SEAL_OVERHEAD_BYTES", "Keyring"]
+__all__ = [
+    "MAX_KEYS",
+    "NONCE_BYTES",
+    "SEALED_VERSIONS",
+    "SEAL_OVERHEAD_BYTES",
+    "Keyring",
+    "with_installed",
+    "with_removed",
+    "with_used",
+]
 
-KEY_SIZES_BYTES = (16, 24, 32)  # AES-128, AES-192, AES-256
 MAX_KEYS = 64  # ours; Serf's list of keys fits about twenty into an answer
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -34,6 +46,11 @@ SEAL_OVERHEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
 
 VERSION_PADDED = 0
 VERSION_PLAIN = 1
+
+WRONG_KEY = "the peer's gossip is encrypted with a key that is not in our keyring: check encrypt here and there"
+
+SEALED_VERSIONS = (VERSION_PADDED, VERSION_PLAIN)
+"""What a sealed block begins with."""
 
 _SMALLEST_BYTES = {VERSION_PADDED: SEAL_OVERHEAD_BYTES + PADDED_BLOCK_BYTES, VERSION_PLAIN: SEAL_OVERHEAD_BYTES}
 
@@ -50,6 +67,42 @@ def _load_cipher() -> tuple[Callable[[bytes], _Aead], type[Exception]]:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
     return AESGCM, InvalidTag
+
+
+def with_installed(keys: Sequence[bytes], key: bytes) -> tuple[bytes, ...]:
+    """Return ``keys`` with ``key`` behind the others; one that is there already changes nothing.
+
+    Raises:
+        LocalProtocolError: A wrong length, or there are 64 keys.
+    """
+    check_key(key)
+    if key in keys:
+        return tuple(keys)
+    if len(keys) >= MAX_KEYS:
+        raise LocalProtocolError(f"the keyring holds {MAX_KEYS} keys already")
+    return (*keys, key)
+
+
+def with_used(keys: Sequence[bytes], key: bytes) -> tuple[bytes, ...]:
+    """Return ``keys`` with ``key`` as the primary.
+
+    Raises:
+        LocalProtocolError: It is not among them.
+    """
+    if key not in keys:
+        raise LocalProtocolError("Requested key is not in the keyring")
+    return (key, *(other for other in keys if other != key))
+
+
+def with_removed(keys: Sequence[bytes], key: bytes) -> tuple[bytes, ...]:
+    """Return ``keys`` without ``key``; one that isn't there changes nothing.
+
+    Raises:
+        LocalProtocolError: It is the primary.
+    """
+    if keys and key == keys[0]:
+        raise LocalProtocolError("Removing the primary key is not allowed")
+    return tuple(other for other in keys if other != key)
 
 
 class Keyring:
@@ -81,38 +134,24 @@ class Keyring:
         return next(iter(self._ciphers), None)
 
     def install(self, key: bytes) -> None:
-        """Add ``key`` behind the others; one that is there already changes nothing.
-
-        Raises:
-            LocalProtocolError: A wrong length, or the keyring is full.
-        """
-        if len(key) not in KEY_SIZES_BYTES:
-            raise LocalProtocolError(f"a key has 16, 24 or 32 bytes, not {len(key)}")
-        if key in self._ciphers:
-            return
-        if len(self._ciphers) >= MAX_KEYS:
-            raise LocalProtocolError(f"the keyring holds {MAX_KEYS} keys already")
-        self._ciphers[key] = self._make(key)
+        """Do as ``with_installed``."""
+        self.replace(with_installed(self.keys, key))
 
     def use(self, key: bytes) -> None:
-        """Make ``key`` the primary.
-
-        Raises:
-            LocalProtocolError: It is not in the keyring.
-        """
-        if key not in self._ciphers:
-            raise LocalProtocolError("the key is not in the keyring")
-        self._ciphers = {key: self._ciphers[key]} | self._ciphers
+        """Do as ``with_used``."""
+        self.replace(with_used(self.keys, key))
 
     def remove(self, key: bytes) -> None:
-        """Forget ``key``; one that isn't there changes nothing.
+        """Do as ``with_removed``."""
+        self.replace(with_removed(self.keys, key))
 
-        Raises:
-            LocalProtocolError: It is the primary.
+    def replace(self, keys: Sequence[bytes]) -> None:
+        """Hold these keys from now on, the primary first.
+
+        Args:
+            keys: As ``with_installed`` and its kin return them.
         """
-        if key == self.primary:
-            raise LocalProtocolError("the primary key cannot be removed")
-        self._ciphers.pop(key, None)
+        self._ciphers = {key: self._ciphers.get(key) or self._make(key) for key in keys}
 
     def seal(self, plaintext: bytes, nonce: bytes, associated: bytes, version: int = VERSION_PLAIN) -> bytes:
         """Return ``plaintext`` sealed with the primary key.
@@ -138,7 +177,7 @@ class Keyring:
         """Return the plaintext of a sealed block.
 
         Raises:
-            GossipWireError: An unknown version, too short, bad padding, or no key opens it.
+            GossipWireError: An unknown version, too short, bad padding, or no key opens it (``ForeignGossip``).
         """
         smallest = _SMALLEST_BYTES.get(sealed[0]) if sealed else None
         if smallest is None:
@@ -152,7 +191,7 @@ class Keyring:
             except self._invalid_tag:
                 continue
             return _unpad(plaintext) if sealed[0] == VERSION_PADDED else plaintext
-        raise GossipWireError("sealed block", 0, "no key opens it")
+        raise ForeignGossip("wrong-key", WRONG_KEY)
 
 
 def _unpad(plaintext: bytes) -> bytes:

@@ -77,11 +77,6 @@ class StreamReader:
         self._fed_bytes = 0
 
     @property
-    def was_encrypted(self) -> bool:
-        """Whether the peer sent an encrypted block."""
-        return self._opener.was_encrypted
-
-    @property
     def held_bytes(self) -> int:
         """About how much memory the message takes."""
         return self._fed_bytes + self._decoder.buffered + len(self._nodes) * NODE_BYTES

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.errors import GossipWireError, LocalProtocolError
+from nodedns.errors import ForeignGossip, GossipWireError, LocalProtocolError
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.events import Dropped, GossipEvent, StreamPurpose, StreamWanted, UserMessage
@@ -34,6 +34,13 @@ from nodedns.model.names import NodeName
 
 __all__ = ["Streams"]
 
+
+_TOLD = {
+    "no-key": "remote state is encrypted and encryption is not configured",
+    "not-encrypted": "encryption is configured but remote state is not encrypted",
+    "wrong-key": "no installed keys could decrypt the message",
+}
+"""What a peer is told, in memberlist's words, by kind of ``ForeignGossip``; one of another label is told nothing."""
 
 OnReply = Callable[[StreamMessage, float], Steps[str | None]]
 """Takes the reply; returns why it is no good, or None."""
@@ -95,8 +102,8 @@ class _Answering:
         try:
             request = yield from exchange.reader.read()
         except GossipWireError as problem:
-            exchange.send((yield from self._streams.refusal(problem, was_encrypted=exchange.reader.was_encrypted)))
-            self._drop("bad-stream", str(problem))
+            exchange.send((yield from self._streams.refusal(problem)))
+            self._drop(problem.kind if isinstance(problem, ForeignGossip) else "bad-stream", str(problem))
             return
         match request:
             case Ping():
@@ -257,10 +264,9 @@ class Streams:
         sealed = self._envelope.seal_stream(message)
         return self._envelope.stream_header() + sealed if is_dialling else sealed
 
-    def refusal(self, problem: GossipWireError, *, was_encrypted: bool) -> Steps[bytes]:
-        """Return the error message for a request that could not be read; unknown types get none."""
-        if problem.reason.startswith("unknown message type"):
+    def refusal(self, problem: GossipWireError) -> Steps[bytes]:
+        """Return the error message for a request that could not be read; unknown types and other labels get none."""
+        told = _TOLD.get(problem.kind, "") if isinstance(problem, ForeignGossip) else str(problem)
+        if not told or problem.reason.startswith("unknown message type"):
             return b""
-        if was_encrypted and not self._envelope.is_encrypted:
-            return encode_message(ErrorReply("remote state is encrypted and encryption is not configured"))
-        return (yield from self.wrap(encode_message(ErrorReply(str(problem)))))
+        return (yield from self.wrap(encode_message(ErrorReply(told))))

@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from nodedns.errors import GossipWireError, shorten
+from nodedns.errors import ForeignGossip, GossipWireError, shorten
 from nodedns.gossip.anti_entropy import AntiEntropy
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.broadcast import BroadcastQueue
@@ -257,7 +257,8 @@ class Swim:
         try:
             messages = decode_packet_untrusted(self._envelope.open_packet_untrusted(data), on_bad)
         except GossipWireError as problem:
-            self.emit(Dropped("bad-packet", source, str(problem)))
+            reason = problem.kind if isinstance(problem, ForeignGossip) else "bad-packet"
+            self.emit(Dropped(reason, source, str(problem)))
             return
         pings = 0
         for message in messages:

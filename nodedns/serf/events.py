@@ -36,6 +36,8 @@ __all__ = [
     "ConflictLost",
     "ConflictWon",
     "JoinDone",
+    "KeyringChanged",
+    "KeyringToStore",
     "LeaveDone",
     "LocalState",
     "MemberChangeKind",
@@ -275,6 +277,30 @@ class UdpChecked:
         return self.sent is False or self.received is False
 
 
+@attrs.frozen
+class KeyringToStore:
+    """A change of the keyring waits for this ring to be stored; answer with ``Serf.keyring_stored``.
+
+    Attributes:
+        keys: The ring as it will be, the primary first. They are secrets.
+    """
+
+    keys: tuple[bytes, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class KeyringChanged:
+    """The keyring was changed on somebody's request.
+
+    Attributes:
+        query: Name of the query that asked for it.
+        keys: How many there are now.
+    """
+
+    query: str
+    keys: int
+
+
 SerfEvent = (
     MemberChanged
     | JoinDone
@@ -294,6 +320,8 @@ SerfEvent = (
     | AloneInPool
     | UdpChecked
     | JoinFinished
+    | KeyringToStore
+    | KeyringChanged
     | StreamWanted
     | Dropped
     | Refuted

@@ -6,20 +6,23 @@
   changes and contents. An agent that kept silent here would make every key
   rotation of the cluster report a failure.
 
-A keyring's file is the shell's business.
+What comes of a change is answered once it is known (``serf/key_changes.py``).
 
 Source: Serf's internal_query.go (gossip-protocol 4.8).
 """
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Callable
+from functools import partial
 
 import attrs
 
-from nodedns.errors import GossipWireError, LocalProtocolError
-from nodedns.gossip.envelope import Keyring
+from nodedns.errors import GossipWireError
+from nodedns.gossip.key_text import encode_key_text
+from nodedns.gossip.keyring import Keyring
 from nodedns.model.names import NodeName
+from nodedns.serf.key_changes import CHANGES, KeyChanges
 from nodedns.serf.members import MemberTable
 from nodedns.serf.messages import (
     ConflictMember,
@@ -30,17 +33,12 @@ from nodedns.serf.messages import (
     encode_message,
 )
 
-__all__ = ["INTERNAL_PREFIX", "InternalQueries"]
+__all__ = ["INTERNAL_PREFIX", "LIST_KEYS", "InternalQueries"]
 
 INTERNAL_PREFIX = "_serf_"
 CONFLICT = INTERNAL_PREFIX + "conflict"
 LIST_KEYS = INTERNAL_PREFIX + "list-keys"
-INSTALL_KEY = INTERNAL_PREFIX + "install-key"
-USE_KEY = INTERNAL_PREFIX + "use-key"
-REMOVE_KEY = INTERNAL_PREFIX + "remove-key"
-KEY_CHANGES = (INSTALL_KEY, USE_KEY, REMOVE_KEY)
 
-NO_KEYRING = "No keyring to modify (encryption not enabled)"
 EMPTY_KEYRING = "Keyring is empty (encryption not enabled)"
 RESPONSE_OVERHEAD_BYTES = 64  # a response around its payload, the name in From apart
 
@@ -52,6 +50,7 @@ class InternalQueries:
         local_name: Our own name.
         table: The members we know.
         keyring: The encryption keys; None without encryption.
+        changes: Changes them.
         limit_bytes: Largest encoded query response.
     """
 
@@ -61,22 +60,25 @@ class InternalQueries:
         local_name: NodeName,
         table: MemberTable,
         keyring: Keyring | None,
+        changes: KeyChanges,
         limit_bytes: int,
     ) -> None:
         self._local_name = local_name
         self._table = table
         self._keyring = keyring
+        self._changes = changes
         self._limit_bytes = limit_bytes
 
-    def answer(self, name: str, payload: bytes) -> bytes | None:
-        """Return the payload of our answer, or None where there is none to give."""
+    def answer(self, name: str, payload: bytes, respond: Callable[[bytes], None]) -> None:
+        """Have ``respond`` called with the payload of our answer, now or later, if there is one to give."""
         if name == CONFLICT:
-            return self._known_as(payload.decode("utf-8", "surrogateescape"))
-        if name == LIST_KEYS:
-            return encode_message(self._listed_keys())
-        if name in KEY_CHANGES:
-            return encode_message(self._change_keys(name, payload))
-        return None
+            known = self._known_as(payload.decode("utf-8", "surrogateescape"))
+            if known is not None:
+                respond(known)
+        elif name == LIST_KEYS:
+            respond(encode_message(self._listed_keys()))
+        elif name in CHANGES:
+            self._change_keys(name, payload, partial(_respond_encoded, respond))
 
     def _known_as(self, name: str) -> bytes | None:
         if name == self._local_name:
@@ -100,25 +102,22 @@ class InternalQueries:
         )
         return encode_message(ConflictResponse(member))
 
-    def _change_keys(self, name: str, payload: bytes) -> KeyResponse:
-        if self._keyring is None or not self._keyring.keys:
-            return KeyResponse(result=False, message=NO_KEYRING)
+    def _change_keys(self, name: str, payload: bytes, answer: Callable[[KeyResponse], None]) -> None:
         try:
             request = decode_message_untrusted(payload)
-            if not isinstance(request, KeyRequest):
-                return KeyResponse(result=False, message="Failed to decode key request")
-            _apply_change(self._keyring, name, request.key)
         except GossipWireError as problem:
-            return KeyResponse(result=False, message=f"Failed to decode key request: {problem.reason}")
-        except LocalProtocolError as problem:
-            return KeyResponse(result=False, message=str(problem))
-        return KeyResponse(result=True)
+            answer(KeyResponse(result=False, message=f"Failed to decode key request: {problem.reason}"))
+            return
+        if isinstance(request, KeyRequest):
+            self._changes.request(name, request.key, answer)
+        else:
+            answer(KeyResponse(result=False, message="Failed to decode key request"))
 
     def _listed_keys(self) -> KeyResponse:
         keys = () if self._keyring is None else self._keyring.keys
         if not keys:
             return KeyResponse(result=False, message=EMPTY_KEYRING)
-        texts = tuple(base64.b64encode(key).decode("ascii") for key in keys)
+        texts = tuple(map(encode_key_text, keys))
         whole = KeyResponse(result=True, keys=texts, primary_key=texts[0])
         room = self._limit_bytes - RESPONSE_OVERHEAD_BYTES - len(self._local_name.encode("utf-8", "surrogateescape"))
         fitting = whole
@@ -129,10 +128,5 @@ class InternalQueries:
         return fitting
 
 
-def _apply_change(keyring: Keyring, name: str, key: bytes) -> None:
-    if name == INSTALL_KEY:
-        keyring.install(key)
-    elif name == USE_KEY:
-        keyring.use(key)
-    else:
-        keyring.remove(key)
+def _respond_encoded(respond: Callable[[bytes], None], response: KeyResponse) -> None:
+    respond(encode_message(response))

@@ -225,9 +225,11 @@ class IncomingQueries:
             self._open_for_answer(received)
             self._emit(received)
             return
-        payload = self._internal.answer(query.name, query.payload)
-        if payload is not None:
+
+        def respond(payload: bytes) -> None:
             self._answer(lambda: self._answers.answer(received, payload), source)
+
+        self._internal.answer(query.name, query.payload, respond)
 
     def respond(self, query: QueryReceived, payload: bytes, now: float) -> None:
         """Send the application's answer.

@@ -13,6 +13,7 @@ from random import Random
 from nodedns.errors import LocalProtocolError
 from nodedns.gossip.envelope import Keyring
 from nodedns.gossip.events import ConflictOver, ConflictSeen
+from nodedns.gossip.keyring import Keyring
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.member import Member
@@ -20,6 +21,7 @@ from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.conflict import ConflictVote
 from nodedns.serf.events import ConflictLost, ConflictWon, QueryClosed, SerfEvent
 from nodedns.serf.internal_queries import CONFLICT, InternalQueries
+from nodedns.serf.key_changes import KeyChanges
 from nodedns.serf.lamport import LamportClock
 from nodedns.serf.members import MemberTable
 from nodedns.serf.messages import encode_message
@@ -40,6 +42,7 @@ class QueryDesk:
         table: The members we know.
         broadcasts: Where queries are queued.
         keyring: The encryption keys, or None.
+        is_keyring_stored: Whether the owner keeps a keyring file.
         rng: For IDs and relays.
         timers: For timeouts.
         emit: Takes the events.
@@ -58,6 +61,7 @@ class QueryDesk:
         table: MemberTable,
         broadcasts: Broadcasts,
         keyring: Keyring | None,
+        is_keyring_stored: bool,
         rng: Random,
         timers: TimerHeap,
         emit: Callable[[SerfEvent], None],
@@ -76,6 +80,7 @@ class QueryDesk:
         self._look_again = look_again
         self.has_lost_name = False
         """Whether the vote about our own name went to another agent."""
+        self.key_changes = KeyChanges(keyring, is_stored=is_keyring_stored, emit=emit)
         limit = params.query_response_limit_bytes
         self.incoming = IncomingQueries(
             local_name=local.name,
@@ -84,7 +89,9 @@ class QueryDesk:
             table=table,
             broadcasts=broadcasts,
             answers=Answers(local_name=local.name, limit_bytes=limit, table=table, rng=rng, send=send),
-            internal=InternalQueries(local_name=local.name, table=table, keyring=keyring, limit_bytes=limit),
+            internal=InternalQueries(
+                local_name=local.name, table=table, keyring=keyring, changes=self.key_changes, limit_bytes=limit
+            ),
             emit=emit,
             on_delivered=on_delivered,
         )

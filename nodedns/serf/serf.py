@@ -95,6 +95,7 @@ class Serf:
         remembered: What a snapshot of an earlier run says; None: nothing.
         merge_policy: Whom to refuse; None: nobody.
         envelope: Label and encryption; None: neither.
+        is_keyring_stored: Whether the owner keeps a keyring file and answers ``KeyringToStore``.
 
     Raises:
         TooBig: The encoded tags exceed 512 bytes.
@@ -113,12 +114,14 @@ class Serf:
         remembered: SnapshotState | None = None,
         merge_policy: MergePolicy | None = None,
         envelope: Envelope | None = None,
+        is_keyring_stored: bool = False,
     ) -> None:
         self._params = params
         self._gossip_params = gossip_params
         self._name = name
         self._remembered = remembered or SnapshotState()
         self._envelope = envelope or Envelope(entropy=entropy)
+        self._is_keyring_stored = is_keyring_stored
         self._events = EventQueue()
         self._emit = self._events.emit
         self._timers = TimerHeap()
@@ -206,6 +209,7 @@ class Serf:
             table=self._table,
             broadcasts=self._broadcasts,
             keyring=self._envelope.keyring,
+            is_keyring_stored=self._is_keyring_stored,
             rng=rng,
             timers=self._timers,
             emit=self._emit,
@@ -447,6 +451,19 @@ class Serf:
             TooBig: The encoded answer exceeds the limit.
         """
         self._queries.incoming.respond(query, payload, now)
+
+    def keyring_stored(self, error: str, now: float) -> None:
+        """Tell that the ring of the last ``KeyringToStore`` is on the disk, or why not. Drain after calling.
+
+        Args:
+            error: Empty, or the reason in words; then the ring stays as it is, and the asker is told.
+            now: Monotonic seconds.
+
+        Raises:
+            LocalProtocolError: None was to be stored.
+        """
+        self._queries.key_changes.stored(error)
+        self._settle(now)
 
     def _announce_join(self, now: float) -> None:
         # A join may end after a leave has begun; its intent would take the leave back, and we would show as failed.

@@ -58,7 +58,7 @@ def test_used_key_becomes_the_primary() -> None:
 
 
 def test_unknown_key_cannot_be_used() -> None:
-    with pytest.raises(LocalProtocolError, match="not in the keyring"):
+    with pytest.raises(LocalProtocolError, match="Requested key is not in the keyring"):
         Keyring([KEY]).use(OTHER_KEY)
 
 
@@ -67,13 +67,13 @@ def test_primary_key_cannot_be_removed_and_others_can() -> None:
     keyring.remove(OTHER_KEY)
     keyring.remove(OTHER_KEY)
     assert (KEY,) == keyring.keys
-    with pytest.raises(LocalProtocolError, match="primary"):
+    with pytest.raises(LocalProtocolError, match="Removing the primary key is not allowed"):
         keyring.remove(KEY)
 
 
 @pytest.mark.parametrize("size", [0, 15, 17, 33])
 def test_key_of_another_length_is_refused(size: int) -> None:
-    with pytest.raises(LocalProtocolError, match=f"not {size}"):
+    with pytest.raises(LocalProtocolError, match="key size must be 16, 24 or 32 bytes"):
         Keyring([bytes(size)])
 
 
@@ -110,7 +110,7 @@ def test_bad_padding_is_refused(padded: bytes) -> None:
         (b"\x02" + bytes(60), "unknown version 02"),
         (b"\x01" + bytes(27), "shorter than 29 bytes"),
         (b"\x00" + bytes(43), "shorter than 45 bytes"),
-        (b"\x01" + bytes(28), "no key opens it"),
+        (b"\x01" + bytes(28), "not in our keyring"),
     ],
 )
 def test_block_that_cannot_be_opened_says_why(sealed: bytes, reason: str) -> None:
@@ -167,7 +167,7 @@ def test_each_packet_has_a_nonce_of_its_own() -> None:
 
 
 def test_wrong_key_opens_nothing() -> None:
-    with pytest.raises(GossipWireError, match="no key opens it"):
+    with pytest.raises(GossipWireError, match="not in our keyring"):
         envelope(b"", OTHER_KEY).open_packet_untrusted(envelope(b"", KEY).seal_packet(PLAIN))
 
 
@@ -201,11 +201,11 @@ def test_outgoing_is_plain_while_it_is_not_verified() -> None:
     ("ours", "packet", "reason"),
     [
         (b"", b"", "empty"),
-        (b"", b"\xf4\x04blue\x00", "another cluster's"),
-        (b"", b"\xf4\x00\x00", "another cluster's"),
-        (b"blue", b"\x00\x80", "missing"),
-        (b"blue", b"\xf4\x04gray\x00", "another cluster's"),
-        (b"blue", b"\xf4\x05blues\x00", "another cluster's"),
+        (b"", b"\xf4\x04blue\x00", "another label"),
+        (b"", b"\xf4\x00\x00", "another label"),
+        (b"blue", b"\x00\x80", "another label"),
+        (b"blue", b"\xf4\x04gray\x00", "another label"),
+        (b"blue", b"\xf4\x05blues\x00", "another label"),
         (b"blue", b"\xf4\x04blu", "cut off"),
         (b"blue", b"\xf4", "cut off"),
         (b"blue", b"", "cut off"),
@@ -219,7 +219,7 @@ def test_packet_of_another_label_is_refused(ours: bytes, packet: bytes, reason: 
 
 def test_label_is_covered_by_the_tag() -> None:
     sealed = envelope(b"blue", KEY).seal_packet(PLAIN)
-    with pytest.raises(GossipWireError, match="no key opens it"):
+    with pytest.raises(GossipWireError, match="not in our keyring"):
         envelope(b"gray", KEY).open_packet_untrusted(b"\xf4\x04gray" + sealed[6:])
 
 
@@ -261,7 +261,7 @@ def test_reply_has_no_label_header() -> None:
 
 
 def test_stream_without_our_label_is_refused() -> None:
-    with pytest.raises(GossipWireError, match="missing"):
+    with pytest.raises(GossipWireError, match="another label"):
         Envelope(b"blue").stream_opener(is_reply=False).feed(PLAIN)
 
 
@@ -271,12 +271,9 @@ def test_plain_stream_is_refused_where_encryption_is_verified() -> None:
     assert PLAIN == envelope(b"", KEY, verify_incoming=False).stream_opener(is_reply=False).feed(PLAIN)
 
 
-def test_encrypted_stream_is_refused_without_a_key_and_noted() -> None:
-    opener = Envelope().stream_opener(is_reply=False)
-    assert not opener.was_encrypted
+def test_encrypted_stream_is_refused_without_a_key() -> None:
     with pytest.raises(GossipWireError, match="we have no key"):
-        opener.feed(envelope(b"", KEY).seal_stream(PLAIN))
-    assert opener.was_encrypted
+        Envelope().stream_opener(is_reply=False).feed(envelope(b"", KEY).seal_stream(PLAIN))
 
 
 def test_what_follows_an_encrypted_block_is_ignored() -> None:
@@ -298,5 +295,5 @@ def test_length_of_a_block_is_covered_by_the_tag() -> None:
     both = envelope(b"", KEY)
     sealed = both.seal_stream(PLAIN)
     shorter = sealed[:1] + (len(sealed) - 6).to_bytes(4, "big") + sealed[5:]
-    with pytest.raises(GossipWireError, match="no key opens it"):
+    with pytest.raises(GossipWireError, match="not in our keyring"):
         both.stream_opener(is_reply=False).feed(shorter)

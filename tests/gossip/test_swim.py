@@ -677,7 +677,36 @@ def test_wrong_key_and_plain_text_are_dropped_by_an_encrypted_member() -> None:
     one.core.receive_datagram(sealed(b"x" * 16).seal_packet(encode_message(alive(2))), STRANGER, 1.0)
     one.drain(1.0)
     assert one.state_of("n2") is None
-    assert ["bad-packet", "bad-packet"] == [dropped.reason for dropped in one.told(Dropped)]
+    assert ["not-encrypted", "wrong-key"] == [dropped.reason for dropped in one.told(Dropped)]
+
+
+@pytest.mark.parametrize(
+    ("joiner", "host", "at_joiner", "at_host"),
+    [
+        (sealed(b"x" * 16), sealed(b"k" * 16), "with a key that is not in our keyring", "wrong-key"),
+        (Envelope(), sealed(b"k" * 16), "is encrypted and we have no key", "not-encrypted"),
+        (sealed(b"k" * 16), Envelope(), "is not encrypted and ours is", "no-key"),
+    ],
+    ids=["wrong key", "joiner without a key", "key into a plain pool"],
+)
+def test_joiner_of_another_pool_learns_in_words_what_is_wrong_and_so_does_the_host(
+    joiner: Envelope, host: Envelope, at_joiner: str, at_host: str
+) -> None:
+    one, two = Peer(1, envelope=joiner), Peer(2, envelope=host)
+    one.core.join(two.address, 1.0)
+    one.drain(1.0)
+    carry(one, two)
+    (outcome,) = one.told(JoinFinished)
+    assert at_joiner in outcome.error
+    assert [at_host] == [dropped.reason for dropped in two.told(Dropped)]
+    assert (None, None) == (one.state_of("n2"), two.state_of("n1"))
+
+
+def test_stream_of_another_label_is_closed_without_an_answer() -> None:
+    one = Peer(1, envelope=Envelope(b"blue"))
+    exchange, answer = ask(one, b"\xf4\x04gray" + encode_message(Ping(1, "n1")))
+    assert (True, b"") == (exchange.finished, answer)
+    assert ["other-label"] == [dropped.reason for dropped in one.told(Dropped)]
 
 
 def test_encrypted_stream_to_a_plain_member_says_so() -> None:

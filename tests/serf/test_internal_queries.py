@@ -2,22 +2,28 @@ from __future__ import annotations
 
 import pytest
 
-from nodedns.gossip.envelope import Keyring
+from nodedns.gossip.keyring import Keyring
 from nodedns.model.names import NodeName
 from nodedns.serf.internal_queries import InternalQueries
+from nodedns.serf.key_changes import KeyChanges
 from nodedns.serf.members import MemberTable
 from nodedns.serf.messages import KeyRequest, KeyResponse, QueryResponse, decode_message_untrusted, encode_message
 
 OLD, NEW = b"0123456789abcdef", b"fedcba9876543210"
 
 
-def internal(keyring: Keyring | None) -> InternalQueries:
-    return InternalQueries(local_name=NodeName("me"), table=MemberTable(10), keyring=keyring, limit_bytes=1024)
+def answers(keyring: Keyring | None, name: str, payload: bytes) -> list[bytes]:
+    given: list[bytes] = []
+    changes = KeyChanges(keyring, is_stored=False, emit=lambda _event: None)
+    internal = InternalQueries(
+        local_name=NodeName("me"), table=MemberTable(10), keyring=keyring, changes=changes, limit_bytes=1024
+    )
+    internal.answer(f"_serf_{name}", payload, given.append)
+    return given
 
 
 def ask(keyring: Keyring | None, name: str, payload: bytes) -> KeyResponse:
-    answer = internal(keyring).answer(f"_serf_{name}", payload)
-    assert answer is not None
+    (answer,) = answers(keyring, name, payload)
     response = decode_message_untrusted(answer)
     assert isinstance(response, KeyResponse)
     return response
@@ -60,4 +66,4 @@ def test_list_that_does_not_fit_an_answer_is_cut_and_says_so() -> None:
 
 
 def test_unknown_internal_query_is_not_answered() -> None:
-    assert internal(None).answer("_serf_no-such", b"") is None
+    assert [] == answers(None, "no-such", b"")

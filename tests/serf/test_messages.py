@@ -191,7 +191,11 @@ def test_bad_filter_is_a_wire_error(data: bytes) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size)), max_size=4)
+    st.lists(
+        st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
+        min_size=1,
+        max_size=4,
+    )
 )
 def test_keyring_file_survives_a_round_trip(keys: list[bytes]) -> None:
     assert tuple(keys) == decode_keyring_file_untrusted(encode_keyring_file(keys))
@@ -204,10 +208,12 @@ def test_keyring_file_survives_a_round_trip(keys: list[bytes]) -> None:
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"{}", "not a list"),
+        (b"[]", "no key in it"),
+        (b"[" + b",".join([b'""'] * 65) + b"]", "65 keys, more than 64"),
         (b"[5]", "key 1 is no text"),
-        (b'["MDEyMzQ1Njc4OWFiY2RlZg==", "***"]', "key 2 is no base64"),
-        ('["ä"]'.encode(), "key 1 is no base64"),
-        (b'["AAAA"]', "key 1 has 3 bytes"),
+        (b'["MDEyMzQ1Njc4OWFiY2RlZg==", "***"]', "key 2: illegal base64 data at input byte 0"),
+        ('["ä"]'.encode(), "key 1: illegal base64 data at input byte 0"),
+        (b'["AAAA"]', "key 1: key size must be 16, 24 or 32 bytes"),
     ],
 )
 def test_bad_keyring_file_says_why_without_showing_keys(data: bytes, reason: str) -> None:
