@@ -33,3 +33,17 @@ skip_leave_on_interrupt = true
 # Accepted, so that Consul's files load. There are no checks to run yet.
 #enable_script_checks = false
 #enable_local_script_checks = false
+
+# Gossip key of the cluster, from "nodedns keygen"; the same on every agent. Keep such a file to the agent's own user.
+# It begins the keyring file in data_dir, and that file counts from then on. Default: gossip is not encrypted.
+#encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
+
+# Whether plain gossip is refused, and whether gossip is sent encrypted. False only while a cluster moves to encryption.
+#encrypt_verify_incoming = true
+#encrypt_verify_outgoing = true
+
+# Keep the gossip keys in memory only.
+#disable_keyring_file = false
+
+# Gossip with another label, or none, is refused. All agents must have the same. Default: none. nodedns's own key.
+#gossip_label = "blue"

@@ -21,6 +21,8 @@ from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.joining import Joiner
+from nodedns.agent.keyring_writer import KeyringWriter
+from nodedns.agent.keyrings import Keyrings
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_journal import LiveJournal
 from nodedns.agent.live_table import LiveTable
@@ -40,6 +42,7 @@ from nodedns.api.actions import (
     ForceLeave,
     Join,
     Leave,
+    OperateKeyring,
     RegisterNode,
 )
 from nodedns.api.blocking import Topic
@@ -47,7 +50,7 @@ from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.api.queries import AskPool, Progress
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.zone import Zone
-from nodedns.errors import LocalProtocolError
+from nodedns.errors import JoinError, LocalProtocolError
 from nodedns.model.names import NodeName
 from nodedns.net.dns_tcp import TcpDnsServer
 from nodedns.net.dns_udp import UdpDnsServer
@@ -91,7 +94,7 @@ class Agent:
         wall_clock: Seconds since 1970; the table's first index, so that indexes rise over restarts.
 
     Raises:
-        AgentError: Our tags, node meta among them, do not fit into gossip.
+        AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring cannot be used.
     """
 
     def __init__(
@@ -131,6 +134,8 @@ class Agent:
         self._joiner = Joiner(self._serf, self._driver.wake, Resolver(config.serf_lan_port, rng))
         self._questions = Questions(self._serf, self._driver.wake)
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
+        self._keyrings = Keyrings(self._serf, self._questions)
+        self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
         answers = DnsAnswers(self.table, Zone.of_domain(config.domain), config.dns, rng, metrics)
         self._dns_servers: list[UdpDnsServer | TcpDnsServer] = [
             *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
@@ -155,6 +160,11 @@ class Agent:
         self._is_cluster_known = False
         self._check_expectation()
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its gossip has a key."""
+        return self._serf.statistics().encrypted
+
     # --- life ------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -166,6 +176,7 @@ class Agent:
             async with trio.open_nursery() as nursery:
                 if self._memory.snapshot:
                     await nursery.start(self._memory.snapshot.run)
+                nursery.start_soon(self._keyring_writer.run)
                 await nursery.start(self._driver.run)
                 for server in self._dns_servers:
                     await nursery.start(server.serve)
@@ -206,7 +217,11 @@ class Agent:
 
     async def join(self, addresses: tuple[str, ...]) -> int:
         """Join the pool through any of ``addresses``; return how many answered. Raises ``JoinError``."""
-        return await self._joiner.join(addresses)
+        try:
+            return await self._joiner.join(addresses)
+        except JoinError as problem:
+            _LOG.warning("couldn't join", error=problem)
+            raise
 
     async def leave(self) -> None:
         """Leave the pool gracefully; returns when that is over. Any number of callers may wait."""
@@ -227,6 +242,7 @@ class Agent:
         self._journal.note(event)
         self._questions.note(event)
         self._event_book.note(event)
+        self._keyring_writer.note(event)
         match event:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
@@ -302,6 +318,8 @@ class Agent:
                 await self._registrations.deregister(name)
             case FireEvent() | FirePlainEvent():
                 return self._event_book.fire(action)
+            case OperateKeyring():
+                return await self._keyrings.operate(action)
         return None
 
     async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:

@@ -14,13 +14,14 @@ __all__ = ["banner"]
 LABEL_WIDTH = 20
 
 
-def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
+def banner(config: AgentConfig, node_id: str, listeners: Listeners, *, is_encrypted: bool) -> str:
     """Return the banner.
 
     Args:
         config: The running configuration.
         node_id: UUID text.
         listeners: The bound sockets, whose addresses are shown.
+        is_encrypted: Whether there is a gossip key.
     """
     http = [http_address(sock) for sock in listeners.http]
     dns = [str(address_of(sock.getsockname())) for sock in listeners.dns_udp]
@@ -36,7 +37,7 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners) -> str:
         ("HTTP Addr", ", ".join(http) or "off"),
         ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, domain '{config.domain}')" if dns else "off"),
         ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {told})"),
-        ("Gossip Encryption", "false"),
+        ("Gossip Encryption", str(is_encrypted).lower()),
         ("Data Dir", f"'{config.data_dir}'" if config.data_dir else "none, nothing is kept (-dev)"),
     ]
     if config.advertise_note:

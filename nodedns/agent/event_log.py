@@ -40,6 +40,7 @@ from nodedns.serf.events import (
     AloneInPool,
     ConflictLost,
     ConflictWon,
+    KeyringChanged,
     MemberChanged,
     MemberChangeKind,
     NameConflict,
@@ -104,13 +105,15 @@ class EventLog:
                 self._vote(event)
             case RejoinTried() | AloneInPool():
                 self._rejoin(event)
-            case UserEventReceived() | QueryReceived():
+            case UserEventReceived() | QueryReceived() | KeyringChanged():
                 self._received(event)
             case _:
                 pass  # the rest is the agent's to act on, and nothing to tell
 
-    def _received(self, event: UserEventReceived | QueryReceived) -> None:
-        if isinstance(event, QueryReceived):
+    def _received(self, event: UserEventReceived | QueryReceived | KeyringChanged) -> None:
+        if isinstance(event, KeyringChanged):
+            _SERF.info("gossip keyring changed", query=event.query, keys=event.keys)
+        elif isinstance(event, QueryReceived):
             self._metrics.count(SERF_EVENTS, kind="query")
             _SERF.debug("query", name=event.name, source=event.source_name)
         else:

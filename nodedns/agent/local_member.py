@@ -14,19 +14,24 @@ from nodedns.agent.memory import Memory
 from nodedns.config.durations import format_duration
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError, TooBig
+from nodedns.gossip.envelope import Envelope
+from nodedns.gossip.keyring import Keyring
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
+from nodedns.observe.logs import logger
 from nodedns.serf.merge import MergePolicy
 from nodedns.serf.serf import Serf
 from nodedns.table.member_facts import tags_for
 
 __all__ = ["make_serf"]
 
+_LOG = logger("agent")
+
 
 def make_serf(
     config: AgentConfig, memory: Memory, bound_port: int, *, rng: Random, entropy: Callable[[int], bytes]
 ) -> Serf:
-    """Return the core of this agent, not started yet. Reads the snapshot, which blocks.
+    """Return the core of this agent, not started yet. Reads snapshot and keyring, which blocks.
 
     Args:
         config: Checked and complete.
@@ -36,7 +41,7 @@ def make_serf(
         entropy: Returns that many random bytes.
 
     Raises:
-        AgentError: Our tags, node meta among them, do not fit into gossip.
+        AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring cannot be used.
     """
     name = NodeName(config.node_name)
     remembered_s = config.advertise_reconnect_timeout_s
@@ -62,8 +67,26 @@ def make_serf(
             entropy,
             remembered=memory.remembered(),
             merge_policy=MergePolicy(name, memory.node_id, config.datacenter),
+            envelope=_envelope(config, memory, entropy),
+            is_keyring_stored=memory.keyring is not None,
         )
     except TooBig as problem:
         raise AgentError(
             f"node_meta does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
         ) from None
+
+
+def _envelope(config: AgentConfig, memory: Memory, entropy: Callable[[int], bytes]) -> Envelope:
+    settings = config.encryption
+    keys = memory.gossip_keys(settings.key.reveal())
+    if keys and not settings.verify_incoming:
+        _LOG.warning("gossip that is not encrypted is taken too, since encrypt_verify_incoming is false")
+    if keys and not settings.verify_outgoing:
+        _LOG.warning("gossip is sent without encryption, since encrypt_verify_outgoing is false")
+    return Envelope(
+        settings.label.encode(errors="surrogateescape"),
+        Keyring(keys) if keys else None,
+        verify_incoming=settings.verify_incoming,
+        verify_outgoing=settings.verify_outgoing,
+        entropy=entropy,
+    )

@@ -4,6 +4,7 @@
 |---|---|
 | ``node-id`` | the node's UUID, made at the first start |
 | ``node-name`` | whose directory this is |
+| ``serf/local.keyring`` | the gossip keys, in Serf's format |
 | ``serf/local.snapshot`` | the members last seen, in Serf's format |
 | ``external-nodes.json`` | registered nodes that run no agent |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import DataDirError
 from nodedns.net.files import DataDir, ExternalNodesFile, SnapshotFile
+from nodedns.net.keyring_file import KeyringFile
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.snapshot import SnapshotState, replay_snapshot
@@ -31,6 +33,7 @@ __all__ = ["Memory", "open_memory"]
 NODE_ID = "node-id"
 NODE_NAME = "node-name"
 CLUSTER_KNOWN = "cluster-known"
+KEYRING = "serf/local.keyring"
 SNAPSHOT = "serf/local.snapshot"
 EXTERNAL_NODES = "external-nodes.json"
 UUID_BYTES = 16
@@ -57,18 +60,49 @@ class Memory:
         self._directory = directory
         self._rejoin_after_leave = config.rejoin_after_leave
         self.snapshot: SnapshotFile | None = None
+        self.keyring: KeyringFile | None = None
         self._external: ExternalNodesFile | None = None
         if directory is None:
             self.node_id = config.node_id or _new_node_id(entropy)
             return
         self.node_id = _claim(directory, config, entropy)
         self.snapshot = SnapshotFile(directory.path / SNAPSHOT, metrics)
+        if config.encryption.keyring_file:
+            self.keyring = KeyringFile(directory.path / KEYRING, metrics)
         self._external = ExternalNodesFile(directory.path / EXTERNAL_NODES)
 
     def remembered(self) -> SnapshotState:
         """Return what the snapshot says; empty where there is none. Blocks; for the start."""
         data = self.snapshot.read() if self.snapshot else b""
         return replay_snapshot(data, rejoin_after_leave=self._rejoin_after_leave)
+
+    def gossip_keys(self, given: bytes) -> tuple[bytes, ...]:
+        """Return the keys to start with, the primary first; none without encryption. Blocks; for the start.
+
+        A keyring file that is there counts, whatever is given: keys were perhaps changed since.
+        Where there is none, the given key is stored as the first of a new one.
+
+        Args:
+            given: The key of the configuration; empty for none.
+
+        Raises:
+            DataDirError: The file is damaged, and stays as it is; or it cannot be read or written.
+        """
+        if self.keyring is None:
+            return (given,) if given else ()
+        stored = self.keyring.load()
+        if stored is None:
+            if given:
+                self.keyring.store((given,))
+            return (given,) if given else ()
+        if given and given not in stored:
+            _LOG.warning("keyring doesn't include key provided with -encrypt, using keyring", keyring=self.keyring.path)
+        elif given and given != stored[0]:
+            _LOG.warning(
+                "key provided with -encrypt is not the primary key of the keyring, using keyring",
+                keyring=self.keyring.path,
+            )
+        return stored
 
     def external_nodes(self) -> tuple[ExternalNode, ...]:
         """Return the registered nodes. Blocks; for the start."""

@@ -76,7 +76,7 @@ def prepare_agent(config: AgentConfig) -> Iterator[tuple[Agent, str]]:
                 entropy=os.urandom,
                 wall_clock=time.time,
             )
-            yield agent, banner(config, memory.node_id, listeners)
+            yield agent, banner(config, memory.node_id, listeners, is_encrypted=agent.is_encrypted)
         finally:
             listeners.close()
 

@@ -69,7 +69,7 @@ def agent_statistics(
 
 
 def debug_config(config: AgentConfig) -> dict[str, Json]:
-    """Return the running configuration for ``/v1/agent/self``; there are no secrets in it yet."""
+    """Return the running configuration for ``/v1/agent/self``; a secret says only that it is there."""
     return {name: _plain(value) for name, value in attrs.asdict(config).items()}
 
 

@@ -8,7 +8,8 @@ The room itself changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -26,7 +27,10 @@ __all__ = [
     "FirePlainEvent",
     "ForceLeave",
     "Join",
+    "KeyringReport",
+    "KeyringVerb",
     "Leave",
+    "OperateKeyring",
     "Perform",
     "RegisterNode",
 ]
@@ -88,7 +92,50 @@ class FirePlainEvent:
     can_coalesce: bool
 
 
-Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode | FireEvent | FirePlainEvent
+class KeyringVerb(enum.Enum):
+    """What is done to the gossip keys."""
+
+    LIST = "list"
+    INSTALL = "install"
+    USE = "use"
+    REMOVE = "remove"
+
+
+@attrs.frozen
+class OperateKeyring:
+    """Have every member list its gossip keys, or change them. Makes a ``KeyringReport``.
+
+    Attributes:
+        verb: What to do.
+        key: Base64, as the client sent it; empty for a list.
+        relay_factor: How many members relay each answer besides, 0 to 5.
+    """
+
+    verb: KeyringVerb
+    key: str = attrs.field(default="", repr=False)
+    relay_factor: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class KeyringReport:
+    """What the members answered.
+
+    Attributes:
+        error: Why it did not work everywhere; empty if it did.
+        messages: What is to be said of single members, by name.
+        keys: How many members have each key, in base64.
+        primary_keys: How many members encrypt with each.
+        nodes: How many members were asked.
+    """
+
+    error: str = ""
+    messages: Mapping[str, str] = attrs.field(factory=dict)
+    keys: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    primary_keys: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    nodes: int = 0
+
+
+Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode | FireEvent | FirePlainEvent | OperateKeyring
 
 
 ActionResult: TypeAlias = object

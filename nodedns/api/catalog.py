@@ -14,18 +14,17 @@ agent/consul/state/catalog.go; limits of node meta in agent/structs.
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
-from typing import NoReturn
 
 import attrs
 
 from nodedns.api.actions import DeregisterNode, Perform, RegisterNode
 from nodedns.api.blocking import Reading, Wait, answer, refuse_unsupported
+from nodedns.api.body import Body
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import json_response, node_shape
 from nodedns.api.nearness import nearest_first
@@ -48,7 +47,6 @@ MAX_NAME_CHARS = 255
 
 # Makes the id of a node that was registered without one: clients key by it.
 _EXTERNAL_ID_NAMESPACE = uuid.UUID("3b9cf0f4-52c5-5c0e-9d0e-7a8d6a1f4c55")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 UUID_CHARS = 36
 
@@ -78,7 +76,7 @@ def get_node(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
 
 def register(request: Request, _rest: str, ctx: ApiContext) -> Response | Perform:
     """Answer ``PUT /v1/catalog/register`` for a node without services."""
-    body = _Body.decode_untrusted(request.body)
+    body = Body.decode_untrusted(request.body)
     is_update_skipped = body.flag("SkipNodeUpdate")
     node = ExternalNode(
         name=NodeName(body.text("Node")),
@@ -87,8 +85,8 @@ def register(request: Request, _rest: str, ctx: ApiContext) -> Response | Perfor
         tagged_addresses=body.pairs("TaggedAddresses"),
         meta=body.pairs("NodeMeta"),
     )
-    body.refuse_other_datacenter(ctx)
-    body.refuse_services()
+    _refuse_other_datacenter(body, ctx)
+    _refuse_services(body)
     _check_node(node, is_update_skipped=is_update_skipped)
     done = json_response(True, request, ctx)
     present = ctx.view.node(node.name)
@@ -103,8 +101,8 @@ def register(request: Request, _rest: str, ctx: ApiContext) -> Response | Perfor
 
 def deregister(request: Request, _rest: str, ctx: ApiContext) -> Response | Perform:
     """Answer ``PUT /v1/catalog/deregister``; what is not there counts as gone."""
-    body = _Body.decode_untrusted(request.body)
-    body.refuse_other_datacenter(ctx)
+    body = Body.decode_untrusted(request.body)
+    _refuse_other_datacenter(body, ctx)
     name = body.text("Node")
     if not name:
         raise ApiError(500, "Must provide node")
@@ -144,63 +142,18 @@ def _meta_pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-@attrs.frozen
-class _Body:
-    """A JSON object whose keys match in any letter case, as Go's decoder has it."""
+def _refuse_other_datacenter(body: Body, ctx: ApiContext) -> None:
+    datacenter = body.text("Datacenter")
+    if datacenter and not ctx.view.is_local(datacenter):
+        raise ApiError(500, "No path to datacenter")
 
-    _fields: Mapping[str, object]
 
-    @classmethod
-    def decode_untrusted(cls, body: bytes) -> _Body:
-        if not body.strip():
-            _fail_decoding("EOF")
-        try:
-            value: object = json.loads(body.decode("utf-8", "replace"), parse_constant=_refuse_constant)
-        except RecursionError:
-            _fail_decoding("nested too deeply")
-        except ValueError as error:
-            _fail_decoding(str(error))
-        if not isinstance(value, dict):
-            _fail_decoding("a JSON object is expected")
-        return cls({key.lower(): field for key, field in value.items()})
-
-    def text(self, key: str) -> str:
-        value = self._fields.get(key.lower())
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            _fail_decoding(f"{key} must be a string, not {shorten(value)}")
-        return _clean(value)
-
-    def flag(self, key: str) -> bool:
-        value = self._fields.get(key.lower())
-        if not isinstance(value, bool | None):
-            _fail_decoding(f"{key} must be true or false, not {shorten(value)}")
-        return bool(value)
-
-    def pairs(self, key: str) -> dict[str, str]:
-        value = self._fields.get(key.lower())
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            _fail_decoding(f"{key} must be an object, not {shorten(value)}")
-        for pair in value.items():
-            if not isinstance(pair[1], str):
-                _fail_decoding(f"{key}.{pair[0][:MAX_KEY_CHARS]} must be a string, not {shorten(pair[1])}")
-        return {_clean(tag): _clean(text) for tag, text in value.items()}
-
-    def refuse_other_datacenter(self, ctx: ApiContext) -> None:
-        datacenter = self.text("Datacenter")
-        if datacenter and not ctx.view.is_local(datacenter):
-            raise ApiError(500, "No path to datacenter")
-
-    def refuse_services(self) -> None:
-        for key in ("Service", "Check", "Checks"):
-            value = self._fields.get(key.lower())
-            if value is not None and value != []:
-                raise ApiError(
-                    500, f"{key}: nodedns keeps nodes only, no services and no checks yet; nothing was registered"
-                )
+def _refuse_services(body: Body) -> None:
+    for key in ("Service", "Check", "Checks"):
+        if body.has(key):
+            raise ApiError(
+                500, f"{key}: nodedns keeps nodes only, no services and no checks yet; nothing was registered"
+            )
 
 
 def _check_node(node: ExternalNode, *, is_update_skipped: bool) -> None:
@@ -250,16 +203,3 @@ def _refuse_conflict(node: ExternalNode, present: NodeRow | None, ctx: ApiContex
 
 def _derived_id(name: str) -> str:
     return str(uuid.uuid5(_EXTERNAL_ID_NAMESPACE, fold(name)))
-
-
-def _clean(text: str) -> str:
-    # JSON escapes can spell half of a surrogate pair, which no file and no answer could hold.
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _fail_decoding(reason: str) -> NoReturn:
-    raise ApiError(400, f"Request decode failed: {reason}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.request import Request, Response
@@ -25,6 +25,7 @@ __all__ = [
     "error_response",
     "json_response",
     "member_shape",
+    "multi_error_text",
     "node_shape",
     "shape_of_coordinate",
     "sorted_map",
@@ -71,7 +72,7 @@ def error_response(error: NodednsError) -> Response:
     """Return the answer to an error: its own status where it has one, else 500."""
     if isinstance(error, ApiError):
         return text_response(error.status, error.message).with_headers(ACL_HEADER)
-    text = _multi_error(error) if isinstance(error, JoinError) else str(error)
+    text = _join_error_text(error) if isinstance(error, JoinError) else str(error)
     return text_response(500, text).with_headers(ACL_HEADER)
 
 
@@ -122,11 +123,14 @@ def sorted_map(pairs: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(pairs.items()))
 
 
-def _multi_error(error: JoinError) -> str:
-    # The layout of hashicorp/go-multierror, which Consul's clients print as it comes.
-    count = len(error.attempts)
-    lines = "".join(f"\n\t* Failed to join {where}: {why}" for where, why in error.attempts)
-    return f"{count} error{'' if count == 1 else 's'} occurred:{lines}\n\n"
+def multi_error_text(errors: Sequence[str]) -> str:
+    """Return several errors as one text, in the layout of go-multierror, which Consul's clients print as it comes."""
+    lines = "".join(f"\n\t* {error}" for error in errors)
+    return f"{len(errors)} error{'' if len(errors) == 1 else 's'} occurred:{lines}\n\n"
+
+
+def _join_error_text(error: JoinError) -> str:
+    return multi_error_text([f"Failed to join {where}: {why}" for where, why in error.attempts])
 
 
 def _utf8(text: str) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, conflicts, coordinate, events, queries, status, why
+from nodedns.api import agent, catalog, conflicts, coordinate, events, keyring, queries, status, why
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -71,6 +71,7 @@ ROUTES = (
     Route("/v1/coordinate/update", _PUT, coordinate.update),
     Route("/v1/event/fire/", _PUT, events.fire),
     Route("/v1/event/list", _GET, events.get_list),
+    Route("/v1/operator/keyring", ("GET", "PUT", "POST", "DELETE"), keyring.operate_keyring),
     Route("/v1/status/leader", _GET, status.get_leader),
     Route("/v1/status/peers", _GET, status.get_peers),
 )

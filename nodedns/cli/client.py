@@ -179,6 +179,10 @@ class AgentClient:
             raise misshapen(path)
         return answer
 
+    def send(self, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes) -> None:
+        """Send a body by POST, PUT or DELETE and drop the answer. Raises as ``get``."""
+        self._ask(method, path, query, body)
+
     def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]], content: bytes = b"") -> bytes:
         target = path + _encode_query(query)
         try:

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "info": "Shows figures of the running agent",
     "join": "Tells the running agent to join a cluster",
     "keygen": "Makes a gossip encryption key",
+    "keyring": "Lists and changes the gossip keys of all members",
     "leave": "Makes the running agent leave the cluster and stop",
     "members": "Lists the members of the cluster",
     "query": "Asks the members of the cluster something",

@@ -14,7 +14,6 @@ __all__ = ["ABSENT_FLAGS", "ABSENT_KEYS"]
 NO_ACL = "there are no access control lists."
 NO_CHECKS = "there are no services and checks yet."
 NO_CLOUD = "there is no HashiCorp Cloud, and nothing calls home."
-NO_ENCRYPTION = "gossip is not encrypted yet."
 NO_ENTERPRISE = "it belongs to Consul Enterprise."
 NO_KV = "there is no key-value store, and there are no sessions."
 NO_LIMITS = "it is a fixed limit, or a part, of Consul's own servers."
@@ -38,7 +37,6 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_CHECKS: ("service", "services", "check", "checks", "check_update_interval", "check_output_max_size",
                 "discard_check_output", "enable_agent_tls_for_checks", "watches"),
     NO_CLOUD: ("cloud", "disable_anonymous_signature", "disable_update_check"),
-    NO_ENCRYPTION: ("encrypt", "encrypt_verify_incoming", "encrypt_verify_outgoing", "disable_keyring_file"),
     NO_ENTERPRISE: ("audit", "license_path", "namespace", "partition", "segment", "segments", "non_voting_server",
                     "read_replica", "reporting", "dns_config.prefer_namespace"),
     NO_KV: ("session_ttl_min", "kv_max_value_size", "txn_max_req_len"),
@@ -83,8 +81,6 @@ ABSENT_FLAGS: Mapping[str, str] = {
     "check_output_max_size": NO_CHECKS,
     "default-query-time": NO_LIMITS,
     "disable-host-node-id": NOT_SETTABLE,
-    "disable-keyring-file": NO_ENCRYPTION,
-    "encrypt": NO_ENCRYPTION,
     "grpc-port": NO_MESH,
     "grpc-tls-port": NO_MESH,
     "hcl": "put the fragment into a file and name it with -config-file.",

@@ -18,7 +18,7 @@ from cattrs.errors import BaseValidationError
 
 from nodedns.config.consul_keys import ABSENT_KEYS
 from nodedns.config.durations import parse_duration
-from nodedns.config.settings import Seconds, Settings, block_classes
+from nodedns.config.settings import KeyText, Seconds, Settings, block_classes
 from nodedns.config.sources import COMMAND_LINE, FLAG_PATHS, Layer
 from nodedns.errors import ConfigProblem, shorten
 
@@ -107,6 +107,12 @@ def _read_text(value: Any, _: type) -> str:  # noqa: ANN401 - a file's value
     return value
 
 
+def _read_key_text(value: Any, _: type) -> KeyText:  # noqa: ANN401 - a file's value
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - one kind of failure
+    return KeyText(value)
+
+
 def _read_seconds(value: Any, _: type) -> Seconds:  # noqa: ANN401 - a file's value
     if not isinstance(value, str):
         raise ValueError(f'must be a duration such as "10s", not {shorten(value)}')  # noqa: TRY004 - one kind of failure
@@ -139,6 +145,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _read_int)
     converter.register_structure_hook(str, _read_text)
     converter.register_structure_hook_func(lambda kind: kind is Seconds, _read_seconds)
+    converter.register_structure_hook_func(lambda kind: kind is KeyText, _read_key_text)
     converter.register_structure_hook_func(lambda kind: kind == list[str], _read_texts)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _read_map)
 

@@ -15,6 +15,7 @@ import attrs
 from nodedns.config import identity
 from nodedns.config.converter import structure
 from nodedns.config.draft import Draft
+from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
 from nodedns.config.network import network, retry_join
 from nodedns.config.schema import AgentConfig
@@ -84,6 +85,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         # Consul: a client that goes away is gone; a server that goes away is expected back.
         leave_on_terminate=_given(settings.leave_on_terminate, default=not draft.server),
         skip_leave_on_interrupt=_given(settings.skip_leave_on_interrupt, default=draft.server),
+        encryption=encryption(draft),
         enable_script_checks=bool(settings.enable_script_checks),
         enable_local_script_checks=bool(settings.enable_local_script_checks),
         log_level=_log_level(draft),

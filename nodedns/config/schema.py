@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from nodedns.config.encryption import Encryption
 from nodedns.dns.policy import DnsPolicy
 from nodedns.gossip.params import GossipParams
 from nodedns.serf.params import SerfParams
@@ -57,6 +58,7 @@ class AgentConfig:
         advertise_reconnect_timeout_s: For how long the others remember this agent once it is gone; 0: as they like.
         leave_on_terminate: Whether SIGTERM leaves the cluster gracefully.
         skip_leave_on_interrupt: Whether SIGINT stops without leaving.
+        encryption: The gossip key, what it is enforced on, and the label of the pool.
         enable_script_checks: Accepted and kept; there are no checks to run yet.
         enable_local_script_checks: Accepted and kept, likewise.
         log_level: ``TRACE``, ``DEBUG``, ``INFO``, ``WARN`` or ``ERROR``.
@@ -97,6 +99,7 @@ class AgentConfig:
     advertise_reconnect_timeout_s: float
     leave_on_terminate: bool
     skip_leave_on_interrupt: bool
+    encryption: Encryption
     enable_script_checks: bool
     enable_local_script_checks: bool
     log_level: str

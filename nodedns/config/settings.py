@@ -19,6 +19,7 @@ __all__ = [
     "AddressSettings",
     "DnsSettings",
     "GossipSettings",
+    "KeyText",
     "PortSettings",
     "Seconds",
     "Settings",
@@ -31,6 +32,10 @@ __all__ = [
 
 Seconds = NewType("Seconds", float)
 """A duration, written ``"1m30s"`` in files."""
+
+
+KeyText = NewType("KeyText", str)
+"""A secret: no message about it shows it."""
 
 
 def _key(doc: str) -> Any:  # noqa: ANN401 - as attrs.field itself
@@ -123,6 +128,11 @@ class Settings:
     disable_coordinates: bool | None = _key("Whether no network coordinates are kept.")
     leave_on_terminate: bool | None = _key("Whether SIGTERM leaves the cluster gracefully.")
     skip_leave_on_interrupt: bool | None = _key("Whether SIGINT stops without leaving.")
+    encrypt: KeyText | None = _key("Gossip key of the cluster, in base64.")
+    encrypt_verify_incoming: bool | None = _key("Whether gossip that is not encrypted is refused.")
+    encrypt_verify_outgoing: bool | None = _key("Whether gossip is sent encrypted.")
+    disable_keyring_file: bool | None = _key("Whether the gossip keys are kept in memory only.")
+    gossip_label: str | None = _key("Keeps pools apart whose gossip could meet; nodedns's own key.")
     enable_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
     enable_local_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
     log_level: str | None = _key("trace, debug, info, warn or error.")

@@ -30,7 +30,7 @@ from nodedns.observe.logs import logger
 from nodedns.observe.metrics import SNAPSHOT_ERRORS, Metrics
 from nodedns.table.changes import ExternalNode
 
-__all__ = ["DataDir", "ExternalNodesFile", "SnapshotFile", "write_atomically"]
+__all__ = ["DIRECTORY_MODE", "DataDir", "ExternalNodesFile", "SnapshotFile", "write_atomically"]
 
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o600  # as Consul's: names and addresses of a network are not everybody's business

@@ -20,10 +20,12 @@ import trio
 from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
 from nodedns.agent.listeners import Listeners, bind_listeners
 from nodedns.agent.memory import open_memory
+from nodedns.config.encryption import Secret
 from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
 from nodedns.errors import AgentError, JoinError
+from nodedns.gossip.key_text import decode_key_text
 from nodedns.gossip.params import LOCAL
 from nodedns.model.member import MemberStatus
 from nodedns.net.transport import address_of
@@ -278,3 +280,102 @@ def test_question_is_acked_by_both_agents_over_http() -> None:
         assert (413, "query is 1") == (status, text[:10])
 
     play(story, config("agent-one"), config("agent-two", server=False))
+
+
+# --- encryption --------------------------------------------------------------------------
+
+OLD_KEY, NEW_KEY = "MDEyMzQ1Njc4OWFiY2RlZg==", "ZmVkY2JhOTg3NjU0MzIxMA=="
+KEYRING_PATH = "/v1/operator/keyring"
+
+
+def encrypted(name: str, data_dir: Path, key: str = OLD_KEY) -> AgentConfig:
+    settings = config(name, data_dir)
+    sealed = attrs.evolve(settings.encryption, key=Secret(decode_key_text(key) if key else b""), keyring_file=True)
+    return attrs.evolve(settings, encryption=sealed)
+
+
+def stored_keys(data_dir: Path) -> list[str]:
+    return list(json.loads((data_dir / "serf" / "local.keyring").read_text()))
+
+
+async def listed_keys(asked: Running) -> tuple[dict[str, int], dict[str, int]]:
+    status, pools = await asked.api("GET", KEYRING_PATH)
+    assert status == 200, pools
+    return pools[0]["Keys"], pools[0]["PrimaryKeys"]
+
+
+def test_key_is_rotated_on_every_agent_and_kept_over_a_restart(tmp_path: Path) -> None:
+    one_dir, two_dir = tmp_path / "one", tmp_path / "two"
+
+    async def rotate(one: Running, two: Running) -> None:
+        await two.agent.join((one.gossip,))
+        await one.agent.table.wait_member("agent-two")
+        assert ({OLD_KEY: 2}, {OLD_KEY: 2}) == await listed_keys(two)
+        assert (200, "") == await one.api("POST", KEYRING_PATH, {"Key": NEW_KEY})
+        assert ({OLD_KEY: 2, NEW_KEY: 2}, {OLD_KEY: 2}) == await listed_keys(two)
+        assert (200, "") == await two.api("PUT", KEYRING_PATH, {"Key": NEW_KEY})
+        assert [[NEW_KEY, OLD_KEY]] * 2 == [stored_keys(one_dir), stored_keys(two_dir)]
+        status, text = await two.api("DELETE", KEYRING_PATH, {"Key": NEW_KEY})
+        assert (500, True) == (status, "dc1 (LAN) error: 2/2 nodes reported failure" in text)
+        assert "* agent-one: Removing the primary key is not allowed" in text
+        assert (200, "") == await two.api("DELETE", KEYRING_PATH, {"Key": OLD_KEY})
+        assert ({NEW_KEY: 2}, {NEW_KEY: 2}) == await listed_keys(one)
+
+    async def still_there(one: Running) -> None:
+        assert ({NEW_KEY: 1}, {NEW_KEY: 1}) == await listed_keys(one)
+        status, about = await one.api("GET", "/v1/agent/self")
+        assert (200, "true", "hidden") == (
+            status,
+            about["Stats"]["serf_lan"]["encrypted"],
+            about["DebugConfig"]["encryption"]["key"],
+        )
+        assert OLD_KEY not in json.dumps(about)
+
+    play(rotate, encrypted("agent-one", one_dir), encrypted("agent-two", two_dir))
+    play(still_there, encrypted("agent-one", one_dir, OLD_KEY))
+
+
+def test_change_of_keys_that_cannot_be_stored_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    async def story(one: Running) -> None:
+        obstacle = tmp_path / "serf" / "local.keyring.tmp"
+        obstacle.mkdir()
+        status, text = await one.api("POST", KEYRING_PATH, {"Key": NEW_KEY})
+        assert (500, True) == (status, "* agent-one: Failed to write keyring file: cannot write " in text)
+        assert ({OLD_KEY: 1}, {OLD_KEY: 1}) == await listed_keys(one)
+        assert [OLD_KEY] == stored_keys(tmp_path)
+        obstacle.rmdir()
+        assert (200, "") == await one.api("POST", KEYRING_PATH, {"Key": NEW_KEY})
+        assert [OLD_KEY, NEW_KEY] == stored_keys(tmp_path)
+
+    play(story, encrypted("agent-one", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("joiner_key", "host_key", "told"),
+    [
+        (NEW_KEY, OLD_KEY, "encrypted with a key that is not in our keyring"),
+        ("", OLD_KEY, "is encrypted and we have no key"),
+        (NEW_KEY, "", "is not encrypted and ours is"),
+    ],
+)
+def test_joiner_of_another_key_is_told_so(tmp_path: Path, joiner_key: str, host_key: str, told: str) -> None:
+    async def story(joiner: Running, host: Running) -> None:
+        with pytest.raises(JoinError, match=told):
+            await joiner.agent.join((host.gossip,))
+        assert ["agent-two"] == [member.name for member in host.agent.api_context().view.members()]
+
+    play(
+        story,
+        encrypted("agent-one", tmp_path / "one", joiner_key),
+        encrypted("agent-two", tmp_path / "two", host_key),
+    )
+
+
+def test_keyring_of_a_plain_pool_is_an_error_in_serfs_words() -> None:
+    async def story(one: Running) -> None:
+        for method, body in (("GET", None), ("POST", {"Key": NEW_KEY})):
+            status, text = await one.api(method, KEYRING_PATH, body)
+            assert (500, True) == (status, "dc1 (LAN) error: 1/1 nodes reported failure" in text)
+            assert "(encryption not enabled)" in text
+
+    play(story, config("agent-one"))

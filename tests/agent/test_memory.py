@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -12,7 +14,9 @@ from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
 from nodedns.errors import DataDirError
+from nodedns.observe.logs import configure
 from nodedns.observe.metrics import Metrics
+from nodedns.serf.keyring_file import encode_keyring_file
 
 ID = "11111111-2222-4333-8444-555555555555"
 OTHER_ID = "99999999-2222-4333-8444-555555555555"
@@ -89,3 +93,73 @@ def test_snapshot_of_an_earlier_run_is_remembered(tmp_path: Path) -> None:
     with open_memory(config(tmp_path), Metrics(), zeros) as memory:
         state = memory.remembered()
     assert (dict(state.alive), state.clock, state.is_torn) == ({"n2": "10.0.0.2:8301"}, 7, True)
+
+
+# --- gossip keys ---------------------------------------------------------------------------
+
+OLD, NEW = b"0123456789abcdef", b"fedcba9876543210"
+
+
+def keyring_of(directory: Path) -> Path:
+    return directory / "serf" / "local.keyring"
+
+
+def with_keyring_file(directory: Path | None, *, keyring_file: bool = True) -> AgentConfig:
+    settings = config(directory)
+    return attrs.evolve(settings, encryption=attrs.evolve(settings.encryption, keyring_file=keyring_file))
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure("warn", as_json=False, stream=stream)
+    yield stream
+    configure("error", as_json=False, stream=io.StringIO())
+
+
+def start_keys(settings: AgentConfig, given: bytes) -> tuple[bytes, ...]:
+    with open_memory(settings, Metrics(), zeros) as memory:
+        return memory.gossip_keys(given)
+
+
+def test_given_key_begins_a_keyring_file(tmp_path: Path) -> None:
+    assert (OLD,) == start_keys(with_keyring_file(tmp_path), OLD)
+    assert encode_keyring_file([OLD]) == keyring_of(tmp_path).read_bytes()
+    assert (OLD,) == start_keys(with_keyring_file(tmp_path), b"")
+
+
+def test_without_a_key_and_a_file_there_is_neither_afterwards(tmp_path: Path) -> None:
+    assert () == start_keys(with_keyring_file(tmp_path), b"")
+    assert not keyring_of(tmp_path).exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"another key, 16b", "keyring doesn't include key provided with -encrypt, using keyring"),
+        (OLD, "key provided with -encrypt is not the primary key of the keyring, using keyring"),
+        (NEW, None),
+        (b"", None),
+    ],
+)
+def test_keyring_file_counts_and_a_key_that_differs_is_warned_of(
+    tmp_path: Path, lines: io.StringIO, given: bytes, told: str | None
+) -> None:
+    keyring_of(tmp_path).parent.mkdir()
+    keyring_of(tmp_path).write_bytes(encode_keyring_file([NEW, OLD]))
+    assert (NEW, OLD) == start_keys(with_keyring_file(tmp_path), given)
+    assert encode_keyring_file([NEW, OLD]) == keyring_of(tmp_path).read_bytes()
+    assert [] == lines.getvalue().splitlines() if told is None else told in lines.getvalue()
+
+
+def test_disabled_keyring_file_is_neither_read_nor_written(tmp_path: Path) -> None:
+    keyring_of(tmp_path).parent.mkdir()
+    keyring_of(tmp_path).write_bytes(b"no keyring")
+    settings = with_keyring_file(tmp_path, keyring_file=False)
+    assert (OLD,) == start_keys(settings, OLD)
+    assert () == start_keys(settings, b"")
+    assert b"no keyring" == keyring_of(tmp_path).read_bytes()
+
+
+def test_dev_mode_has_the_given_key_in_memory() -> None:
+    assert (OLD,) == start_keys(with_keyring_file(None), OLD)

@@ -46,6 +46,8 @@ def test_options_lists_the_methods(ask: Ask, ctx: ApiContext, route: Route) -> N
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "BREW"])
 def test_other_method_is_not_allowed(ask: Ask, ctx: ApiContext, route: Route, method: str) -> None:
+    if method in route.methods:
+        return
     response = ask(ctx, route.path, method)
     assert isinstance(response, Response)
     assert (405, f"method {method} not allowed") == (response.status, response.body.decode())

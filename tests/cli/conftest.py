@@ -38,6 +38,12 @@ class FakeAgent:
             def do_PUT(self) -> None:
                 self._answer()
 
+            def do_POST(self) -> None:
+                self._answer()
+
+            def do_DELETE(self) -> None:
+                self._answer()
+
             def _answer(self) -> None:
                 agent.asked.append(f"{self.command} {self.path}")
                 agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))

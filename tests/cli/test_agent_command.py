@@ -105,7 +105,7 @@ def test_agent_has_every_flag_of_the_configuration() -> None:
     assert set() == names & ABSENT_FLAGS.keys()
 
 
-@pytest.mark.parametrize("flag", ["ui", "encrypt", "recursor", "https-port", "advertise-wan"])
+@pytest.mark.parametrize("flag", ["ui", "segment", "recursor", "https-port", "advertise-wan"])
 def test_flag_of_consul_is_named_as_that(shell: Shell, flag: str) -> None:
     code, _, err = shell("agent", f"-{flag}=x")
     assert 1 == code
@@ -118,12 +118,12 @@ def test_extra_words_are_refused(shell: Shell) -> None:
 
 def test_every_problem_is_printed_before_anything_runs(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "a.hcl"
-    path.write_text("foo = 1\nencrypt = 2")
+    path.write_text("foo = 1\nconnect = 2")
     code, out, err = shell("agent", f"-config-file={path}", "-bind=x")
     assert (1, "") == (code, out)
     assert [
         f"==> {path}: foo: invalid config key foo",
-        f"==> {path}: encrypt: Consul's key encrypt is not in nodedns: gossip is not encrypted yet.",
+        f"==> {path}: connect: Consul's key connect is not in nodedns: there is no service mesh.",
         "==> command line: -bind: bind_addr must be an ip address, not 'x'",
         "==> default: data_dir: data_dir cannot be empty",
     ] == sorted(err.splitlines(), key=lambda line: ("default" in line, "command line" in line))

@@ -101,10 +101,28 @@ def test_unknown_flag_is_named_and_the_flags_are_shown(lone: LoneAgent) -> None:
 
 
 def test_consuls_flag_that_is_missing_here_is_named_as_that(lone: LoneAgent) -> None:
-    refused = lone.refuse("-encrypt=pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=")
+    refused = lone.refuse("-segment=x")
 
     assert 1 == refused.code
-    assert refused.err.startswith("Consul's flag -encrypt is not in nodedns: ")
+    assert refused.err.startswith("Consul's flag -segment is not in nodedns: ")
+
+
+def test_bad_gossip_key_is_refused_and_not_shown(lone: LoneAgent) -> None:
+    line = only_line(lone.refuse("-encrypt=c2VjcmV0"))
+
+    assert line == "==> command line: -encrypt: encrypt has invalid key: key size must be 16, 24 or 32 bytes"
+
+
+def test_damaged_keyring_file_stops_the_start_and_stays_as_it_was(lone: LoneAgent) -> None:
+    keyring = lone.data / "serf" / "local.keyring"
+    keyring.parent.mkdir(parents=True)
+    keyring.write_text('["c2VjcmV0"]')
+
+    line = only_line(lone.refuse("-encrypt=pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="))
+
+    assert f"keyring file {keyring} cannot be used: " in line
+    assert "key 1: key size must be 16, 24 or 32 bytes" in line
+    assert '["c2VjcmV0"]' == keyring.read_text()
 
 
 def test_every_problem_of_a_file_is_listed(lone: LoneAgent, tmp_path: Path) -> None:
@@ -122,7 +140,8 @@ def test_every_problem_of_a_file_is_listed(lone: LoneAgent, tmp_path: Path) -> N
     ("text", "told"),
     [
         ("nonsense = true", "nonsense: invalid config key nonsense"),
-        ('encrypt = "x"', "encrypt: Consul's key encrypt is not in nodedns: "),
+        ('encrypt = "x"', "encrypt: encrypt has invalid key: illegal base64 data at input byte 0"),
+        ('segment = "x"', "segment: Consul's key segment is not in nodedns: "),
         ("connect { enabled = true }", "connect: Consul's key connect is not in nodedns: "),
         ('node_name = "x', "failed to parse: line 1"),
         ("server = 17", "server: "),

@@ -56,10 +56,19 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     bool_flag(
         "dev", "A server on 127.0.0.1 that keeps nothing on disk, gossips fast and logs much. To try things out."
     ),
+    bool_flag(
+        "disable-keyring-file", "Keep the gossip keys in memory only: after a restart there is -encrypt's key alone."
+    ),
     int_flag("dns-port", "port", "Port of DNS, UDP and TCP; -1 turns it off. Default: 8600."),
     text_flag("domain", "name", "DNS zone to answer for. Default: consul."),
     bool_flag("enable-local-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
     bool_flag("enable-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
+    text_flag(
+        "encrypt",
+        "key",
+        "Gossip key of the cluster, from nodedns keygen; all agents have the same. Kept in the data directory, which "
+        "from then on counts. Better in a file than here, where every user of this machine can see it.",
+    ),
     int_flag("http-port", "port", "Port of the HTTP API; -1 turns it off. Default: 8500."),
     bool_flag("log-json", "Write each log line as one JSON object."),
     text_flag("log-level", "level", "trace, debug, info, warn or error. Default: info."),

@@ -17,8 +17,8 @@ KEY_BYTES = 32  # AES-256
 @click.command(
     cls=GoCommand,
     example="nodedns keygen",
-    help="""Prints a new key of 32 random bytes in base64, as serf and Consul take it for their gossip. (The agent of
-    nodedns does not take one yet: its gossip is not encrypted.)""",
+    help="""Prints a new key of 32 random bytes in base64, for nodedns agent -encrypt and nodedns keyring -install. serf
+    and Consul take the same.""",
 )
 @click.argument("args", nargs=-1)
 def keygen(*, args: tuple[str, ...]) -> int:

@@ -1,0 +1,92 @@
+"""``Encryption``: the gossip key, what it is enforced on, and the label of the pool.
+
+The key is a ``Secret``: whatever shows the configuration shows that there is one
+and not which. Source: Consul's keys and error texts.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from nodedns.config.draft import Draft
+from nodedns.errors import LocalProtocolError, shorten
+from nodedns.gossip.envelope import MAX_LABEL_BYTES
+from nodedns.gossip.key_text import decode_key_text
+
+__all__ = ["Encryption", "Secret", "encryption"]
+
+
+class Secret:
+    """Bytes that no text, log line or answer shows; empty for none."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes = b"") -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """Return the bytes."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "hidden" if self._value else ""
+
+
+@attrs.frozen(kw_only=True)
+class Encryption:
+    """How gossip is sealed.
+
+    Attributes:
+        key: 16, 24 or 32 bytes, or none; the keyring file may know better.
+        verify_incoming: Whether what is not encrypted is refused.
+        verify_outgoing: Whether what is sent is encrypted.
+        keyring_file: Whether the keys are kept in the data directory.
+        label: At most 255 bytes of UTF-8; empty for none.
+    """
+
+    key: Secret
+    verify_incoming: bool
+    verify_outgoing: bool
+    keyring_file: bool
+    label: str
+
+
+def encryption(draft: Draft) -> Encryption:
+    """Return the settings, each checked."""
+    settings = draft.settings
+    return Encryption(
+        key=_key(draft),
+        verify_incoming=settings.encrypt_verify_incoming is not False,
+        verify_outgoing=settings.encrypt_verify_outgoing is not False,
+        # -dev keeps nothing on disk.
+        keyring_file=not settings.disable_keyring_file and not draft.dev,
+        label=_label(draft),
+    )
+
+
+def _key(draft: Draft) -> Secret:
+    given = draft.settings.encrypt
+    if not given:
+        return Secret()
+    try:
+        return Secret(decode_key_text(given))
+    except LocalProtocolError as problem:
+        draft.problem("encrypt", f"encrypt has invalid key: {problem}")
+        return Secret()
+
+
+def _label(draft: Draft) -> str:
+    label = draft.settings.gossip_label or ""
+    size = len(label.encode(errors="surrogateescape"))
+    if size > MAX_LABEL_BYTES:
+        draft.problem("gossip_label", f"cannot be longer than {MAX_LABEL_BYTES} bytes: {shorten(label)} has {size}")
+    return label
