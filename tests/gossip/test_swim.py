@@ -710,7 +710,7 @@ def test_stream_of_another_label_is_closed_without_an_answer() -> None:
 
 
 def test_encrypted_stream_to_a_plain_member_says_so() -> None:
-    one = Peer(1)
+    one = Peer(1, attrs.evolve(LAN, compression=False))
     exchange, answer = ask(one, sealed(b"k" * 16).seal_stream(encode_message(Ping(1, "n1"))))
     assert exchange.finished
     assert b"encryption is not configured" in answer
