@@ -219,6 +219,10 @@ class MixedPool:
             f"{name} in the snapshot of {member.name}",
         )
 
+    def keyring_of(self, member: NodednsMember) -> Path:
+        """Return where a ``nodedns`` agent keeps its gossip keys."""
+        return self.folder / f"nodedns-{member.host}" / "data" / "serf" / "local.keyring"
+
     def wait_all_alive(self, members: Sequence[Member]) -> None:
         """Wait until each of these sees all of these alive."""
         wanted = {member.name: "alive" for member in members}

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from nodedns.agent.keyrings import tally
+from collections.abc import Callable
+
+import trio
+
+from nodedns.agent.keyrings import Keyrings, tally
+from nodedns.agent.questions import Replies
+from nodedns.api.actions import KeyringReport, KeyringVerb, OperateKeyring
 from nodedns.gossip.key_text import encode_key_text
+from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.serf.messages import KeyRequest, KeyResponse, encode_message
+from nodedns.serf.outgoing_queries import QueryParams
 
 A, B = NodeName("a"), NodeName("b")
 K1, K2, K3, K4, K5 = (encode_key_text(bytes([number]) * 16) for number in range(1, 6))
@@ -75,3 +84,83 @@ def test_answers_that_are_none_are_failures() -> None:
     assert "failed and did not say why" == report.messages["c"]
     assert "Lists a key that is none: illegal base64 data at input byte 0" == report.messages["d"]
     assert ({}, {}) == (report.keys, report.primary_keys)
+
+
+# --- asking --------------------------------------------------------------------------
+
+
+class Pool:
+    """Members of which each answers from a certain asking on; the local one is among them."""
+
+    def __init__(self, **answers_from: int) -> None:
+        self.answers_from = answers_from
+        self.gone: set[str] = set()
+        self.asked: list[QueryParams] = []
+
+    def members(self) -> list[SerfMember]:
+        address, versions = Address(bytes([10, 0, 0, 1]), 8301), Versions(bytes([1, 5, 2, 2, 5, 5]))
+        status = {name: MemberStatus.FAILED if name in self.gone else MemberStatus.ALIVE for name in self.answers_from}
+        return [SerfMember(NodeName(name), address, {}, status[name], versions) for name in self.answers_from]
+
+    async def ask(self, params: QueryParams, is_enough: Callable[[Replies], bool] | None = None) -> Replies:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(params)
+        replies = Replies()
+        for name, first in self.answers_from.items():
+            if first <= len(self.asked) and (not params.nodes or name in params.nodes):
+                replies.answers[NodeName(name)] = said(True)
+        assert is_enough is not None
+        wanted = params.nodes or [member.name for member in self.members() if member.status is MemberStatus.ALIVE]
+        assert is_enough(replies) == (set(wanted) <= replies.answers.keys())
+        return replies
+
+
+def operated(pool: Pool, verb: KeyringVerb = KeyringVerb.USE, key: str = K1) -> KeyringReport:
+    return trio.run(Keyrings(pool, pool).operate, OperateKeyring(verb, key, 3))
+
+
+def test_all_that_answer_at_once_are_asked_once() -> None:
+    pool = Pool(a=1, b=1)
+    assert KeyringReport(nodes=2) == operated(pool)
+    (params,) = pool.asked
+    assert ("_serf_use-key", (), 3) == (params.name, params.nodes, params.relay_factor)
+    assert encode_message(KeyRequest(bytes([1]) * 16)) == params.payload
+
+
+def test_member_that_gossip_missed_is_asked_once_more_and_alone() -> None:
+    pool = Pool(a=1, b=2, c=1)
+    assert KeyringReport(nodes=3) == operated(pool)
+    assert [(), ("b",)] == [params.nodes for params in pool.asked]
+
+
+def test_member_that_keeps_silent_is_named_after_the_second_asking() -> None:
+    pool = Pool(a=1, b=3)
+    report = operated(pool)
+    assert ("1/2 nodes reported success", {"b": "did not answer"}) == (report.error, report.messages)
+    assert 2 == len(pool.asked)
+
+
+def test_names_too_long_for_a_second_query_have_all_asked_again() -> None:
+    names = {f"{number:0100}": 2 for number in range(6)}
+    pool = Pool(**names)
+    assert KeyringReport(nodes=6) == operated(pool)
+    assert [(), ()] == [params.nodes for params in pool.asked]
+
+
+def test_gone_members_are_not_waited_for() -> None:
+    pool = Pool(a=1, b=2)
+    pool.gone.add("b")
+    assert KeyringReport(nodes=1) == operated(pool)
+    assert 1 == len(pool.asked)
+
+
+def test_list_asks_with_a_request_that_is_not_empty() -> None:
+    pool = Pool(a=1)
+    operated(pool, KeyringVerb.LIST, "")
+    assert ("_serf_list-keys", encode_message(KeyRequest(b""))) == (pool.asked[0].name, pool.asked[0].payload)
+
+
+def test_key_that_is_none_is_refused_before_anybody_is_asked() -> None:
+    pool = Pool(a=1)
+    assert KeyringReport(error="illegal base64 data at input byte 4", nodes=1) == operated(pool, key="secret")
+    assert [] == pool.asked
