@@ -11,7 +11,6 @@ from collections.abc import Callable
 from random import Random
 
 from nodedns.errors import LocalProtocolError
-from nodedns.gossip.envelope import Keyring
 from nodedns.gossip.events import ConflictOver, ConflictSeen
 from nodedns.gossip.keyring import Keyring
 from nodedns.gossip.timers import TimerHeap

@@ -109,7 +109,6 @@ def lines() -> Iterator[io.StringIO]:
         (NameMoved(MEMBER, attrs.evolve(MEMBER, address=RIVAL)), "name='two' old=10.0.0.2:8301 new=10.0.0.3:8301"),
         (StaleAddressOutbid(RIVAL, 7), "it is announced anew: from=10.0.0.3 address=10.0.0.3:8301 incarnation=7"),
         (KeyringChanged("_serf_use-key", 2), "agent.serf: gossip keyring changed: query=_serf_use-key keys=2"),
-        (NameConflict(MEMBER, MEMBER, is_local=True), "two agents claim one node name: from=10.0.0.2"),
         (
             ConflictLost(0, 3),
             "[ERROR] agent.serf: our node name belongs to another agent; stopping: agreed=0 answers=3",
