@@ -216,6 +216,15 @@ class Swim:
         row = self._table.get(name)
         return row.incarnation if row else 0
 
+    def claims(self) -> dict[str, int]:
+        """Return the incarnation at which each listed node's newest claim stands, by name."""
+        return {row.member.name: row.incarnation for row in self._table}
+
+    def claim_of(self, name: str) -> tuple[NodeState, int] | None:
+        """Return the state and the incarnation of the newest claim about a node, or None where it is not listed."""
+        row = self._table.get(name)
+        return (row.state, row.incarnation) if row else None
+
     def nodes(self) -> list[tuple[Member, NodeState]]:
         """Return every node listed, in the order in which they became known."""
         return [(row.member, row.state) for row in self._table]

@@ -131,6 +131,14 @@ class SimMember(Protocol):
         """Return everybody's status in its eyes, itself included."""
         ...
 
+    def incarnations(self) -> dict[str, int]:
+        """Return the incarnation that it holds of everybody listed, itself included."""
+        ...
+
+    def claim_of(self, name: str) -> tuple[NodeState, int] | None:
+        """Return what its gossip holds of ``name``, and at which incarnation; None where it is not listed."""
+        ...
+
     def queues(self) -> dict[str, tuple[int, int]]:
         """Return (depth, limit) of each of its queues, by name."""
         ...
@@ -188,6 +196,14 @@ class SwimMember:
     def view(self) -> dict[str, MemberStatus]:
         """Return everybody's status in its eyes."""
         return {member.name: _STATUS_OF_STATE[state] for member, state in self._swim.nodes()}
+
+    def incarnations(self) -> dict[str, int]:
+        """Return the incarnation that it holds of everybody listed."""
+        return self._swim.claims()
+
+    def claim_of(self, name: str) -> tuple[NodeState, int] | None:
+        """Return what its gossip holds of ``name``, and at which incarnation; None where it is not listed."""
+        return self._swim.claim_of(name)
 
     def queues(self) -> dict[str, tuple[int, int]]:
         """Return (depth, limit) of its queues."""
@@ -263,6 +279,14 @@ class SerfMember:
     def view(self) -> dict[str, MemberStatus]:
         """Return everybody's status in its eyes."""
         return {member.name: member.status for member in self._serf.members()}
+
+    def incarnations(self) -> dict[str, int]:
+        """Return the incarnation that it holds of everybody listed."""
+        return self._serf.swim.claims()
+
+    def claim_of(self, name: str) -> tuple[NodeState, int] | None:
+        """Return what its gossip holds of ``name``, and at which incarnation; None where it is not listed."""
+        return self._serf.swim.claim_of(name)
 
     def queues(self) -> dict[str, tuple[int, int]]:
         """Return (depth, limit) of its queues."""

@@ -13,17 +13,19 @@ from typing import Any, Protocol
 import attrs
 
 from nodedns.gossip.core import GossipCore
+from nodedns.gossip.events import NodeSuspected
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName
 from nodedns.testing.builders import Build, Departed, Disk, Plan, Saw, SimMember, address_number
-from nodedns.testing.faults import FaultLedger
+from nodedns.testing.faults import TOLERATED_DELAY_S, TOLERATED_LOSS, FaultLedger
 from nodedns.testing.network import SimNetwork
 from nodedns.testing.scheduler import Scheduler
 from nodedns.testing.trace import Trace
 
 __all__ = ["Cluster", "Process", "Running", "Spawn"]
 
+CUT, SLOW, LOSS = "cut", "slow", "loss"
 JOIN_AFTER_S = 0.01  # a process is given the time to start before it is told to join
 
 
@@ -65,6 +67,7 @@ class Running:
         is_paused: Between ``pause`` and ``resume``.
         is_leaving: Told to leave.
         incarnation: The highest seen.
+        incarnations: Those that it holds of everybody it lists.
         implied: Everybody's status as its events tell it.
     """
 
@@ -73,6 +76,7 @@ class Running:
     is_paused: bool = False
     is_leaving: bool = False
     incarnation: int = 0
+    incarnations: dict[str, int] = attrs.Factory(dict)
     implied: dict[str, MemberStatus] = attrs.Factory(dict)
 
 
@@ -102,6 +106,7 @@ class Cluster:
         self.trace = trace
         self.faults = FaultLedger()
         self.on_seen: list[Callable[[str, Saw], None]] = []
+        self.on_suspected: list[Callable[[str, str], None]] = []
         self._scheduler = scheduler
         self._spawn = spawn
         self._build = build
@@ -111,6 +116,8 @@ class Cluster:
         self._given_addresses = 0
         self._disks: dict[str, Disk] = {}
         self._starts: dict[str, int] = {}
+        if network.conditions.loss > TOLERATED_LOSS:
+            self.faults.begin(LOSS, self.now)
 
     @property
     def now(self) -> float:
@@ -194,41 +201,57 @@ class Cluster:
         """Stop a member's process for a while."""
         running = self._running[name]
         running.is_paused = True
-        self.faults.begin(f"pause {name}")
+        self.faults.begin(f"pause {name}", self.now, [name])
         running.process.pause()
 
     def resume(self, name: str) -> None:
         """Let it go on."""
         running = self._running[name]
         running.is_paused = False
-        self.faults.end(f"pause {name}", self.now, len(self._addresses), running.member.params)
+        self._end_fault(f"pause {name}")
         running.process.resume()
 
     def cut(self, here: tuple[str, ...], there: tuple[str, ...], *, one_way: bool) -> None:
         """Part two groups of members."""
-        self.faults.begin("network")
+        self.faults.begin(CUT, self.now, (*here, *there))
         self.network.cut(map(self.address, here), map(self.address, there), one_way=one_way)
 
     def slow(self, name: str, extra_s: float) -> None:
-        """Delay everything to and from a member."""
-        self.faults.begin("network")
+        """Delay everything to and from a member; 0 ends it."""
+        fault = f"{SLOW} {name}"
+        if extra_s > TOLERATED_DELAY_S:
+            self.faults.begin(fault, self.now)
+        else:
+            self._end_fault(fault)
         self.network.slow(self.address(name), extra_s)
 
     def lose(self, share: float) -> None:
         """Lose this share of all packets."""
-        self.faults.begin("network")
+        if share > TOLERATED_LOSS:
+            self.faults.begin(LOSS, self.now)
+        else:
+            self._end_fault(LOSS)
         self.network.set_loss(share)
 
     def heal(self) -> None:
         """Mend the network."""
         self.network.heal()
+        for fault in (CUT, LOSS, *(f"{SLOW} {name}" for name in self._addresses)):
+            self._end_fault(fault)
+
+    def _end_fault(self, fault: str) -> None:
+        # All members of a cluster have the same timers.
         for running in self._running.values():
-            self.faults.end("network", self.now, len(self._addresses), running.member.params)
-            break
+            self.faults.end(fault, self.now, len(self._addresses), running.member.params)
+            return
 
     def _take(self, name: str, event: object) -> None:
         running = self._running.get(name)
         if running is None:
+            return
+        if isinstance(event, NodeSuspected):
+            for suspected in self.on_suspected:
+                suspected(name, event.member.name)
             return
         seen = running.member.take(event)
         if isinstance(seen, Saw):

@@ -1,15 +1,16 @@
 """``Invariants``: what must hold in every simulation, whatever the scenario does.
 
-Checked when something is seen (no false death), and after each operation, while
-waiting and at the end (the rest). A broken one raises ``InvariantBroken`` with
-time, member and what was found; the scenario adds its seed.
+Checked when something is seen (no false death, no death out of a refuted
+suspicion), and after each operation, while waiting and at the end (the rest). A
+broken one raises ``InvariantBroken`` with time, member and what was found; the
+scenario adds its seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nodedns.model.member import MemberStatus
+from nodedns.model.member import MemberStatus, NodeState
 from nodedns.testing.builders import Saw
 from nodedns.testing.cluster import Cluster
 from nodedns.testing.faults import detection_bounds_s
@@ -38,12 +39,16 @@ class Invariants:
         self._cluster = cluster
         self._checks: tuple[Check, ...] = (
             incarnations_never_fall,
+            held_incarnations_never_fall,
             queues_keep_their_limits,
             views_are_what_events_told,
             the_dead_are_detected,
             *further,
         )
+        self._suspected: dict[str, set[int]] = {}
         cluster.on_seen.append(self._no_false_death)
+        cluster.on_seen.append(self._no_death_after_refutation)
+        cluster.on_suspected.append(self._note_suspicion)
 
     def check(self) -> None:
         """Raise ``InvariantBroken`` if anything does not hold now."""
@@ -57,8 +62,27 @@ class Invariants:
         if seen.status != MemberStatus.FAILED:
             return
         params = cluster.running[observer].member.params
-        if not cluster.faults.explains_death_of(seen.name, cluster.now, len(cluster.running) + 1, params):
+        if not cluster.faults.explains_death_of(seen.name, observer, cluster.now, len(cluster.running) + 1, params):
             self._fail(f"{observer} declares {seen.name} failed, and nothing was done to it")
+
+    def _note_suspicion(self, observer: str, name: str) -> None:
+        claim = self._cluster.running[observer].member.claim_of(name)
+        if claim is not None:
+            self._suspected.setdefault(name, set()).add(claim[1])
+
+    # A member refutes by a higher incarnation. A death at that one, unless somebody suspects the member anew, can
+    # come of nothing but the refuted suspicion; a death at the lower one where the higher is known would lower it.
+    def _no_death_after_refutation(self, observer: str, seen: Saw) -> None:
+        claim = self._cluster.running[observer].member.claim_of(seen.name)
+        # A departure whose intent is not known yet looks like a failure to Serf, and is no accusation.
+        if seen.status != MemberStatus.FAILED or claim is None or claim[0] == NodeState.LEFT:
+            return
+        incarnation, suspected = claim[1], self._suspected.get(seen.name, set())
+        if incarnation not in suspected:
+            self._fail(
+                f"{observer} declares {seen.name} failed at incarnation {incarnation}, and it was suspected "
+                f"at {sorted(suspected)} only"
+            )
 
     def _fail(self, problem: str) -> None:
         raise InvariantBroken(f"at {self._cluster.now:.3f} s: {problem}")
@@ -71,6 +95,17 @@ def incarnations_never_fall(cluster: Cluster) -> str:
         if incarnation < running.incarnation:
             return f"{name} lowered its incarnation from {running.incarnation} to {incarnation}"
         running.incarnation = incarnation
+    return ""
+
+
+def held_incarnations_never_fall(cluster: Cluster) -> str:
+    """What a view holds of a member's incarnation only rises, while the view lists that member."""
+    for name, running in cluster.running.items():
+        now_held = running.member.incarnations()
+        for other, before in running.incarnations.items():
+            if now_held.get(other, before) < before:
+                return f"{name} held incarnation {before} of {other}, and holds {now_held[other]}"
+        running.incarnations = now_held
     return ""
 
 

@@ -19,6 +19,7 @@ from nodedns.testing.invariants import InvariantBroken, Invariants
 from nodedns.testing.network import Conditions
 
 __all__ = [
+    "Agreed",
     "Condition",
     "Converged",
     "Cut",
@@ -41,7 +42,8 @@ __all__ = [
 ]
 
 POLL_S = 0.05  # how often an expectation is looked at
-CHECK_EVERY_S = 1.0  # how often invariants are looked at while waiting
+CHECK_EVERY_S = 0.25  # how often invariants are looked at while waiting, by pools of up to
+CHECKED_MEMBERS = 50  # so many; larger ones in proportion less often, since a look costs their square
 
 
 class ExpectationFailed(AssertionError):
@@ -68,6 +70,25 @@ class Converged:
 
 
 @attrs.frozen
+class Agreed:
+    """All in touch see each other, and say the same of everybody else whom they list.
+
+    That somebody lists a member that is gone and somebody else does not is no
+    disagreement: who joined later never heard of it.
+    """
+
+    def problem(self, cluster: Cluster) -> str:
+        """Return what is missing, or nothing."""
+        told: dict[str, tuple[str, MemberStatus]] = {}
+        for observer, running in cluster.in_touch().items():
+            for name, status in running.member.view().items():
+                first, known = told.setdefault(name, (observer, status))
+                if known != status:
+                    return f"{first} sees {name} as {known.word}, {observer} as {status.word}"
+        return Converged().problem(cluster)
+
+
+@attrs.frozen
 class Seen:
     """Everybody in touch sees ``name`` with one of ``statuses``; ``by`` names whose view counts, if not all."""
 
@@ -86,7 +107,7 @@ class Seen:
         return ""
 
 
-Condition = Converged | Seen
+Condition = Converged | Agreed | Seen
 
 
 # --- operations -------------------------------------------------------------------------------------
@@ -234,7 +255,7 @@ def _carry_out(operation: Operation, cluster: Cluster, invariants: Invariants) -
         case Wait(seconds):
             yield from _wait(cluster.now + seconds, cluster, invariants)
         case Expect(condition, within_s):
-            yield from _expect(condition, cluster.now + within_s, cluster)
+            yield from _expect(condition, cluster.now + within_s, cluster, invariants)
         case _:
             _act(operation, cluster)
 
@@ -274,12 +295,22 @@ def _disturb(operation: Cut | Slow | Loss | Heal, cluster: Cluster) -> None:
 
 def _wait(until: float, cluster: Cluster, invariants: Invariants) -> Generator[float, None, None]:
     while cluster.now < until:
-        yield min(until, cluster.now + CHECK_EVERY_S)
+        yield min(until, cluster.now + _check_every_s(cluster))
         invariants.check()
 
 
-def _expect(condition: Condition, deadline: float, cluster: Cluster) -> Generator[float, None, None]:
+def _expect(
+    condition: Condition, deadline: float, cluster: Cluster, invariants: Invariants
+) -> Generator[float, None, None]:
+    check_at = cluster.now
     while problem := condition.problem(cluster):
         if cluster.now >= deadline:
             raise ExpectationFailed(f"at {cluster.now:.3f} s: {problem}")
         yield min(deadline, cluster.now + POLL_S)
+        if cluster.now >= check_at:
+            check_at = cluster.now + _check_every_s(cluster)
+            invariants.check()
+
+
+def _check_every_s(cluster: Cluster) -> float:
+    return CHECK_EVERY_S * max(1.0, len(cluster.running) / CHECKED_MEMBERS)

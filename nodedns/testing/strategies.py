@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from nodedns.model.names import NodeName
 from nodedns.testing.builders import names_of
+from nodedns.testing.faults import TOLERATED_DELAY_S, TOLERATED_LOSS
 from nodedns.testing.network import Conditions
 from nodedns.testing.scenario import (
+    Agreed,
     Converged,
     Cut,
     Expect,
@@ -36,7 +38,15 @@ from nodedns.testing.scenario import (
     Wait,
 )
 
-__all__ = ["JOINED_WITHIN_S", "conditions", "repeatable", "scenarios", "seeds"]
+__all__ = [
+    "JOINED_WITHIN_S",
+    "bearable_conditions",
+    "bearable_scenarios",
+    "conditions",
+    "repeatable",
+    "scenarios",
+    "seeds",
+]
 
 T = TypeVar("T")
 
@@ -60,6 +70,20 @@ def conditions() -> st.SearchStrategy[Conditions]:
         slow_factor=st.just(5.0),
         duplicate_share=st.sampled_from([0.0, 0.1]),
         reorder_share=st.sampled_from([0.0, 0.1]),
+    )
+
+
+def bearable_conditions() -> st.SearchStrategy[Conditions]:
+    """Return networks at their worst in which no healthy member may be declared failed."""
+    return st.builds(
+        Conditions,
+        delay_s=st.sampled_from([0.0005, 0.005, 0.02]),
+        slow_share=st.sampled_from([0.0, 0.01, 0.05]),
+        slow_factor=st.sampled_from([5.0, 20.0]),
+        loss=st.floats(0.0, TOLERATED_LOSS),
+        duplicate_share=st.sampled_from([0.0, 0.1, 0.3]),
+        reorder_share=st.sampled_from([0.0, 0.1, 0.3]),
+        reorder_delay_s=st.sampled_from([0.02, 0.1]),
     )
 
 
@@ -107,8 +131,29 @@ def scenarios(draw: st.DrawFn, *, max_members: int = 6, max_faults: int = 6) -> 
     operations.append(Heal())
     operations += [Resume(name) for name in cast.paused]
     # Whoever leaves must be through before the living are counted.
-    operations += [Wait(LEAVING_S), Expect(Converged(), MENDED_WITHIN_S)]
+    operations += [Wait(LEAVING_S), Expect(Agreed(), MENDED_WITHIN_S)]
     return Scenario(seed=draw(seeds), operations=tuple(operations), conditions=draw(conditions()))
+
+
+@st.composite
+def bearable_scenarios(
+    draw: st.DrawFn, *, min_members: int = 5, max_members: int = 12, max_faults: int = 8
+) -> Scenario:
+    """Return scenarios in which some members are killed, paused, slow, or leave, and the network is merely bad.
+
+    The first member is left alone, so there is always one that is healthy and reachable, and often several are.
+    """
+    names = names_of("m", range(draw(st.integers(min_members, max_members))))
+    cast = _Cast(names, list(names[1:]), [], [])
+    operations: list[Operation] = [Start(names), Expect(Converged(), JOINED_WITHIN_S)]
+    for _ in range(draw(st.integers(1, max_faults))):
+        possible: list[_Draw] = [_kill, _leave, _pause, _slow_a_little] if cast.up else []
+        possible += [_resume] * bool(cast.paused) + [_return] * bool(cast.gone)
+        operations += draw(st.sampled_from(possible))(draw, cast)
+        operations.append(Wait(draw(st.sampled_from([0.1, 1.0, 5.0, 20.0, 40.0]))))
+    operations += [Resume(name) for name in cast.paused]
+    operations += [Wait(LEAVING_S), Expect(Agreed(), MENDED_WITHIN_S)]
+    return Scenario(seed=draw(seeds), operations=tuple(operations), conditions=draw(bearable_conditions()))
 
 
 _Draw = Callable[[st.DrawFn, _Cast], list[Operation]]
@@ -167,6 +212,13 @@ def _restart(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
     return [Heal(), Wait(1.0), Restart(name, target), Wait(1.0)]
 
 
+def _return(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
+    name = _one_of(draw, cast.gone)
+    cast.gone.remove(name)
+    cast.up.append(name)
+    return [Restart(name, cast.names[0])]
+
+
 def _cut(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
     size = draw(st.integers(1, len(cast.up) - 1))
     here = tuple(cast.up[:size])
@@ -178,8 +230,12 @@ def _slow(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
     return [Slow(_one_of(draw, cast.up), draw(st.sampled_from([0.1, 0.4, 2.0])))]
 
 
+def _slow_a_little(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
+    return [Slow(_one_of(draw, cast.up), draw(st.floats(0.0, TOLERATED_DELAY_S)))]
+
+
 def _lose(draw: st.DrawFn, cast: _Cast) -> list[Operation]:
-    return [Loss(draw(st.sampled_from([0.05, 0.2, 0.4, 0.9])))]
+    return [Loss(draw(st.one_of(st.floats(0.0, 0.4), st.just(0.9))))]
 
 
 def _heal(draw: st.DrawFn, cast: _Cast) -> list[Operation]:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from nodedns.testing.builders import names_of, serf_members
 from nodedns.testing.network import Conditions
 from nodedns.testing.runners import run_on_engine
-from nodedns.testing.scenario import Converged, Expect, Heal, Kill, Leave, Loss, Restart, Scenario, Slow, Start, Wait
+from nodedns.testing.scenario import (
+    Agreed,
+    Converged,
+    Expect,
+    Heal,
+    Kill,
+    Leave,
+    Loss,
+    Pause,
+    Restart,
+    Resume,
+    Scenario,
+    Slow,
+    Start,
+    Wait,
+)
 
 
 def test_member_that_left_unheard_and_came_back_is_not_leaving_for_ever() -> None:
@@ -39,3 +54,31 @@ def test_member_that_left_unheard_and_came_back_is_not_leaving_for_ever() -> Non
     )
     conditions = Conditions(slow_share=0.05, slow_factor=5.0, reorder_share=0.1)
     run_on_engine(Scenario(seed=10, operations=operations, conditions=conditions), serf_members())
+
+
+def test_old_news_read_after_a_long_pause_is_put_right() -> None:
+    # The paused one finds in its socket that another one failed, which was true then; all agree soon after.
+    operations = (
+        Start(names_of("m", range(8))),
+        Expect(Converged(), 70),
+        Pause("m004"),
+        Wait(0.1),
+        Pause("m006"),
+        Wait(40.0),
+        Pause("m005"),
+        Wait(0.1),
+        Resume("m006"),
+        Wait(20.0),
+        Resume("m005"),
+        Wait(20.0),
+        Pause("m003"),
+        Wait(60.0),
+        Resume("m004"),
+        Resume("m003"),
+        Wait(15.0),
+        Expect(Agreed(), 60),
+    )
+    conditions = Conditions(
+        slow_share=0.05, slow_factor=20.0, loss=0.08405755126186353, reorder_share=0.1, reorder_delay_s=0.02
+    )
+    run_on_engine(Scenario(seed=36870, operations=operations, conditions=conditions), serf_members())

@@ -9,17 +9,20 @@ import attrs
 import pytest
 
 from nodedns.gossip.core import GossipCore
+from nodedns.gossip.events import NodeSuspected
 from nodedns.gossip.params import LAN, GossipParams
 from nodedns.gossip.suspicion import suspicion_bounds
 from nodedns.model.address import Address
-from nodedns.model.member import MemberStatus
+from nodedns.model.member import Member, MemberStatus, NodeState, Versions
+from nodedns.model.names import NodeName
 from nodedns.testing.builders import Departed, Plan, Saw, swim_members
 from nodedns.testing.cluster import Cluster
 from nodedns.testing.engine import Engine
-from nodedns.testing.faults import detection_bounds_s, settling_s, spread_s
+from nodedns.testing.faults import TOLERATED_LOSS, detection_bounds_s, settling_s, spread_s
 from nodedns.testing.invariants import InvariantBroken, Invariants
-from nodedns.testing.network import SimNetwork
+from nodedns.testing.network import Conditions, SimNetwork
 from nodedns.testing.runners import engine_cluster
+from nodedns.testing.scenario import Agreed, Converged
 from nodedns.testing.trace import Trace
 
 ALIVE, FAILED = MemberStatus.ALIVE, MemberStatus.FAILED
@@ -35,6 +38,7 @@ class PuppetMember:
     params: GossipParams = LAN
     seen: dict[str, MemberStatus] = attrs.Factory(dict)
     depths: dict[str, tuple[int, int]] = attrs.Factory(dict)
+    claims: dict[str, tuple[NodeState, int]] = attrs.Factory(dict)
 
     def join(self, address: Address, now: float) -> None:
         pass
@@ -44,6 +48,12 @@ class PuppetMember:
 
     def view(self) -> dict[str, MemberStatus]:
         return self.seen
+
+    def incarnations(self) -> dict[str, int]:
+        return {name: incarnation for name, (_, incarnation) in self.claims.items()}
+
+    def claim_of(self, name: str) -> tuple[NodeState, int] | None:
+        return self.claims.get(name)
 
     def queues(self) -> dict[str, tuple[int, int]]:
         return self.depths
@@ -100,6 +110,10 @@ class Stage:
         self.puppets[observer].seen[name] = status
         self.processes[list(self.puppets).index(observer)].on_event(Saw(name, status))
 
+    def suspect(self, observer: str, name: str) -> None:
+        member = Member(NodeName(name), self.cluster.address(name), b"", Versions(bytes([1, 5, 2, 2, 5, 5])))
+        self.processes[list(self.puppets).index(observer)].on_event(NodeSuspected(member, NodeName(observer)))
+
     def pass_time(self, seconds: float) -> None:
         self.engine.run_until(self.engine.now + seconds)
 
@@ -146,6 +160,138 @@ def test_pause_explains_deaths_until_some_time_after_it() -> None:
     stage.pass_time(1000)
     with pytest.raises(InvariantBroken, match="a declares b failed"):
         stage.see("a", "b", FAILED)
+
+
+def test_pause_of_one_explains_no_death_of_another() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.pause("a")
+    with pytest.raises(InvariantBroken, match="c declares b failed"):
+        stage.see("c", "b", FAILED)
+
+
+def test_cut_explains_deaths_of_those_on_its_sides_only() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.cut(("a",), ("b",), one_way=False)
+    stage.see("a", "b", FAILED)
+    stage.see("b", "a", FAILED)
+    with pytest.raises(InvariantBroken, match="a declares c failed"):
+        stage.see("a", "c", FAILED)
+
+
+@pytest.mark.parametrize("loss", [0.0, TOLERATED_LOSS])
+def test_light_loss_explains_nothing(loss: float) -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.lose(loss)
+    with pytest.raises(InvariantBroken, match="a declares b failed"):
+        stage.see("a", "b", FAILED)
+
+
+def test_network_that_loses_much_from_the_start_explains_deaths() -> None:
+    engine, cluster = engine_cluster(swim_members(), 1, Conditions(loss=0.11))
+    engine.run_until(1.0)
+    assert cluster.faults.explains_death_of("a", "b", engine.now, 3, LAN)
+
+
+def test_light_delay_explains_nothing_and_a_long_one_concerns_everybody() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.slow("c", 2.0)
+    stage.see("a", "b", FAILED)
+    stage = Stage("a", "b", "c")
+    stage.cluster.slow("c", 0.1)
+    with pytest.raises(InvariantBroken, match="a declares c failed"):
+        stage.see("a", "c", FAILED)
+
+
+def test_old_news_is_explained_by_what_happened_since_its_reader_was_paused() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.pause("a")
+    stage.cluster.pause("b")
+    stage.pass_time(10)
+    stage.cluster.resume("b")
+    stage.pass_time(settling_s(LAN, 3) + 100)
+    stage.cluster.resume("a")
+    stage.see("a", "b", FAILED)
+    with pytest.raises(InvariantBroken, match="c declares b failed"):
+        stage.see("c", "b", FAILED)
+
+
+def test_death_at_the_incarnation_of_a_refutation_is_noticed() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.pause("b")
+    stage.puppets["a"].claims["b"] = (NodeState.SUSPECT, 1)
+    stage.suspect("a", "b")
+    stage.puppets["a"].claims["b"] = (NodeState.DEAD, 2)
+    with pytest.raises(InvariantBroken, match=r"a declares b failed at incarnation 2, .* suspected at \[1\] only"):
+        stage.see("a", "b", FAILED)
+
+
+def test_death_at_an_incarnation_that_somebody_suspected_is_in_order() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.kill("b")
+    stage.puppets["a"].claims["b"] = (NodeState.SUSPECT, 3)
+    stage.suspect("a", "b")
+    stage.puppets["c"].claims["b"] = (NodeState.DEAD, 3)
+    stage.see("c", "b", FAILED)
+
+
+def test_departure_that_looks_like_a_failure_needs_no_suspicion() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.leave("b")
+    stage.puppets["a"].claims["b"] = (NodeState.LEFT, 3)
+    stage.see("a", "b", FAILED)
+
+
+def test_real_suspicion_whose_timer_outlives_the_refutation_is_caught() -> None:
+    engine, cluster = engine_cluster(swim_members(), seed=1)
+    Invariants(cluster)
+    names = ("a", "b", "c", "d", "e")
+    for name in names:
+        cluster.start(name, "a")
+    engine.run_until(5)
+
+    def lose_the_timer(observer: str, name: str) -> None:
+        row = cluster.running[observer].member.swim._table.get(name)
+        assert row is not None
+        row.timer = None  # so that a refutation cannot cancel it
+
+    cluster.on_suspected.append(lose_the_timer)
+    cluster.pause("b")
+    engine.run_until(9)
+    cluster.resume("b")
+    with pytest.raises(InvariantBroken, match=r"declares b failed at incarnation 2, .* suspected at \[1\] only"):
+        engine.run_until(60)
+
+
+def test_incarnation_that_falls_in_a_view_is_noticed() -> None:
+    stage = Stage("a", "b")
+    stage.puppets["a"].claims["b"] = (NodeState.ALIVE, 5)
+    stage.invariants.check()
+    stage.puppets["a"].claims["b"] = (NodeState.ALIVE, 4)
+    with pytest.raises(InvariantBroken, match="a held incarnation 5 of b, and holds 4"):
+        stage.invariants.check()
+
+
+def test_member_forgotten_and_met_again_may_begin_at_a_lower_incarnation() -> None:
+    stage = Stage("a", "b")
+    stage.puppets["a"].claims["b"] = (NodeState.DEAD, 5)
+    stage.invariants.check()
+    del stage.puppets["a"].claims["b"]
+    stage.invariants.check()
+    stage.puppets["a"].claims["b"] = (NodeState.ALIVE, 1)
+    stage.invariants.check()
+
+
+def test_views_that_say_different_things_of_the_gone_do_not_agree() -> None:
+    stage = Stage("a", "b", "c")
+    stage.cluster.kill("c")
+    stage.puppets["a"].seen["c"] = FAILED
+    stage.puppets["b"].seen["c"] = MemberStatus.LEFT
+    assert "a sees c as failed, b as left" == Agreed().problem(stage.cluster)
+    assert "" == Converged().problem(stage.cluster)
+    del stage.puppets["b"].seen["c"]
+    assert "" == Agreed().problem(stage.cluster)
+    stage.puppets["b"].seen["a"] = FAILED
+    assert "a sees a as alive, b as failed" == Agreed().problem(stage.cluster)
 
 
 def test_kill_that_nobody_notices_is_noticed() -> None:
