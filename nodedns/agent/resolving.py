@@ -105,9 +105,10 @@ def parse_join_address(text: str, default_port: int) -> tuple[str, int]:
         return host, default_port
     if is_service_name(host):
         raise JoinError([(text, f"{shorten(host)} is looked up as SRV, and its records say the port; leave it out")])
-    if not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text[:6]) <= 65535:
+    port = int(port_text) if port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 else 0
+    if not 0 < port <= 65535:
         raise JoinError([(text, f"bad port {shorten(port_text)}, wanted 1 to 65535")])
-    return host, int(port_text)
+    return host, port
 
 
 def _split(text: str) -> tuple[str, str]:

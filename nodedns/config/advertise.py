@@ -90,10 +90,11 @@ def _given(draft: Draft, given: str, interfaces: InterfaceLister) -> Advertised:
         return Advertised("")
     if ip.is_unspecified:
         draft.problem(PATH, "Advertise address cannot be 0.0.0.0, :: or [::]")
-    if port_text and not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text[:6]) <= MAX_PORT):
+    port = int(port_text) if port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 else 0
+    if port_text and not 0 < port <= MAX_PORT:
         draft.problem(PATH, f"{PATH} has a bad port {shorten(port_text)}, wanted 1 to {MAX_PORT}")
-        port_text = ""
-    return Advertised(str(ip), int(port_text or 0))
+        port = 0
+    return Advertised(str(ip), port)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -19,17 +19,18 @@ from nodedns.gossip.messages import Compressed
 from nodedns.gossip.slices import Steps
 
 __all__ = [
+    "INFLATE_PIECE_US",
     "MAX_INFLATED_STREAM_BYTES",
     "compress",
     "compress_in_steps",
     "decompress_untrusted",
     "inflate_pieces_untrusted",
-    "inflating_us",
 ]
 
 MAX_INFLATED_STREAM_BYTES = 40 * 1024 * 1024  # memberlist 0.5.4's bound on decompressed data
 
-INFLATE_CODE_US = 1.0
+INFLATE_PIECE_US = 1.0 * lzw.PIECE_CODES
+"""Whatever a piece's length: a code stands for any number of bytes, a clear code for none."""
 DEFLATE_BYTE_US = 0.4
 
 _LZW = 0
@@ -70,11 +71,6 @@ def decompress_untrusted(data: bytes, limit_bytes: int = MAX_INFLATED_STREAM_BYT
     """
     compressed = decode_body_untrusted(Compressed, data, "compressed message")
     return b"".join(inflate_pieces_untrusted(compressed, limit_bytes))
-
-
-def inflating_us(piece_bytes: int) -> float:
-    """Return what it costs to inflate a piece of this length: a code stands for a byte or more."""
-    return INFLATE_CODE_US * min(piece_bytes, lzw.PIECE_CODES)
 
 
 def inflate_pieces_untrusted(compressed: Compressed, limit_bytes: int) -> Iterator[bytes]:

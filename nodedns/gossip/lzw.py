@@ -66,7 +66,7 @@ def inflate_pieces_untrusted(data: bytes, limit_bytes: int) -> Iterator[bytes]:
             yield b"".join(output)
             output.clear()
         if code == CLEAR:
-            table = [*_LITERALS, _UNUSED, _UNUSED]
+            del table[END + 1 :]
             last = b""
             output.append(b"")  # it counts: a stream of nothing but these takes its time too
             continue

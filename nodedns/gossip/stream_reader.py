@@ -16,7 +16,7 @@ from typing import TypeVar
 import attrs
 
 from nodedns.errors import GossipWireError
-from nodedns.gossip.compression import inflating_us
+from nodedns.gossip.compression import INFLATE_PIECE_US
 from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.messages import (
     Ack,
@@ -94,8 +94,8 @@ class StreamReader:
         """
         message = yield from self._read()
         # What follows the message is ignored; that it is no sound LZW is not.
-        while (size := self._decoder.inflate()) is not None:
-            yield inflating_us(size)
+        while self._decoder.inflate() is not None:
+            yield INFLATE_PIECE_US
         return message
 
     def _read(self) -> Steps[StreamMessage]:
@@ -128,9 +128,8 @@ class StreamReader:
     def _ask(self, question: Callable[[], T | None]) -> Steps[T]:
         """Ask the decoder until it has an answer."""
         while (answer := question()) is None:
-            size = self._decoder.inflate()
-            if size is not None:
-                yield inflating_us(size)
+            if self._decoder.inflate() is not None:
+                yield INFLATE_PIECE_US
                 continue
             while not self._fed:
                 yield STARVED

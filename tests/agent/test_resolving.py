@@ -63,7 +63,9 @@ def test_port_is_optional_and_ipv6_takes_brackets_with_one(text: str, expected: 
     assert expected == parse_join_address(text, 8301)
 
 
-@pytest.mark.parametrize("text", ["", ":8301", "host:port", "host:0", "host:65536", "host:123456789"])
+@pytest.mark.parametrize(
+    "text", ["", ":8301", "host:port", "host:0", "host:65536", "host:123456789", "host:00655350", f"host:1{'0' * 5000}"]
+)
 def test_what_is_no_address_says_so(text: str) -> None:
     with pytest.raises(JoinError):
         parse_join_address(text, 8301)

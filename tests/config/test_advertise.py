@@ -60,7 +60,8 @@ def test_advertised_address_may_have_a_port_of_its_own(given: str, addr: str, po
 
 
 @pytest.mark.parametrize(
-    "given", ["10.0.0.5:0", "10.0.0.5:65536", "10.0.0.5:http", "[fd00::5]:-1", "10.0.0.5:123456789"]
+    "given",
+    ["10.0.0.5:0", "10.0.0.5:65536", "10.0.0.5:http", "[fd00::5]:-1", "10.0.0.5:123456789", "10.0.0.5:00655350"],
 )
 def test_bad_port_is_a_problem(given: str) -> None:
     with pytest.raises(ConfigError, match="has a bad port") as refusal:
