@@ -305,8 +305,7 @@ class GossipDriver(Generic[EventT]):
             data = exchange.data_to_send()
             if data:
                 await stream.send_all(data)
-            # An exchange renews its deadline between its two halves, and has none once the peer has done its part.
-            # Not before the sending, which is the peer's part too.
+            # An exchange has no deadline any more once the peer has done its part, of which taking what we send is one.
             scope.deadline = exchange.deadline
             if exchange.finished or (is_closed and not exchange.has_work):
                 return

@@ -18,7 +18,6 @@ recorded from Serf's rules.
 
 from __future__ import annotations
 
-from collections import deque
 from random import Random
 
 import attrs
@@ -119,7 +118,7 @@ class Vivaldi:
         self.coordinate = start
         self._adjustments = [0.0] * ADJUSTMENT_WINDOW
         self._next_adjustment = 0
-        self._peers: dict[str, deque[float]] = {}
+        self._peers: dict[str, tuple[float, ...]] = {}
         self._resets = 0
 
     def statistics(self) -> VivaldiStatistics:
@@ -154,12 +153,10 @@ class Vivaldi:
         return True
 
     def _median_latency(self, peer: str, rtt_s: float) -> float:
-        samples = self._peers.get(peer)
-        if samples is None:
-            if len(self._peers) >= self._max_peers:
-                return rtt_s
-            samples = self._peers[peer] = deque(maxlen=LATENCY_SAMPLES)
-        samples.append(rtt_s)
+        samples = self._peers.get(peer, ())
+        if not samples and len(self._peers) >= self._max_peers:
+            return rtt_s
+        samples = self._peers[peer] = (*samples, rtt_s)[-LATENCY_SAMPLES:]
         return sorted(samples)[len(samples) // 2]
 
     def _pulled_to(self, me: Coordinate, other: Coordinate, rtt_s: float) -> Coordinate:

@@ -167,6 +167,7 @@ class SnapshotLog:
         self._event_clock = remembered.event_clock
         self._query_clock = remembered.query_clock
         self._size_bytes = remembered.size_bytes
+        self._compact_bytes = 0  # what the file had when it was last written anew
         self._must_rewrite = remembered.is_torn
         self._pending: list[str] = []
         self._has_left = False
@@ -239,19 +240,22 @@ class SnapshotLog:
         """Return what is to be written now, and whether it replaces the file (else it is appended)."""
         self.note_clock()
         data = _encoded(self._pending)
-        limit = max(self._min_compact_bytes, len(self._peers) * BYTES_PER_NODE * COMPACTION_FACTOR)
+        usual_bytes = max(len(self._peers) * BYTES_PER_NODE, self._compact_bytes)  # names may be longer than usual
+        limit = max(self._min_compact_bytes, usual_bytes * COMPACTION_FACTOR)
         self._pending.clear()
         if not self._must_rewrite and self._size_bytes + len(data) <= limit:
             self._size_bytes += len(data)
             return data, False
         self._must_rewrite = False
         whole = self._whole()
-        self._size_bytes = len(whole)
+        self._size_bytes = self._compact_bytes = len(whole)
         return whole, True
 
     def _whole(self) -> bytes:
         lines = [f"alive: {name} {address}" for name, address in self._peers.alive.items()]
         lines += [f"{FAILED}{name} {address}" for name, address in self._peers.failed.items()]
+        if self._has_left:
+            lines.append("leave")  # before the clocks, which it would zero
         lines.append(f"clock: {self._clock}")
         lines.append(f"event-clock: {self._event_clock}")
         lines.append(f"query-clock: {self._query_clock}")

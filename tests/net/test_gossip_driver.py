@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import attrs
 import trio
+import trio.testing
 
 from nodedns.gossip.events import StreamWanted
 from nodedns.model.address import Address
@@ -334,3 +336,55 @@ def test_wake_before_run_does_nothing() -> None:
         assert 0 == side.driver.statistics().outbound_streams
 
     trio.run(main)
+
+
+@attrs.define
+class LongWork:
+    """An exchange whose peer has done its part once the first of three slices is done."""
+
+    deadline: float
+    slices: int = 0
+    failures: list[str] = attrs.Factory(list)
+
+    @property
+    def finished(self) -> bool:
+        return self.slices == 3
+
+    @property
+    def has_work(self) -> bool:
+        return not self.finished
+
+    def work(self, _now: float) -> None:
+        self.slices += 1
+        self.deadline = math.inf
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        raise AssertionError((data, now))
+
+    def data_to_send(self) -> bytes:
+        return b""
+
+    def abort(self, reason: str, _now: float) -> None:
+        if not self.finished:
+            self.failures.append(reason)
+
+
+def test_work_that_waits_for_nobody_is_not_cut_at_the_deadline() -> None:
+    async def body(one: Side, _: Side, __: SimNetwork) -> None:
+        exchange = LongWork(deadline=trio.current_time() + 5)
+        stream, _far = trio.testing.memory_stream_pair()
+        turns = one.driver._slice
+
+        async def keep_others_waiting() -> None:
+            async with turns:
+                await trio.sleep(10)
+
+        async with trio.open_nursery() as nursery, turns:
+            nursery.start_soon(one.driver._converse, stream, exchange, "in")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(keep_others_waiting)
+            await trio.testing.wait_all_tasks_blocked()
+        assert 3 == exchange.slices
+        assert [] == exchange.failures
+
+    run(ToyCore(b"hello"), ToyCore(b"howdy"), body)

@@ -147,6 +147,16 @@ def test_one_answer_that_brings_company_ends_it() -> None:
     assert 2 == len(bench.tried)
 
 
+def test_failure_that_comes_late_begins_nothing_in_company() -> None:
+    bench = Bench(texts(1, 2))
+    bench.rejoining.start(0.0)
+    bench.come_into_company()
+    seeks_at = bench.timers.next_deadline()
+    bench.finish(1)
+    assert not any(isinstance(event, AloneInPool) for event in bench.events)
+    assert seeks_at == bench.timers.next_deadline()
+
+
 def test_answer_without_company_does_not_end_it() -> None:
     bench = Bench(texts(1, 2))
     bench.rejoining.start(0.0)

@@ -186,6 +186,27 @@ def test_file_that_grew_beyond_its_bound_is_written_anew() -> None:
     assert data == b"alive: a 127.0.0.1:7946\nclock: 0\nevent-clock: 0\nquery-clock: 0\n"
 
 
+def test_file_of_long_names_is_not_written_anew_each_time() -> None:
+    log = log_of(Clocks(), min_bytes=0)
+    for number in range(100):
+        log.note_alive(member(f"{number}-{'x' * 400}"))
+    log.take()
+    log.note_failed(member(f"1-{'x' * 400}"))
+    assert log.take()[1] is False
+
+
+def test_leave_outlives_the_writing_anew() -> None:
+    log = log_of(Clocks(), min_bytes=0, rejoin=True)
+    for _ in range(30):
+        log.note_alive(member("a"))
+    log.note_event(7)
+    log.note_leave()
+    data, replaces = log.take()
+    assert replaces
+    state = replay_snapshot(data, rejoin_after_leave=True)
+    assert (True, ["a"], 7) == (state.has_left, list(state.alive), state.event_clock)
+
+
 def test_clean_log_has_nothing_to_write() -> None:
     log = log_of(Clocks())
     assert not log.is_dirty
