@@ -25,7 +25,7 @@ from nodedns.gossip.kinds import BYTES, I64, STR, wire
 from nodedns.gossip.wire import decode_body_untrusted, encode_body
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
-from nodedns.serf.filter_budget import FilterTooCostly
+from nodedns.serf.filter_budget import COMPILE_STEPS, FilterTooCostly
 from nodedns.serf.regex import BadPattern, Pattern, compile_pattern
 
 __all__ = [
@@ -146,23 +146,30 @@ def is_meant_for(
         event: Any.
         node_name: Of the node.
         services: On it.
-        may_spend: Asked before each match, with the steps that it may take at most.
+        may_spend: Asked before each pattern and each match, with the steps that it may take at most.
 
     Raises:
         BadPattern: A filter that had to be looked at is not RE2, or beyond our bounds.
         FilterTooCostly: ``may_spend`` said no.
     """
 
-    def matches(pattern: Pattern, text: str) -> bool:
-        if not may_spend(pattern.states * (len(text) + 1)):
+    def pay(steps: int) -> None:
+        if not may_spend(steps):
             raise FilterTooCostly("there is more to match than there is time for")
+
+    def compiled(expression: str) -> Pattern:
+        pay(COMPILE_STEPS)
+        return compile_pattern(expression)
+
+    def matches(pattern: Pattern, text: str) -> bool:
+        pay(pattern.states * (len(text) + 1))
         return pattern.search(text)
 
-    if event.node_filter and not matches(compile_pattern(event.node_filter), node_name):
+    if event.node_filter and not matches(compiled(event.node_filter), node_name):
         return False
     if not event.service_filter:
         return True
-    service_pattern, tag_pattern = compile_pattern(event.service_filter), compile_pattern(event.tag_filter)
+    service_pattern, tag_pattern = compiled(event.service_filter), compiled(event.tag_filter)
     return any(
         matches(service_pattern, service.name)
         and (not event.tag_filter or any(matches(tag_pattern, tag) for tag in service.tags))

@@ -18,7 +18,7 @@ from nodedns.serf.regex_tree import Choice, Edge, Node, One, Repeat, Sequence
 __all__ = ["BadPattern", "Pattern", "compile_pattern"]
 
 MAX_STATES = 400  # times the 512 bytes a tag can have: some 0.1 s at the very worst
-MAX_BUILD_STEPS = 10 * MAX_STATES  # repeating what is empty adds no state but takes time
+MAX_BUILD_STEPS = 4 * MAX_STATES  # repeating what is empty adds no state but takes time
 
 _Step = One | Edge | None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nodedns.errors import GossipWireError
 from nodedns.model.names import NodeName
-from nodedns.serf.filter_budget import FilterTooCostly
+from nodedns.serf.filter_budget import COMPILE_STEPS, FilterTooCostly
 from nodedns.serf.filters import NodeFilter, TagFilter, decode_filter_untrusted, encode_filter
 from nodedns.serf.regex import BadPattern, compile_pattern
 
@@ -42,7 +42,7 @@ def passes_filters(
         filters: As they came.
         name: The member.
         tags: Its tags.
-        may_spend: Asked before each match, with the steps that it may take at most.
+        may_spend: Asked before each pattern and each match, with the steps that it may take at most.
 
     Raises:
         FilterTooCostly: ``may_spend`` said no.
@@ -55,10 +55,15 @@ def _passes(packed: bytes, name: NodeName, tags: Mapping[str, str], may_spend: C
         wanted = decode_filter_untrusted(packed)
         if isinstance(wanted, NodeFilter):
             return name in wanted.nodes
+        _pay(COMPILE_STEPS, may_spend)
         pattern = compile_pattern(wanted.expression)
     except (GossipWireError, BadPattern):
         return False
     text = tags.get(wanted.tag, "")
-    if not may_spend(pattern.states * (len(text) + 1)):
-        raise FilterTooCostly("there is more to match than there is time for")
+    _pay(pattern.states * (len(text) + 1), may_spend)
     return pattern.search(text)
+
+
+def _pay(steps: int, may_spend: Callable[[int], bool]) -> None:
+    if not may_spend(steps):
+        raise FilterTooCostly("there is more to match than there is time for")

@@ -21,3 +21,4 @@ def test_clear_codes_give_no_bytes_but_cost_what_others_do() -> None:
     steps = reader.read()
     costs = [next(steps), *(steps.send(0.0) for _ in range(pieces - 1))]
     assert [INFLATE_PIECE_US] * (pieces - 1) == costs[1:]
+    assert lzw.PIECE_CODES <= INFLATE_PIECE_US

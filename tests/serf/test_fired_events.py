@@ -9,7 +9,7 @@ import pytest
 from nodedns.errors import GossipWireError
 from nodedns.model.fired_event import FiredEvent
 from nodedns.serf.events import UserEventReceived
-from nodedns.serf.filter_budget import FilterTooCostly
+from nodedns.serf.filter_budget import COMPILE_STEPS, FilterTooCostly
 from nodedns.serf.fired_events import (
     FilteredService,
     check_filters,
@@ -151,12 +151,19 @@ def test_matching_is_paid_for_before_it_is_done() -> None:
 
     def may_spend(steps: int) -> bool:
         asked.append(steps)
-        return False
+        return steps == COMPILE_STEPS
 
     with pytest.raises(FilterTooCostly):
         is_meant_for(event(node_filter="a{100}"), "x" * 9, (), may_spend)
-    assert len(asked) == 1
-    assert 1_000 <= asked[0] <= 1_100
+    assert len(asked) == 2
+    assert 1_000 <= asked[1] <= 1_100
+
+
+@pytest.mark.parametrize("kind", ["node", "service", "tag"])
+def test_pattern_that_is_none_has_to_be_paid_for_too(kind: str) -> None:
+    filters = {"service_filter": "web", f"{kind}_filter": "((){100}){100}"}
+    with pytest.raises(FilterTooCostly):
+        is_meant_for(event(**filters), "web-1", [WEB], lambda _steps: False)
 
 
 def test_event_without_filters_costs_nothing() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nodedns.model.names import NodeName
-from nodedns.serf.filter_budget import FilterTooCostly
+from nodedns.serf.filter_budget import COMPILE_STEPS, FilterTooCostly
 from nodedns.serf.targeting import MAX_FILTERS_TRIED, encode_filters, passes_filters
 
 ME = NodeName("me")
@@ -44,14 +44,19 @@ def test_more_filters_than_are_tried_let_nobody_pass() -> None:
 def test_expression_is_paid_for_before_it_is_matched() -> None:
     asked: list[int] = []
 
-    def never(steps: int) -> bool:
+    def only_to_compile(steps: int) -> bool:
         asked.append(steps)
-        return False
+        return steps == COMPILE_STEPS
 
     with pytest.raises(FilterTooCostly):
-        passes_filters(encode_filters((), {"role": "w(e|x)+b"}), ME, {"role": "web" * 40}, never)
-    (steps,) = asked
-    assert steps > 120
+        passes_filters(encode_filters((), {"role": "w(e|x)+b"}), ME, {"role": "web" * 40}, only_to_compile)
+    assert asked[0] == COMPILE_STEPS
+    assert asked[1] > 120
+
+
+def test_expression_that_is_none_has_to_be_paid_for_too() -> None:
+    with pytest.raises(FilterTooCostly):
+        passes_filters(encode_filters((), {"role": "((){100}){100}"}), ME, {}, lambda _steps: False)
 
 
 def test_names_cost_nothing() -> None:
