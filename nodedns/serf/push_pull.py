@@ -101,7 +101,7 @@ class StateExchange:
         now = yield from self._merge_intents(state, now)
         if is_join and self.ignore_old_events():
             self._events.raise_min_time(min(state.event_ltime, self._clocks.event.time))
-        self._events.merge(state.events)
+        yield from self._events.merge(state.events)
 
     def _witness(self, state: SerfState) -> None:
         clocks = self._clocks

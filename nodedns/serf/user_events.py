@@ -20,6 +20,7 @@ import attrs
 
 from nodedns.errors import TooBig
 from nodedns.gossip.events import Dropped
+from nodedns.gossip.slices import Steps
 from nodedns.model.address import Address
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import SerfEvent, UserEventReceived
@@ -31,6 +32,9 @@ __all__ = ["EventBuffer", "EventVerdict", "UserEvents"]
 
 MAX_EVENT_BYTES = 9 * 1024  # Serf's ceiling on UserEventSizeLimit
 MAX_BUFFER_BYTES = 4 * 1024 * 1024  # a fifth of what one push/pull may carry
+EVENT_OVERHEAD_BYTES = 1024  # counted besides name and payload: empty ones take memory and time too, in each push/pull
+OLD_EVENT_US = 6.0
+DELIVER_US = 100.0  # up to its line in the log and its place in the list of events
 
 
 class EventVerdict(enum.Enum):
@@ -90,6 +94,7 @@ class EventBuffer:
             slot = self._slots[ltime % slots] = _Slot(ltime, [])
         elif (name, payload) in slot.events:
             return EventVerdict.SEEN
+        size += EVENT_OVERHEAD_BYTES
         if len(slot.events) >= self._max_per_slot or self._bytes + size > MAX_BUFFER_BYTES:
             return EventVerdict.BUFFER_FULL
         slot.events.append((name, payload))
@@ -158,7 +163,7 @@ class UserEvents:
         elif self._deliver(event, source):
             self._broadcasts.queue_event(message)
 
-    def merge(self, slots: Sequence[EventSlot | None]) -> None:
+    def merge(self, slots: Sequence[EventSlot | None]) -> Steps[None]:
         """Deliver what a push/pull brought, as far as the buffer could have held it; nothing of it is passed on."""
         left = self._params.event_buffer_slots * self._params.max_events_per_slot
         for slot in slots:
@@ -166,13 +171,16 @@ class UserEvents:
                 continue
             if not self._clock.witness(slot.ltime):
                 self._emit(Dropped("time-too-far", None))
+                yield OLD_EVENT_US
                 continue
             for event in slot.events:
                 # A push/pull does not say whether an event may coalesce, so it may not.
-                left -= self._deliver(UserEvent(slot.ltime, event.name, event.payload, coalesce=False), None)
+                is_new = self._deliver(UserEvent(slot.ltime, event.name, event.payload, coalesce=False), None)
+                left -= is_new
                 if left <= 0:
                     self._emit(Dropped("too-many-events", None))
                     return
+                yield DELIVER_US if is_new else OLD_EVENT_US
 
     def _deliver(self, event: UserEvent, source: Address | None) -> bool:
         verdict = self._buffer.offer(event.ltime, event.name, event.payload, self._clock.time)

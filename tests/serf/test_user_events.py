@@ -4,13 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodedns.gossip.events import Dropped
+from nodedns.gossip.slices import SLICE_US, complete
 from nodedns.model.address import Address
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.events import SerfEvent, UserEventReceived
 from nodedns.serf.lamport import MAX_LTIME, LamportClock
 from nodedns.serf.messages import EventSlot, SlotEvent, UserEvent, encode_message
 from nodedns.serf.params import SerfParams
-from nodedns.serf.user_events import MAX_BUFFER_BYTES, MAX_EVENT_BYTES, EventBuffer, EventVerdict, UserEvents
+from nodedns.serf.user_events import (
+    DELIVER_US,
+    EVENT_OVERHEAD_BYTES,
+    MAX_BUFFER_BYTES,
+    MAX_EVENT_BYTES,
+    EventBuffer,
+    EventVerdict,
+    UserEvents,
+)
 
 SOURCE = Address(bytes([10, 0, 0, 9]), 7946)
 
@@ -61,11 +70,17 @@ def test_oversized_event_is_refused() -> None:
 
 def test_buffer_holds_a_bounded_number_of_bytes_and_frees_them_with_their_slot() -> None:
     buffer = EventBuffer(slots=8, max_per_slot=100_000)
-    size = 8 * 1024
-    for number in range(MAX_BUFFER_BYTES // size - 1):
+    size = 7 * 1024
+    for number in range(MAX_BUFFER_BYTES // (size + EVENT_OVERHEAD_BYTES)):
         assert buffer.offer(1, "e", b"%08d" % number + bytes(size - 9), 2) is EventVerdict.NEW
     assert buffer.offer(2, "e", bytes(size), 3) is EventVerdict.BUFFER_FULL
     assert buffer.offer(9, "e", bytes(size), 10) is EventVerdict.NEW
+
+
+def test_buffer_holds_a_bounded_number_of_empty_events() -> None:
+    buffer = EventBuffer(slots=512, max_per_slot=64)
+    verdicts = [buffer.offer(ltime, str(name), b"", ltime + 1) for ltime in range(1, 513) for name in range(64)]
+    assert 4000 < verdicts.count(EventVerdict.NEW) < MAX_BUFFER_BYTES / EVENT_OVERHEAD_BYTES
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ab"), st.binary(max_size=1)), max_size=60))
@@ -120,7 +135,7 @@ def test_minimum_time_never_falls() -> None:
     bench = Bench()
     bench.events.raise_min_time(5)
     bench.events.raise_min_time(2)
-    bench.events.merge([EventSlot(4, (SlotEvent("deploy"),))])
+    complete(bench.events.merge([EventSlot(4, (SlotEvent("deploy"),))]), 0.0)
     assert bench.told == [Dropped("event-too-old", None)]
 
 
@@ -135,8 +150,17 @@ def test_push_pull_delivers_no_more_events_than_the_buffer_holds() -> None:
     told: list[SerfEvent] = []
     params = SerfParams(event_buffer_slots=4, max_events_per_slot=2)
     events = UserEvents(params, LamportClock(), Broadcasts(4, 100, 1000), told.append)
-    events.merge([EventSlot(ltime, (SlotEvent("e"),)) for ltime in range(1, 100)])
+    complete(events.merge([EventSlot(ltime, (SlotEvent("e"),)) for ltime in range(1, 100)]), 0.0)
     assert [UserEventReceived] * 8 + [Dropped] == list(map(type, told))
+
+
+def test_events_of_a_push_pull_are_delivered_in_slices() -> None:
+    bench = Bench()
+    steps = bench.events.merge([EventSlot(ltime, (SlotEvent("e"),)) for ltime in range(1, 1000)])
+    spent_us = next(steps)
+    while spent_us < SLICE_US:
+        spent_us += steps.send(0.0)
+    assert SLICE_US / DELIVER_US == len(bench.told)
 
 
 def test_buffer_travels_with_its_empty_slots() -> None:
