@@ -111,6 +111,12 @@ class _Probe:
             health_score=health_score,
         )
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nobody is left who might still bring an ack: each helper has said no, and so has TCP."""
+        all_said_no = 0 < self.nacks == len(self.helpers)
+        return all_said_no and self.tcp not in ("", TCP_ACKED, TCP_UNANSWERED)
+
     def helper_at(self, source: Address | None) -> NodeName:
         for helper in self.helpers:
             if source is not None and helper.address.same_endpoint(source):
@@ -295,12 +301,14 @@ class Prober:
             self._host.emit(ProbeHelped(waiting.row.member, waiting.helper_at(source)))
         return True
 
-    def handle_nack(self, nack: Nack) -> bool:
+    def handle_nack(self, nack: Nack, now: float) -> bool:
         """Take a nack; return whether a probe of ours waited for it."""
         waiting = self._pending.get(nack.seq_no)
         if not isinstance(waiting, _Probe):
             return False
         waiting.nacks = min(waiting.nacks + 1, waiting.expected_nacks)
+        if waiting.is_hopeless:
+            self._verdict(now)
         return True
 
     # --- acks for other parts ------------------------------------------------------

@@ -435,8 +435,8 @@ class Swim:
         # An ack that nobody waits for any more is everyday business, so nothing is told of it.
         self._prober.handle_ack(ack, now, source)
 
-    def _handle_nack(self, nack: Nack, _source: Address, _now: float) -> None:
-        self._prober.handle_nack(nack)
+    def _handle_nack(self, nack: Nack, _source: Address, now: float) -> None:
+        self._prober.handle_nack(nack, now)
 
     def _handle_user(self, user: UserData, source: Address, _now: float) -> None:
         self.emit(UserMessage(user.payload, source))

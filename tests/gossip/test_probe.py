@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 import attrs
+import pytest
 
 from nodedns.gossip.awareness import Awareness
 from nodedns.gossip.events import GossipEvent, PingCompleted, ProbeFailed, ProbeHelped, TcpOnlyAck
@@ -144,7 +145,7 @@ def test_failed_probe_tells_whom_it_asked_and_what_came_of_tcp() -> None:
     bench.awareness.apply_delta(1)
     ping = bench.ping()
     bench.at(0.5)
-    bench.prober.handle_nack(Nack(ping.seq_no))
+    bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
     bench.tcp[0][2]("connection refused")
     bench.at(2.0)
     asked = {address for message, address in bench.sent if isinstance(message, IndirectPing)}
@@ -192,7 +193,7 @@ def test_missing_nacks_count_against_ourselves_and_those_that_came_do_not() -> N
     ping = bench.ping()
     bench.at(0.5)
     for _ in range(2):
-        bench.prober.handle_nack(Nack(ping.seq_no))
+        bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
     bench.at(1.0)
     assert bench.awareness.score == 1
     assert len(bench.suspicions) == 1
@@ -203,9 +204,46 @@ def test_every_nack_back_leaves_our_health_as_it_was() -> None:
     ping = bench.ping()
     bench.at(0.5)
     for _ in range(5):
-        bench.prober.handle_nack(Nack(ping.seq_no))
+        bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
     bench.at(1.0)
     assert bench.awareness.score == 0
+
+
+def test_verdict_falls_at_once_when_tcp_and_every_helper_have_said_no() -> None:
+    bench = Bench(6)
+    ping = bench.ping()
+    bench.at(0.5)
+    bench.tcp[0][2]("connection refused")
+    bench.now = 0.9
+    for _ in range(2):
+        bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
+        assert [] == bench.suspicions
+    bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
+    assert [Suspect(1, ping.node, ME)] == bench.suspicions
+    bench.at(60.0)
+    assert (1, 0, 0) == (len(bench.suspicions), bench.awareness.score, bench.prober.pending)
+
+
+@pytest.mark.parametrize("tcp", ["", None])
+def test_verdict_waits_for_a_tcp_ping_that_is_answered_or_silent(tcp: str | None) -> None:
+    bench = Bench(6)
+    ping = bench.ping()
+    bench.at(0.5)
+    if tcp is not None:
+        bench.tcp[0][2](tcp)
+    bench.now = 0.9
+    for _ in range(3):
+        bench.prober.handle_nack(Nack(ping.seq_no), bench.now)
+    assert 1 == bench.prober.pending
+
+
+def test_verdict_is_not_hurried_where_there_is_nobody_to_ask() -> None:
+    bench = Bench(1)
+    ping = bench.ping()
+    bench.at(0.5)
+    bench.tcp[0][2]("connection refused")
+    bench.prober.handle_nack(Nack(ping.seq_no), 0.9)
+    assert [] == bench.suspicions
 
 
 def test_tcp_ack_alone_keeps_the_member_and_says_that_udp_is_blocked() -> None:
@@ -330,4 +368,4 @@ def test_relayed_pings_are_bounded() -> None:
 def test_ack_nobody_waits_for_is_told_apart() -> None:
     bench = Bench(1)
     assert bench.prober.handle_ack(Ack(12345), 0.0) is False
-    assert bench.prober.handle_nack(Nack(12345)) is False
+    assert bench.prober.handle_nack(Nack(12345), 0.0) is False
