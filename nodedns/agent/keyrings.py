@@ -5,6 +5,9 @@ somebody now and then (in a pool of six, about every hundredth query), which wou
 fail a whole rotation; so those that kept silent are asked once more, which
 does no harm, since every key query may be made twice. Serf asks once.
 
+Where our gossip is not encrypted both ways, a change is refused here: the new key would go to everybody in the clear.
+Serf sends it.
+
 What they say is added up as Serf does; beyond that, members that did not answer, that lack a
 key which others have, or that encrypt with another key than most, are named.
 
@@ -26,7 +29,7 @@ from nodedns.gossip.key_text import decode_key_text
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName
 from nodedns.serf.internal_queries import LIST_KEYS
-from nodedns.serf.key_changes import INSTALL_KEY, REMOVE_KEY, USE_KEY
+from nodedns.serf.key_changes import EXPOSED, INSTALL_KEY, REMOVE_KEY, USE_KEY
 from nodedns.serf.messages import KeyRequest, KeyResponse, decode_message_untrusted, encode_message
 from nodedns.serf.outgoing_queries import QueryParams
 
@@ -49,6 +52,11 @@ _PRESENT = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 
 class MemberList(Protocol):
     """Who is there: ``serf.serf.Serf``."""
+
+    @property
+    def key_refusal(self) -> str:
+        """Why keys may not be changed from here; empty if they may."""
+        ...
 
     def members(self) -> Sequence[SerfMember]:
         """Return every member, gone ones included."""
@@ -86,6 +94,9 @@ class Keyrings:
             key = b"" if operation.verb is KeyringVerb.LIST else decode_key_text(operation.key)
         except LocalProtocolError as problem:
             return KeyringReport(error=str(problem), nodes=len(asked))
+        refusal = self._serf.key_refusal
+        if refusal and (key or refusal == EXPOSED):
+            return KeyringReport(error=refusal, nodes=len(asked))
         params = QueryParams(
             name=_QUERIES[operation.verb],
             payload=encode_message(KeyRequest(key)),  # never empty: an empty one crashes real agents

@@ -33,6 +33,7 @@ FLAPS = 2
 _PLAIN_TEXTS = {
     ChangeKind.JOINED: "joined at {address}",
     ChangeKind.UPDATED: "announced other tags or another address, at {address}",
+    ChangeKind.MOVED: "moved to {address}: nobody answered for it any more at {detail}",
     ChangeKind.LEAVING: "said that it leaves",
     ChangeKind.LEFT: "left, as it had said",
     ChangeKind.FAILED: "failed: gone without having said that it leaves",
@@ -40,6 +41,10 @@ _PLAIN_TEXTS = {
     ChangeKind.CONFLICT: "another agent uses its name: {detail}",
     ChangeKind.UDP_CHECKED: "{detail}",
 }
+_ANOTHER_STORY = {ChangeKind.JOINED, ChangeKind.MOVED, ChangeKind.FAILED, ChangeKind.LEFT, ChangeKind.UDP_CHECKED}
+"""After these, what was seen before says nothing of the way to a member."""
+_OVER = {ChangeKind.JOINED, ChangeKind.MOVED, ChangeKind.REFUTED, ChangeKind.DEAD, ChangeKind.FAILED, ChangeKind.LEFT}
+"""What ends a suspicion."""
 
 
 def get_why(request: Request, name: str, ctx: ApiContext) -> Response:
@@ -91,8 +96,7 @@ def _story(history: MemberHistory, member: SerfMember | None, ctx: ApiContext) -
 
 def _is_suspected(entries: Sequence[HistoryEntry]) -> bool:
     open_kinds = {ChangeKind.SUSPECTED, ChangeKind.CONFIRMED}
-    over = {ChangeKind.REFUTED, ChangeKind.DEAD, ChangeKind.FAILED, ChangeKind.LEFT, ChangeKind.JOINED}
-    last = next((entry.kind for entry in reversed(entries) if entry.kind in open_kinds | over), None)
+    last = next((entry.kind for entry in reversed(entries) if entry.kind in open_kinds | _OVER), None)
     return last in open_kinds
 
 
@@ -114,7 +118,7 @@ def _shape(entry: HistoryEntry, ctx: ApiContext) -> dict[str, Json]:
 def _detail(entry: HistoryEntry) -> str:
     if entry.probe is not None:
         return probe_text(entry.probe)
-    return entry.detail if entry.address is None else str(entry.address)
+    return entry.detail or ("" if entry.address is None else str(entry.address))
 
 
 def _probe_shape(history: MemberHistory, chronicle: Chronicle) -> dict[str, Json]:
@@ -218,7 +222,7 @@ def _udp_hint(history: MemberHistory) -> str:
     for entry in reversed(history.entries):
         if entry.kind is ChangeKind.TCP_ONLY:
             return "UDP to it gets no answer while TCP to the same port does: is a firewall in between?"
-        if entry.kind in (ChangeKind.UDP_CHECKED, ChangeKind.JOINED, ChangeKind.FAILED, ChangeKind.LEFT):
+        if entry.kind in _ANOTHER_STORY:
             return ""
     return ""
 

@@ -83,6 +83,11 @@ class Envelope:
         return self._keyring is not None and self._keyring.primary is not None
 
     @property
+    def exposes_keys(self) -> bool:
+        """Whether there is a key, and yet gossip is taken or sent without: strangers could ask for keys."""
+        return self.is_encrypted and not (self._verify_incoming and self._verify_outgoing)
+
+    @property
     def packet_overhead(self) -> int:
         """How many bytes a packet grows by."""
         sealed = self.is_encrypted and self._verify_outgoing

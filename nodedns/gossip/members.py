@@ -317,7 +317,10 @@ class MemberTable:
         if alive.incarnation <= row.incarnation:
             return _OLD_NEWS
         before, member = row.member, _member_of(alive, row)
-        return (Notify(NameMoved(before, member)), *self._accept(row, member, alive, now))
+        effects = self._accept(row, member, alive, now)
+        # Whoever was suspected has answered nothing: that another came in its place is no refutation.
+        kept = (effect for effect in effects if not _is_refutation(effect))
+        return (Notify(NameMoved(before, member)), *kept)
 
     def raise_incarnation(self, above: int, member: Member, now: float) -> Alive:
         """Give our own row an incarnation above ``above`` and ``member``'s identity; return the claim to gossip."""
@@ -407,6 +410,10 @@ class MemberTable:
         elif had_meta != member.meta or not had_address.same_endpoint(member.address):
             effects.append(Notify(NodeUpdated(member)))
         return tuple(effects)
+
+
+def _is_refutation(effect: Effect) -> bool:
+    return isinstance(effect, Notify) and isinstance(effect.event, SuspicionRefuted)
 
 
 def alive_message(row: Listed) -> Alive:

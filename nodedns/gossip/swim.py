@@ -75,6 +75,8 @@ MAX_EVENTS = 262_144
 MAX_PINGS_PER_PACKET = 4
 """Pings answered or relayed out of one packet; real agents send one. A stranger's packet of a thousand
 pings, compressed to 2 KiB, would else come out as 150 KiB at an address of its choice."""
+STREAM_PING = 0
+"""Sequence number of a ping that has a stream to itself, where nothing else could be meant."""
 MAX_DROPS_WAITING = 4096
 """Above so many events waiting, ``Dropped`` is left out: it must not displace what happened to a member."""
 
@@ -341,22 +343,29 @@ class Swim:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
         self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=True)
 
-    def send_user_stream(
-        self, payload: bytes, destination: Address, deadline: float, on_connected: Callable[[], None]
-    ) -> None:
-        """Send one user message to ``destination`` by TCP; ``on_connected`` once there is a connection. Drain after."""
+    def ping_by_stream(self, member: Member, deadline: float, on_ack: Callable[[], None]) -> None:
+        """Ping ``member`` by TCP; ``on_ack`` once it has answered. Drain after calling.
 
-        def over(error: str, _now: float) -> None:
+        A connection alone is no answer: the kernel of a stopped process takes it.
+        """
+        local = self._local
+
+        def over(error: str) -> None:
             if not error:
-                on_connected()
+                on_ack()
 
+        ping = Ping(STREAM_PING, member.name, local.address.packed, local.address.port, local.name)
+        self.want_tcp_ping(ping, member.address, deadline, over)
+
+    def send_user_stream(self, payload: bytes, destination: Address, deadline: float) -> None:
+        """Send one user message to ``destination`` by TCP. Drain after calling."""
         self._streams.want(
             StreamPurpose.USER,
             destination,
             deadline,
             encode_request=lambda: at_once(encode_user_stream(payload)),
             on_reply=None,
-            on_over=over,
+            on_over=lambda _error, _now: None,
         )
 
     # --- what the machines inside ask for -------------------------------------------

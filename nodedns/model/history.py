@@ -30,6 +30,8 @@ class ChangeKind(enum.Enum):
     """It is alive and was not before."""
     UPDATED = "updated"
     """It announced other tags, or another address."""
+    MOVED = "moved"
+    """Its name went over to another address, since nobody answered for it at the old one."""
     SUSPECTED = "suspected"
     """Somebody, the first accuser, got no answer from it."""
     CONFIRMED = "confirmed"

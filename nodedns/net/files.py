@@ -43,10 +43,24 @@ _SNAPSHOT = logger("snapshot")
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content``: a crash leaves the old file or the new one, whole. Blocks.
 
+    Once the new file is there it counts, even if the disk then refuses to make sure of its name: whoever is told
+    that the write failed must find the old one.
+
     Raises:
         OSError: The old file is as it was.
     """
     beside = path.with_name(path.name + ".tmp")
+    # Opened first, since after the replacing it is too late to fail.
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _replace(path, beside, content)
+        with contextlib.suppress(OSError):
+            os.fsync(directory)  # without this the rename itself may be lost with the power
+    finally:
+        os.close(directory)
+
+
+def _replace(path: Path, beside: Path, content: bytes) -> None:
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
@@ -58,16 +72,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    # Without this the rename itself may be lost with the power.
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class DataDir:

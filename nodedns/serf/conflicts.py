@@ -94,20 +94,21 @@ class ConflictBook:
         if member.status in _LIVE and self._table.get(member.name) is not None:
             if member.name not in spellings:
                 spellings.append(member.name)
-                self._compare(spellings, now)
+                self._compare(spellings[0], member.name, now)
         elif member.name in spellings:
+            was_first = spellings[0] == member.name
             spellings.remove(member.name)
             self._close_all_of(member)
-            if len(spellings) > 1:
-                self._compare(spellings, now)
+            for rival in spellings[1:] if was_first else ():
+                self._compare(spellings[0], rival, now)
         if not spellings:
             del self._spellings[folded]
 
     # --- inside ----------------------------------------------------------------------
 
-    def _compare(self, spellings: list[NodeName], now: float) -> None:
-        """Open a conflict between the first and the newest of a name's spellings."""
-        first, newest = self._table.get(spellings[0]), self._table.get(spellings[-1])
+    def _compare(self, holder_name: NodeName, rival_name: NodeName, now: float) -> None:
+        """Open a conflict between two spellings of a name, the earliest and another."""
+        first, newest = self._table.get(holder_name), self._table.get(rival_name)
         if first is None or newest is None or first is newest:
             return
         holder, rival = (_claimant(record.member, self._incarnation_of(record.name)) for record in (first, newest))

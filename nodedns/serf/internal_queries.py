@@ -6,6 +6,9 @@
   changes and contents. An agent that kept silent here would make every key
   rotation of the cluster report a failure.
 
+Where strangers may be asking (``Envelope.exposes_keys``), keys are neither told nor changed, and questions
+about them are not passed on: they would go out sealed, as if a member had asked.
+
 What comes of a change is answered once it is known (``serf/key_changes.py``).
 
 Source: Serf's internal_query.go (gossip-protocol 4.8).
@@ -22,7 +25,7 @@ from nodedns.errors import GossipWireError
 from nodedns.gossip.key_text import encode_key_text
 from nodedns.gossip.keyring import Keyring
 from nodedns.model.names import NodeName
-from nodedns.serf.key_changes import CHANGES, KeyChanges
+from nodedns.serf.key_changes import CHANGES, EXPOSED, KeyChanges
 from nodedns.serf.members import MemberTable
 from nodedns.serf.messages import (
     ConflictMember,
@@ -68,6 +71,10 @@ class InternalQueries:
         self._keyring = keyring
         self._changes = changes
         self._limit_bytes = limit_bytes
+
+    def withholds(self, name: str) -> bool:
+        """Whether a query of that name is not to be passed on."""
+        return self._changes.is_exposed and (name == LIST_KEYS or name in CHANGES)
 
     def answer(self, name: str, payload: bytes, respond: Callable[[bytes], None]) -> None:
         """Have ``respond`` called with the payload of our answer, now or later, if there is one to give."""
@@ -117,6 +124,8 @@ class InternalQueries:
         keys = () if self._keyring is None else self._keyring.keys
         if not keys:
             return KeyResponse(result=False, message=EMPTY_KEYRING)
+        if self._changes.is_exposed:
+            return KeyResponse(result=False, message=EXPOSED)
         texts = tuple(map(encode_key_text, keys))
         whole = KeyResponse(result=True, keys=texts, primary_key=texts[0])
         room = self._limit_bytes - RESPONSE_OVERHEAD_BYTES - len(self._local_name.encode("utf-8", "surrogateescape"))

@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 
 from nodedns.gossip.events import (
+    NameMoved,
     NodeDeparted,
     NodeSuspected,
     PingCompleted,
@@ -109,6 +110,7 @@ class Journal:
             Refuted: self._accused,
             UdpChecked: self._udp_checked,
             NameConflict: self._conflict,
+            NameMoved: self._moved,
             MemberChanged: self._changed,
         }
 
@@ -227,11 +229,18 @@ class Journal:
 
     def _conflict(self, event: NameConflict, now: float) -> None:
         holder, rival = event.conflict.holder, event.conflict.rival
-        last = self._last(holder.name, ChangeKind.CONFLICT)
         detail = f"claimed by {rival.address}, known at {holder.address}"
-        # The claimant is heard of again and again.
-        if last is None or last.detail != detail:
+        # Claimants are heard of again and again, several of one name by turns.
+        if event.is_new:
             self._add(holder.name, ChangeKind.CONFLICT, now, by=NodeName(event.conflict.told_by_name), detail=detail)
+
+    def _moved(self, event: NameMoved, now: float) -> None:
+        name = event.after.name
+        self._add(name, ChangeKind.MOVED, now, address=event.after.address, detail=str(event.before.address))
+        # What was found out about the old address says nothing of the new one.
+        record = self._record(name)
+        record.acked_at = record.failed_at = record.failure = record.udp = None
+        record.helper, record.misses = NOBODY, 0
 
     def _changed(self, event: MemberChanged, now: float) -> None:
         name = event.member.name
@@ -250,11 +259,6 @@ class Journal:
         if record is None:
             record = self._records[key] = _Record(name)
         return record
-
-    def _last(self, name: NodeName, kind: ChangeKind) -> HistoryEntry | None:
-        record = self._records.get(fold(name))
-        entries = record.entries if record is not None else ()
-        return next((entry for entry in reversed(entries) if entry.kind is kind), None)
 
     def _add(
         self,

@@ -10,6 +10,9 @@ keeps the change where the file then fails.
 
 A change that comes while one is being stored waits; at most ``MAX_WAITING``.
 
+While gossip is taken or sent without encryption too (a pool on its way to it), nothing is changed: the asker may be
+a stranger, who would have a key of its own installed and used. Serf and Consul obey.
+
 What it does not do: files, or reading queries. Source: Serf's internal_query.go
 for what is answered (gossip-protocol 4.8).
 """
@@ -26,7 +29,7 @@ from nodedns.gossip.keyring import Keyring, with_installed, with_removed, with_u
 from nodedns.serf.events import KeyringChanged, KeyringToStore
 from nodedns.serf.messages import KeyResponse
 
-__all__ = ["CHANGES", "INSTALL_KEY", "REMOVE_KEY", "USE_KEY", "KeyChanges"]
+__all__ = ["CHANGES", "EXPOSED", "INSTALL_KEY", "NO_KEYRING", "REMOVE_KEY", "USE_KEY", "KeyChanges"]
 
 INSTALL_KEY = "_serf_install-key"
 USE_KEY = "_serf_use-key"
@@ -41,6 +44,7 @@ CHANGES: Mapping[str, Callable[[Sequence[bytes], bytes], tuple[bytes, ...]]] = {
 
 MAX_WAITING = 64  # ours; as many as a keyring has keys
 NO_KEYRING = "No keyring to modify (encryption not enabled)"
+EXPOSED = "keys are neither told nor changed while encrypt_verify_incoming or encrypt_verify_outgoing is false"
 TOO_MANY = f"{MAX_WAITING} changes of the keyring are waiting already"
 
 Answer = Callable[[KeyResponse], None]
@@ -60,16 +64,31 @@ class KeyChanges:
         keyring: Changed in place; None without encryption.
         is_stored: Whether the owner keeps a keyring file, and calls ``stored`` for each ``KeyringToStore``.
         emit: Takes the events.
+        is_exposed: Whether gossip is taken or sent without encryption although there are keys.
     """
 
     def __init__(
-        self, keyring: Keyring | None, *, is_stored: bool, emit: Callable[[KeyringToStore | KeyringChanged], None]
+        self,
+        keyring: Keyring | None,
+        *,
+        is_stored: bool,
+        emit: Callable[[KeyringToStore | KeyringChanged], None],
+        is_exposed: bool = False,
     ) -> None:
         self._keyring = keyring
+        self.is_exposed = is_exposed
+        """Whether gossip is taken or sent without encryption although there are keys."""
         self._is_stored = is_stored
         self._emit = emit
         self._waiting: deque[_Change] = deque()
         self._storing: tuple[bytes, ...] | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why no key may be changed, nor one be sent to others to that end; empty if it may."""
+        if self._keyring is None or not self._keyring.keys:
+            return NO_KEYRING
+        return EXPOSED if self.is_exposed else ""
 
     def request(self, query: str, key: bytes, answer: Answer) -> None:
         """Take a change.
@@ -79,8 +98,8 @@ class KeyChanges:
             key: As the asker sent it.
             answer: Called once, now or after ``stored``.
         """
-        if self._keyring is None or not self._keyring.keys:
-            answer(KeyResponse(result=False, message=NO_KEYRING))
+        if self._keyring is None or self.refusal:
+            answer(KeyResponse(result=False, message=self.refusal))
         elif len(self._waiting) >= MAX_WAITING:
             answer(KeyResponse(result=False, message=TOO_MANY))
         else:

@@ -189,7 +189,7 @@ class IncomingQueries:
             if verdict != "seen":
                 self._emit(Dropped(verdict, source))
             return
-        if query.is_broadcast:
+        if query.is_broadcast and not self._internal.withholds(query.name):
             self._broadcasts.queue_query(message)
         local = self._table.get(self._local_name)
         tags = {} if local is None else local.shown.tags

@@ -42,6 +42,7 @@ class QueryDesk:
         broadcasts: Where queries are queued.
         keyring: The encryption keys, or None.
         is_keyring_stored: Whether the owner keeps a keyring file.
+        exposes_keys: Whether gossip is taken or sent without encryption although there are keys.
         rng: For IDs and relays.
         timers: For timeouts.
         emit: Takes the events.
@@ -61,6 +62,7 @@ class QueryDesk:
         broadcasts: Broadcasts,
         keyring: Keyring | None,
         is_keyring_stored: bool,
+        exposes_keys: bool,
         rng: Random,
         timers: TimerHeap,
         emit: Callable[[SerfEvent], None],
@@ -79,7 +81,7 @@ class QueryDesk:
         self._look_again = look_again
         self.has_lost_name = False
         """Whether the vote about our own name went to another agent."""
-        self.key_changes = KeyChanges(keyring, is_stored=is_keyring_stored, emit=emit)
+        self.key_changes = KeyChanges(keyring, is_stored=is_keyring_stored, emit=emit, is_exposed=exposes_keys)
         limit = params.query_response_limit_bytes
         self.incoming = IncomingQueries(
             local_name=local.name,

@@ -210,6 +210,7 @@ class Serf:
             broadcasts=self._broadcasts,
             keyring=self._envelope.keyring,
             is_keyring_stored=self._is_keyring_stored,
+            exposes_keys=self._envelope.exposes_keys,
             rng=rng,
             timers=self._timers,
             emit=self._emit,
@@ -278,6 +279,11 @@ class Serf:
         """Return one member, or None."""
         record = self._table.get(name)
         return None if record is None else record.shown
+
+    @property
+    def key_refusal(self) -> str:
+        """Why gossip keys may not be changed from here, in words; empty if they may."""
+        return self._queries.key_changes.refusal
 
     def conflicts(self) -> list[Conflict]:
         """Return the names that two agents claim now."""

@@ -7,6 +7,7 @@ passes on. Each goes to the one member alone, a few times over, since UDP may lo
 - over TCP: its ack comes if the direction from the member to us is open;
 - over UDP, the ack to be relayed by others too: it comes if the direction from us to the member is open.
 
+A ping over TCP besides, answered over TCP, tells a member that is there from one that is down or stopped.
 What no ack proves stays unknown. memberlist's indirect ping, sent to the very member with us as the target,
 would prove nothing that its direct ping does not: the request itself takes the direction that is in doubt.
 
@@ -52,10 +53,12 @@ class UdpSender(Protocol):
         """Send one user message over UDP."""
         ...
 
-    def send_user_stream(
-        self, payload: bytes, destination: Address, deadline: float, on_connected: Callable[[], None]
-    ) -> None:
-        """Send one user message over TCP; ``on_connected`` once there is a connection."""
+    def send_user_stream(self, payload: bytes, destination: Address, deadline: float) -> None:
+        """Send one user message over TCP."""
+        ...
+
+    def ping_by_stream(self, member: Member, deadline: float, on_ack: Callable[[], None]) -> None:
+        """Ping over TCP; ``on_ack`` once the member has answered."""
         ...
 
 
@@ -86,7 +89,7 @@ class _Check:
     came_straight: bool = False
     came_by_tcp: bool = False
     came_by_relay: bool = False
-    tcp_connected: bool = False
+    answers_tcp: bool = False
     tries: int = 0
     timers: list[Timer] = attrs.field(factory=list)
 
@@ -103,7 +106,7 @@ class _Check:
         """Whether UDP from the member reaches us; None: cannot be told."""
         if self.came_straight or self.came_by_tcp:
             return True
-        return False if self.came_by_relay or self.tcp_connected else None
+        return False if self.came_by_relay or self.answers_tcp else None
 
 
 class UdpChecks:
@@ -161,22 +164,27 @@ class UdpChecks:
         def came_by_relay() -> None:
             check.came_by_relay = True
 
-        def came_by_tcp() -> None:
-            check.came_by_tcp = True
-
         self._ask(check, send, came_straight, now)
         relays = min(RELAYS, self._member_count() - 1)
         # A lone relay could be we ourselves.
         if relays > 1 and not check.came_by_relay:
             self._ask(check, send, came_by_relay, now, relays=relays)
         if not check.came_by_tcp:
-            self._ask(check, lambda data: self._send_stream(check, data), came_by_tcp, now)
+            self._ask_by_tcp(check, now)
 
-    def _send_stream(self, check: _Check, data: bytes) -> None:
-        def connected() -> None:
-            check.tcp_connected = True
+    def _ask_by_tcp(self, check: _Check, now: float) -> None:
+        def came_by_tcp() -> None:
+            check.came_by_tcp = True
 
-        self._sender.send_user_stream(data, check.member.address, check.ends_at, connected)
+        def answers_tcp() -> None:
+            check.answers_tcp = True
+
+        def send_by_tcp(data: bytes) -> None:
+            self._sender.send_user_stream(data, check.member.address, check.ends_at)
+            if not check.answers_tcp:
+                self._sender.ping_by_stream(check.member, check.ends_at, answers_tcp)
+
+        self._ask(check, send_by_tcp, came_by_tcp, now)
 
     def _ask(
         self,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from nodedns.gossip.events import JoinFinished, PingCompleted, ProbeHelped, TcpOnlyAck
+from nodedns.gossip.events import JoinFinished, NameMoved, PingCompleted, ProbeHelped, TcpOnlyAck
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.serf.events import MemberChanged, MemberChangeKind, SerfEvent, UdpChecked
@@ -68,7 +68,7 @@ class UdpWatch:
                 return self._joined(address, now)
             case UdpChecked():
                 self._learn(event, now)
-            case MemberChanged(kind=MemberChangeKind.REAP, member=member):
+            case MemberChanged(kind=MemberChangeKind.REAP, member=member) | NameMoved(after=member):
                 self._forget(member.name)
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import trio
 
 from nodedns.agent.keyrings import Keyrings, tally
@@ -13,6 +14,7 @@ from nodedns.gossip.key_text import encode_key_text
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
+from nodedns.serf.key_changes import EXPOSED, NO_KEYRING
 from nodedns.serf.messages import KeyRequest, KeyResponse, encode_message
 from nodedns.serf.outgoing_queries import QueryParams
 
@@ -92,6 +94,8 @@ def test_answers_that_are_none_are_failures() -> None:
 class Pool:
     """Members of which each answers from a certain asking on; the local one is among them."""
 
+    key_refusal = ""
+
     def __init__(self, **answers_from: int) -> None:
         self.answers_from = answers_from
         self.gone: set[str] = set()
@@ -164,3 +168,21 @@ def test_key_that_is_none_is_refused_before_anybody_is_asked() -> None:
     pool = Pool(a=1)
     assert KeyringReport(error="illegal base64 data at input byte 4", nodes=1) == operated(pool, key="secret")
     assert [] == pool.asked
+
+
+@pytest.mark.parametrize(
+    ("refusal", "verb"),
+    [(NO_KEYRING, KeyringVerb.INSTALL), (EXPOSED, KeyringVerb.INSTALL), (EXPOSED, KeyringVerb.LIST)],
+)
+def test_key_is_not_sent_where_strangers_could_read_it(refusal: str, verb: KeyringVerb) -> None:
+    pool = Pool(a=1, b=1)
+    pool.key_refusal = refusal
+    assert KeyringReport(error=refusal, nodes=2) == operated(pool, verb, "" if verb is KeyringVerb.LIST else K1)
+    assert [] == pool.asked
+
+
+def test_plain_pool_is_asked_for_its_keys_since_that_tells_none() -> None:
+    pool = Pool(a=1)
+    pool.key_refusal = NO_KEYRING
+    operated(pool, KeyringVerb.LIST, "")
+    assert ["_serf_list-keys"] == [params.name for params in pool.asked]

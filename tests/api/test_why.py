@@ -110,6 +110,10 @@ def test_suspect_that_is_not_yet_dead_is_said_to_be_suspected(ctx: ApiContext, g
             entry(ChangeKind.ACCUSED, 1.0, by=ONE, detail="dead; we announced incarnation 4"),
             "a list of members called this agent dead; we announced incarnation 4",
         ),
+        (
+            entry(ChangeKind.MOVED, 1.0, address=TARGET, detail="10.0.0.9:8301"),
+            "moved to 10.0.0.2:8301: nobody answered for it any more at 10.0.0.9:8301",
+        ),
         (entry(ChangeKind.CONFLICT, 1.0, detail="claimed by x"), "another agent uses its name: claimed by x"),
         (
             entry(ChangeKind.TCP_ONLY, 1.0, probe=ProbeReport(TARGET, 0.5, 1.0, (), 0, 0, "acked", 1)),
@@ -154,6 +158,7 @@ def test_cause_that_can_be_told_is_hinted_at(
     "entries",
     [
         [entry(ChangeKind.TCP_ONLY, 5.0, probe=REPORT), entry(ChangeKind.JOINED, 1.0)],
+        [entry(ChangeKind.TCP_ONLY, 5.0, probe=REPORT), entry(ChangeKind.MOVED, 1.0)],
         [entry(ChangeKind.REFUTED, 5.0)],
         [entry(ChangeKind.DEAD, 5.0, by=THREE, accusers=(THREE,))],
         [entry(ChangeKind.DEAD, 5.0, by=THREE, accusers=(THREE, ONE), wanted=2)],

@@ -72,6 +72,36 @@ def test_atomic_write_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
     assert ["file"] == [entry.name for entry in tmp_path.iterdir()]
 
 
+def test_atomic_write_that_is_said_to_have_failed_has_changed_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "own" / "file"
+    path.parent.mkdir()
+    write_atomically(path, b"old")
+    # A directory that one may write to and not read cannot be flushed; root may read it all the same.
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from nodedns.net.files import write_atomically\n"
+        "path = Path(sys.argv[1])\n"
+        "if os.getuid() == 0:\n"
+        "    for place in path.resolve().parents[1:-1]:\n"
+        "        os.chmod(place, 0o755)\n"
+        "    os.chown(path.parent, 65534, 65534)\n"
+        "    os.setuid(65534)\n"
+        "os.chmod(path.parent, 0o300)\n"
+        "try:\n"
+        "    write_atomically(path, b'new')\n"
+        "except PermissionError:\n"
+        "    print('refused')\n"
+        "finally:\n"
+        "    os.chmod(path.parent, 0o700)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+
+    assert "refused\n" == done.stdout, done.stderr
+    assert b"old" == path.read_bytes()
+    assert ["file"] == [entry.name for entry in path.parent.iterdir()]
+
+
 def test_snapshot_appends_in_order(tmp_path: Path) -> None:
     snapshot = SnapshotFile(tmp_path / "serf" / "local.snapshot", Metrics())
 

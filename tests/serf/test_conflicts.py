@@ -154,6 +154,14 @@ def test_of_three_spellings_the_next_holds_the_name_when_the_first_goes() -> Non
     assert [("WEB", "Web")] == bench.pairs()
 
 
+def test_every_other_spelling_is_a_rival_of_the_one_that_follows() -> None:
+    bench = Bench()
+    for host, name in enumerate(("web", "WEB", "Web", "wEB"), 1):
+        bench.join(name, host)
+    bench.fail("web")
+    assert [("WEB", "Web"), ("WEB", "wEB")] == bench.pairs()
+
+
 def test_failed_spelling_is_no_rival() -> None:
     bench = Bench()
     bench.join("web", 1)

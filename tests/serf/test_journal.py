@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from nodedns.gossip.events import (
+    NameMoved,
     NodeDeparted,
     NodeSuspected,
     PingCompleted,
@@ -195,3 +196,22 @@ def test_reaped_member_keeps_its_story_but_not_its_probes() -> None:
 def test_latest_is_no_longer_than_asked_for(count: int) -> None:
     journal = told(*(changed(MemberChangeKind.JOIN, f"n{number}") for number in range(5)))
     assert count == len(journal.latest(count))
+
+
+def test_rivals_told_of_by_turns_are_one_entry_each() -> None:
+    holder = Claimant(NodeName("n1"), ADDRESS, "", 1)
+    rivals = [attrs.evolve(holder, address=Address(bytes([10, 0, 0, host]), 8301)) for host in (8, 9)]
+    conflicts = [Conflict(holder, rival, None, "", since=1.0, seen_at=1.0, is_local=False) for rival in rivals]
+    rounds = [NameConflict(conflict, is_new=number == 0) for number in range(20) for conflict in conflicts]
+    assert [ChangeKind.CONFLICT] * 2 == kinds(told(*rounds))
+
+
+def test_name_that_moved_is_told_with_both_addresses_and_without_the_old_ones_probes() -> None:
+    before, after = member(), member(address=Address(bytes([10, 0, 0, 9]), 8301))
+    blocked = UdpChecked(before, member("me"), sent=False, received=True)
+    found = history(
+        told(PingCompleted(before, 0.1, b""), ProbeFailed(before, REPORT), blocked, NameMoved(before, after))
+    )
+    moved = found.entries[-1]
+    assert (ChangeKind.MOVED, after.address, str(ADDRESS)) == (moved.kind, moved.address, moved.detail)
+    assert (None, None, None, None, 0) == (found.acked_at, found.failed_at, found.failure, found.udp, found.misses)

@@ -12,6 +12,7 @@ import pytest
 from nodedns.errors import LocalProtocolError, TooBig
 from nodedns.gossip.envelope import Envelope, Keyring
 from nodedns.gossip.events import Dropped, StaleAddressOutbid, StreamWanted
+from nodedns.gossip.key_text import encode_key_text
 from nodedns.gossip.messages import Alive
 from nodedns.gossip.params import LOCAL, GossipParams
 from nodedns.gossip.wire import encode_message as encode_gossip
@@ -41,6 +42,7 @@ from nodedns.serf.events import (
 from nodedns.serf.merge import MergePolicy
 from nodedns.serf.messages import (
     JoinIntent,
+    KeyRequest,
     LeaveIntent,
     Query,
     QueryFlag,
@@ -861,6 +863,35 @@ def test_pruned_member_is_not_brought_back_by_one_that_missed_the_prune(has_left
         pool.join(A, B)
         pool.run(20.0)
         assert MemberStatus.NONE is pool.status(A, C)
+
+
+@pytest.mark.parametrize(("incoming", "outgoing"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("name", ["list-keys", "install-key", "use-key", "remove-key"])
+def test_keys_are_neither_told_nor_changed_nor_asked_for_where_a_stranger_may_be_asking(
+    name: str, incoming: bool, outgoing: bool
+) -> None:
+    known, foreign = b"k" * 16, b"f" * 16
+    keyring = Keyring([known, foreign])
+    entropy = Random(5).randbytes  # a seeded test
+    pool = Pool()
+    pool.add(A, envelope=Envelope(b"", keyring, verify_incoming=incoming, verify_outgoing=outgoing, entropy=entropy))
+    question = encode_message(query_to(STRANGER, f"_serf_{name}", encode_message(KeyRequest(foreign))))
+    data = b"\x08" + question
+    pool[A].receive_datagram(keyring.seal(data, b"n" * 12, b"") if incoming else data, STRANGER, pool.now)
+    pool.settle()
+    ((_, sent),) = pool.sent
+    answer = keyring.open_untrusted(sent, b"") if outgoing else sent
+    assert b"keys are neither told nor changed" in answer
+    assert encode_key_text(known).encode() not in answer
+    assert (known, foreign) == keyring.keys
+    assert 0 == pool[A].statistics().query_queue
+    assert pool[A].key_refusal.startswith("keys are neither told nor changed")
+
+
+def test_keys_are_changed_where_all_gossip_is_encrypted() -> None:
+    pool = Pool()
+    pool.add(A, envelope=Envelope(b"", Keyring([b"k" * 16]), entropy=Random(5).randbytes))
+    assert "" == pool[A].key_refusal
 
 
 # --- conflicts ---------------------------------------------------------------------------------

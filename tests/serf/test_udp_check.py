@@ -119,6 +119,13 @@ def test_member_that_is_down_is_not_called_blocked() -> None:
     assert "UDP between n1 and n2 (10.0.0.2:8301) was tried without a result" == udp_text(checked)
 
 
+def test_stopped_process_whose_kernel_takes_connections_is_not_called_blocked() -> None:
+    pool = Pool(3)
+    pool.nodes[1].pause()
+    checked = pool.check()
+    assert (None, None, False) == (checked.sent, checked.received, checked.is_blocked)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_a_third_of_all_datagrams_lost_is_not_called_blocked(seed: int) -> None:
     pool = Pool(3)

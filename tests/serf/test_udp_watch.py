@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
-from nodedns.gossip.events import JoinFinished, PingCompleted, ProbeHelped, TcpOnlyAck
+from nodedns.gossip.events import JoinFinished, NameMoved, PingCompleted, ProbeHelped, TcpOnlyAck
 from nodedns.model.address import Address
 from nodedns.model.history import NOBODY, ProbeReport
 from nodedns.model.member import Member, MemberStatus, SerfMember, Versions
@@ -121,6 +122,13 @@ def test_forgotten_member_begins_afresh() -> None:
     watched = Watched()
     gone = SerfMember(NodeName("n1"), ADDRESS, {}, MemberStatus.FAILED, VERSIONS)
     watched.told(tcp_only(), checked(sent=False, received=True), MemberChanged(MemberChangeKind.REAP, gone))
+    assert ["n1", "n1"] == watched.told(tcp_only(), at=START_INTERVAL_S)
+
+
+def test_name_that_moved_begins_afresh() -> None:
+    watched = Watched()
+    after = attrs.evolve(member(), address=Address(bytes([10, 0, 0, 9]), 8301))
+    watched.told(tcp_only(), checked(sent=False, received=True), NameMoved(member(), after))
     assert ["n1", "n1"] == watched.told(tcp_only(), at=START_INTERVAL_S)
 
 
