@@ -58,6 +58,8 @@ __all__ = ["EventLog"]
 ALONE_ROUNDS = 6  # told each, within the first minute
 ALONE_EVERY = 20  # of the later ones, every tenth minute
 MAX_NAMED_CHARS = 80  # of a remembered member's name and address
+ROUTINE_DROPS = frozenset({"answer-to-no-query", "event-too-old", "query-too-old"})
+"""What a sound pool sends too: replies after a query's end, and to an agent that is back, what it had seen before."""
 
 _SERF = logger("serf")
 _GOSSIP = logger("gossip")
@@ -165,7 +167,9 @@ class EventLog:
     def _dropped(self, event: Dropped) -> None:
         self._metrics.count(GOSSIP_DROPPED, reason=event.reason)
         text = "push/pull with a member failed" if event.reason == "push-pull-failed" else "input dropped"
-        self._remote_gossip.warning(text, _host(event.source), reason=event.reason, detail=event.detail)
+        tell = self._remote_gossip.debug if event.reason in ROUTINE_DROPS else self._remote_gossip.warning
+        detail = {"detail": event.detail} if event.detail else {}
+        tell(text, _host(event.source), reason=event.reason, **detail)
 
     def _name(self, event: NameConflict | NameConflictOver | NameMoved | StaleAddressOutbid) -> None:
         match event:
@@ -214,7 +218,9 @@ class EventLog:
         if isinstance(event, ConflictWon):
             _SERF.warning("our node name was confirmed as ours", **counts)
         else:
-            _SERF.error("our node name belongs to another agent; stopping", **counts)
+            _SERF.error(
+                "our node name belongs to another agent; stopping: start this one with another name (-node)", **counts
+            )
 
     def _rejoin(self, event: RejoinTried | AloneInPool) -> None:
         if isinstance(event, AloneInPool):

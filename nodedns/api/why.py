@@ -27,6 +27,10 @@ MAX_LAST = 1000
 TOGETHER_S = 60.0
 """Ours: members that we suspect within this time are suspected at once."""
 MANY_SUSPECTED = 3
+KEY_UNKNOWN = "no installed keys could decrypt the message"
+"""How memberlist tells a peer that it has not the key of what came."""
+MISSES_OF_A_BLOCK = 2
+"""Ours: so many probes in a row without an answer over UDP are more than the loss of a packet."""
 FLAPS = 2
 """Ours: so many refutations among the entries kept are called flapping."""
 
@@ -212,8 +216,15 @@ def _hints(history: MemberHistory, ctx: ApiContext) -> list[Json]:
     udp = _udp_hint(history)
     # Blocked UDP makes a member refute again and again.
     flapping = "" if udp else _flapping_hint(entries)
-    found = [udp, _own_health_hint(entries, ctx), flapping, _one_accuser_hint(entries)]
+    found = [_key_hint(history), udp, _own_health_hint(entries, ctx), flapping, _one_accuser_hint(entries)]
     return [hint for hint in found if hint]
+
+
+def _key_hint(history: MemberHistory) -> str:
+    missed = history.failure
+    if missed is None or not history.misses or not missed.tcp.endswith(KEY_UNKNOWN):
+        return ""
+    return "it does not have the key that this agent encrypts with: give it the keyring file of another member"
 
 
 def _udp_hint(history: MemberHistory) -> str:
@@ -221,6 +232,8 @@ def _udp_hint(history: MemberHistory) -> str:
         return history.udp.detail
     for entry in reversed(history.entries):
         if entry.kind is ChangeKind.TCP_ONLY:
+            if history.acked_at is not None and history.misses < MISSES_OF_A_BLOCK:
+                return "UDP between it and this agent is lossy: some probes got no answer over it, others did"
             return "UDP to it gets no answer while TCP to the same port does: is a firewall in between?"
         if entry.kind in _ANOTHER_STORY:
             return ""

@@ -85,7 +85,7 @@ def _with_own_values(draft: Draft, base: GossipParams) -> GossipParams:
         if low <= value <= high:
             changes[field] = value
             continue
-        shown = [format_duration(n) if field.endswith("_s") else f"{n:g}" for n in (low, high, value)]
+        shown = [format_duration(n) if field.endswith("_s") else f"{n:.15g}" for n in (low, high, value)]
         draft.problem(f"gossip_lan.{key}", f"must be between {shown[0]} and {shown[1]}, not {shown[2]}")
     return attrs.evolve(base, **changes)
 

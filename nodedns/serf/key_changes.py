@@ -140,6 +140,7 @@ class KeyChanges:
                 self._take(keyring, change, keys)
 
     def _take(self, keyring: Keyring, change: _Change, keys: tuple[bytes, ...]) -> None:
-        keyring.replace(keys)
-        self._emit(KeyringChanged(change.query, len(keys)))
+        if keys != keyring.keys:  # a step may be run again, and then changes nothing
+            keyring.replace(keys)
+            self._emit(KeyringChanged(change.query, len(keys)))
         change.answer(KeyResponse(result=True))

@@ -111,7 +111,8 @@ def lines() -> Iterator[io.StringIO]:
         (KeyringChanged("_serf_use-key", 2), "agent.serf: gossip keyring changed: query=_serf_use-key keys=2"),
         (
             ConflictLost(0, 3),
-            "[ERROR] agent.serf: our node name belongs to another agent; stopping: agreed=0 answers=3",
+            "[ERROR] agent.serf: our node name belongs to another agent; stopping: start this one with another name "
+            "(-node): agreed=0 answers=3",
         ),
         (ConflictWon(3, 3), "[WARN]  agent.serf: our node name was confirmed as ours: agreed=3 answers=3"),
         (RejoinTried("10.0.0.3:8301", ""), "[INFO]  agent.serf: re-joined to previously known node"),
@@ -127,12 +128,15 @@ def lines() -> Iterator[io.StringIO]:
             "[DEBUG] agent.serf: query: name=uptime source=two",
         ),
         (Dropped("bad-crc", None), "input dropped: from=unknown reason=bad-crc"),
+        (Dropped("event-too-old", None), "[DEBUG] agent.gossip: input dropped: from=unknown reason=event-too-old\n"),
+        (Dropped("query-too-old", ADDRESS), "[DEBUG] agent.gossip: input dropped"),
+        (Dropped("answer-to-no-query", ADDRESS), "[DEBUG] agent.gossip: input dropped"),
         (Dropped("bad-crc", Address(b"x", 1)), "from=<78>:1"),
     ],
 )
 def test_event_is_told_in_one_line(lines: io.StringIO, event: SerfEvent, expected: str) -> None:
     EventLog(Metrics(), lambda: 0.0).note(event)
-    (line,) = lines.getvalue().splitlines()
+    (line,) = lines.getvalue().splitlines(keepends=True)
     assert expected in line
 
 

@@ -177,6 +177,22 @@ def test_finding_about_udp_stands_in_for_flapping(ctx: ApiContext, get: Get) -> 
     ]
 
 
+def test_udp_that_gets_through_at_times_is_called_lossy_and_not_blocked(ctx: ApiContext, get: Get) -> None:
+    told = entry(ChangeKind.TCP_ONLY, 5.0, probe=REPORT)
+    (hint,) = get(remembering(ctx, told, acked_at=NOW - 6.0, misses=1), "/v1/agent/why/two")["Hints"]
+    assert "UDP between it and this agent is lossy" in hint
+    (hint,) = get(remembering(ctx, told, acked_at=NOW - 60.0, misses=2), "/v1/agent/why/two")["Hints"]
+    assert "is a firewall in between?" in hint
+
+
+def test_member_without_our_key_is_told_apart_from_one_that_is_gone(ctx: ApiContext, get: Get) -> None:
+    report = attrs.evolve(REPORT, tcp="remote error: no installed keys could decrypt the message")
+    told = entry(ChangeKind.SUSPECTED, 5.0, by=THREE)
+    (hint,) = get(remembering(ctx, told, failure=report, misses=1), "/v1/agent/why/two")["Hints"]
+    assert "it does not have the key that this agent encrypts with" in hint
+    assert [] == get(remembering(ctx, told, failure=report, misses=0), "/v1/agent/why/two")["Hints"]
+
+
 def test_agent_accused_by_several_is_told_so_of_itself(ctx: ApiContext, get: Get) -> None:
     accused = [entry(ChangeKind.ACCUSED, 5.0, name=ONE, by=who, detail="suspect") for who in (TWO, THREE)]
     (hint,) = get(remembering(ctx, *accused), "/v1/agent/why/one")["Hints"]

@@ -98,6 +98,7 @@ def test_zero_turns_it_off(loaded: Load, key: str) -> None:
         ("gossip_interval", "1ms", "must be between 10ms and 1m0s, not 1ms"),
         ("gossip_nodes", 0, "must be between 1 and 128, not 0"),
         ("retransmit_mult", 65, "must be between 1 and 64, not 65"),
+        ("suspicion_mult", 10_000_000, "must be between 1 and 128, not 10000000"),
         ("indirect_checks", -1, "must be between 0 and 64, not -1"),
         ("awareness_max_multiplier", 0, "must be between 1 and 64, not 0"),
         ("suspicion_max_timeout_mult", 0, "must be between 1 and 64, not 0"),

@@ -37,6 +37,15 @@ def test_ring_without_a_file_changes_at_once() -> None:
     assert [KeyringChanged(INSTALL_KEY, 2), KeyringChanged(USE_KEY, 2), KeyringChanged(REMOVE_KEY, 1)] == ring.emitted
 
 
+def test_step_run_again_is_done_and_called_no_change() -> None:
+    ring = Ring(OLD, is_stored=False)
+    ring.ask(INSTALL_KEY, NEW)
+    ring.ask(INSTALL_KEY, NEW)
+    ring.ask(USE_KEY, OLD)
+    assert [DONE] * 3 == ring.answers
+    assert [KeyringChanged(INSTALL_KEY, 2)] == ring.emitted
+
+
 def test_change_counts_only_once_it_is_stored() -> None:
     ring = Ring(OLD, is_stored=True)
     ring.ask(INSTALL_KEY, NEW)

@@ -40,7 +40,7 @@ _BAD_FILTER = re.compile(r"\(Invalid (node|service|tag) filter: (.*)\)", re.DOTA
 @bool_flag(
     "plain",
     "Fire a plain Serf event, with the name and payload as they are: for the event handlers of serf agents. It cannot "
-    "be filtered; name and payload may have 512 bytes together.",
+    "be filtered; name and payload may have about 480 bytes together.",
 )
 @text_flag("service", "regexp", "Only for nodes with a service whose name has a match of this.")
 @text_flag("tag", "regexp", "Only where such a service has a tag with a match of this; needs -service.")
