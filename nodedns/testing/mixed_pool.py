@@ -25,7 +25,7 @@ __all__ = ["GOSSIP_PORT", "STATUS_S", "Member", "MixedPool", "NodednsMember", "S
 
 GOSSIP_PORT = 7946
 RPC_PORT = 7373
-STATUS_S = 40.0  # who missed a piece of news waits for the next push/pull, every 30 s
+STATUS_S = 75.0  # who missed a piece of news waits for the next push/pull, every 30 s, and perhaps for one more
 COMPLAINT = re.compile(
     r"\[ERR\]|\[WARN\].*(decod|unknown|unmarshal|invalid|unexpected|fail.* to (parse|receive)|not understood)",
     re.IGNORECASE,
