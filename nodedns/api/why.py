@@ -31,6 +31,8 @@ KEY_UNKNOWN = "no installed keys could decrypt the message"
 """How memberlist tells a peer that it has not the key of what came."""
 MISSES_OF_A_BLOCK = 2
 """Ours: so many probes in a row without an answer over UDP are more than the loss of a packet."""
+LOSS_TOLD_S = 300.0
+"""Ours: as long as a blocked UDP is believed before it is looked at again."""
 FLAPS = 2
 """Ours: so many refutations among the entries kept are called flapping."""
 
@@ -213,7 +215,7 @@ def _hints(history: MemberHistory, ctx: ApiContext) -> list[Json]:
     entries, local_name = history.entries, ctx.facts.node_name
     if history.name == local_name:
         return _hints_about_ourselves(entries, local_name)
-    udp = _udp_hint(history)
+    udp = _udp_hint(history, ctx.chronicle.now)
     # Blocked UDP makes a member refute again and again.
     flapping = "" if udp else _flapping_hint(entries)
     found = [_key_hint(history), udp, _own_health_hint(entries, ctx), flapping, _one_accuser_hint(entries)]
@@ -227,12 +229,14 @@ def _key_hint(history: MemberHistory) -> str:
     return "it does not have the key that this agent encrypts with: give it the keyring file of another member"
 
 
-def _udp_hint(history: MemberHistory) -> str:
+def _udp_hint(history: MemberHistory, now: float) -> str:
     if history.udp is not None:
         return history.udp.detail
     for entry in reversed(history.entries):
         if entry.kind is ChangeKind.TCP_ONLY:
             if history.acked_at is not None and history.misses < MISSES_OF_A_BLOCK:
+                if now - entry.at > LOSS_TOLD_S:
+                    return ""
                 return "UDP between it and this agent is lossy: some probes got no answer over it, others did"
             return "UDP to it gets no answer while TCP to the same port does: is a firewall in between?"
         if entry.kind in _ANOTHER_STORY:

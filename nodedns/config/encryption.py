@@ -76,6 +76,8 @@ def encryption(draft: Draft) -> Encryption:
 def _key(draft: Draft) -> Secret:
     given = draft.settings.encrypt
     if not given:
+        if given is not None:  # what a variable of the shell that is not set leaves of -encrypt=$KEY
+            draft.warnings.append("encrypt is given and empty, so that gossip is not encrypted")
         return Secret()
     try:
         return Secret(decode_key_text(given))

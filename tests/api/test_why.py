@@ -185,6 +185,11 @@ def test_udp_that_gets_through_at_times_is_called_lossy_and_not_blocked(ctx: Api
     assert "is a firewall in between?" in hint
 
 
+def test_loss_of_long_ago_is_no_longer_told(ctx: ApiContext, get: Get) -> None:
+    told = entry(ChangeKind.TCP_ONLY, 301.0, probe=REPORT)
+    assert [] == get(remembering(ctx, told, acked_at=NOW - 1.0), "/v1/agent/why/two")["Hints"]
+
+
 def test_member_without_our_key_is_told_apart_from_one_that_is_gone(ctx: ApiContext, get: Get) -> None:
     report = attrs.evolve(REPORT, tcp="remote error: no installed keys could decrypt the message")
     told = entry(ChangeKind.SUSPECTED, 5.0, by=THREE)

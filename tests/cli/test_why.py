@@ -63,7 +63,7 @@ def test_nothing_known_is_said_plainly(shell: Shell, fake_agent: Any) -> None:
 
 def test_suspect_is_called_that(shell: Shell, fake_agent: Any) -> None:
     fake_agent.answer(PATH, {**STORY, "Status": "alive", "IsSuspected": True})
-    assert shell("why", "agent-two")[1].startswith("agent-two  alive, suspected since 2m13s")
+    assert shell("why", "agent-two")[1].startswith("agent-two  alive since 2m13s, now suspected (10.0.0.2:8301)")
 
 
 def test_hostile_name_does_not_steer_the_terminal(shell: Shell, fake_agent: Any) -> None:

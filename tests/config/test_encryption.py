@@ -61,6 +61,13 @@ def test_key_and_file_may_be_given_as_flags(tmp_path: Path) -> None:
     assert (Secret(KEY), False) == (settings.key, settings.keyring_file)
 
 
+def test_empty_key_is_warned_of(tmp_path: Path) -> None:
+    config = loaded(tmp_path, encrypt="")
+    assert not config.encryption.key
+    assert ("encrypt is given and empty, so that gossip is not encrypted",) == config.warnings
+    assert () == loaded(tmp_path).warnings
+
+
 def test_dev_mode_keeps_no_keyring_file(tmp_path: Path) -> None:
     assert not loaded(tmp_path, dev=True).encryption.keyring_file
 

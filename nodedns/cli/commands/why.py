@@ -80,10 +80,10 @@ def _render(answer: Any, path: str) -> str:  # noqa: ANN401 - JSON has no type
 
 
 def _story(story: Mapping[str, Any]) -> list[str]:
-    status = str(story["Status"]) + (", suspected" if story["IsSuspected"] else "")
     since = story["SinceSeconds"]
-    head = f"{story['Name']}  {status}"
+    head = f"{story['Name']}  {story['Status']}"
     head += "" if since is None else f" since {_duration(float(since))}"
+    head += ", now suspected" if story["IsSuspected"] else ""
     head += f" ({story['Address']})" if story["Address"] else ""
     return [head, *_entries(list(story["Entries"])), *_probe(story["Probe"]), *(f"  hint: {h}" for h in story["Hints"])]
 
