@@ -3,12 +3,15 @@
 Someone claims our name from another address. We ask everyone (``_serf_conflict``)
 whom they know under it; unless more than half of those who answer name our
 address and port, the name is the other's and this agent must stop. No answer at
-all counts as lost, as in Serf.
+all counts as lost, as in Serf. Only members known
+here have a vote: in Serf whoever hears the question may answer it under as many invented names as it takes.
 
 Source: Serf's resolveNodeConflict (gossip-protocol 4.9).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from nodedns.errors import GossipWireError
 from nodedns.model.address import Address
@@ -23,12 +26,14 @@ class ConflictVote:
 
     Args:
         local_address: Our own address, whose owner the name should be.
+        may_vote: Whether an answer in that name counts.
     """
 
-    __slots__ = ("_local_address", "matching", "responses")
+    __slots__ = ("_local_address", "_may_vote", "matching", "responses")
 
-    def __init__(self, local_address: Address) -> None:
+    def __init__(self, local_address: Address, may_vote: Callable[[NodeName], bool]) -> None:
         self._local_address = local_address
+        self._may_vote = may_vote
         self.matching = 0
         self.responses = 0
 
@@ -40,8 +45,10 @@ class ConflictVote:
     def acked(self, node: NodeName) -> None:
         """Ignore an ack; none is asked for."""
 
-    def answered(self, node: NodeName, payload: bytes) -> None:  # who says it does not count
-        """Count one answer; one that is no answer to this question is not counted."""
+    def answered(self, node: NodeName, payload: bytes) -> None:
+        """Count one answer; a stranger's, or one that is no answer to this question, is not counted."""
+        if not self._may_vote(node):
+            return
         try:
             response = decode_message_untrusted(payload)
         except GossipWireError:

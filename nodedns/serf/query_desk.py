@@ -16,6 +16,7 @@ from nodedns.gossip.keyring import Keyring
 from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.member import Member
+from nodedns.model.names import NodeName
 from nodedns.serf.broadcasts import Broadcasts
 from nodedns.serf.conflict import ConflictVote
 from nodedns.serf.events import ConflictLost, ConflictWon, QueryClosed, SerfEvent
@@ -72,6 +73,7 @@ class QueryDesk:
         look_again: Callable[[Address, float], bool],
     ) -> None:
         self._local = local
+        self._table = table
         self._resolves_conflicts = params.resolve_conflicts
         self._emit = emit
         self._default_timeout_s = default_timeout_s
@@ -140,7 +142,7 @@ class QueryDesk:
     def _hold_vote(self, rival: Address, now: float) -> None:
         if self._vote is not None:
             return
-        vote = self._vote = ConflictVote(self._local.address)
+        vote = self._vote = ConflictVote(self._local.address, self._may_vote)
         timeout_s = self._default_timeout_s()
 
         def closed(_acks: int, _answers: int) -> None:
@@ -162,6 +164,10 @@ class QueryDesk:
             self._is_vote_due = True  # too many queries of the application's are open; asked when next told
         else:
             self._is_vote_due = False
+
+    def _may_vote(self, name: NodeName) -> bool:
+        # Whoever answers lives, so a status is not asked for; we ourselves do not answer.
+        return self._table.get(name) is not None and name != self._local.name
 
     def _ask(
         self,

@@ -145,7 +145,9 @@ def test_default_timeout_grows_with_the_cluster(alive: int, seconds: float) -> N
 
 
 def vote_of(*answers: bytes) -> ConflictVote:
-    vote = ConflictVote(LOCAL)
+    vote = ConflictVote(LOCAL, lambda name: name != "stranger")
+    vote.answered(NodeName("stranger"), OURS)
+    vote.answered(NodeName("stranger"), OTHERS)
     for number, payload in enumerate(answers):
         vote.answered(NodeName(str(number)), payload)
     return vote

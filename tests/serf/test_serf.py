@@ -9,12 +9,13 @@ from typing import TypeVar
 import attrs
 import pytest
 
-from nodedns.errors import LocalProtocolError, TooBig
+from nodedns.errors import GossipWireError, LocalProtocolError, TooBig
 from nodedns.gossip.envelope import Envelope, Keyring
 from nodedns.gossip.events import Dropped, StaleAddressOutbid, StreamWanted
 from nodedns.gossip.key_text import encode_key_text
-from nodedns.gossip.messages import Alive
+from nodedns.gossip.messages import Alive, UserData
 from nodedns.gossip.params import LOCAL, GossipParams
+from nodedns.gossip.wire import decode_packet_untrusted
 from nodedns.gossip.wire import encode_message as encode_gossip
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember
@@ -41,6 +42,7 @@ from nodedns.serf.events import (
 )
 from nodedns.serf.merge import MergePolicy
 from nodedns.serf.messages import (
+    ConflictResponse,
     JoinIntent,
     KeyRequest,
     LeaveIntent,
@@ -1004,6 +1006,22 @@ def test_vote_lost_to_a_holder_that_has_stopped_since_is_not_lost() -> None:
     pool.run(15.0)
     assert [] == pool.seen("a2", ConflictLost)
     assert (OTHER, MemberStatus.ALIVE) == (shown(pool, B, A).address, pool.status(B, A))
+
+
+def test_answers_in_invented_names_stop_nobody() -> None:
+    pool = with_rival(joined(A, B, C), A)
+    pool[A].receive_datagram(claim(A, OTHER), STRANGER, pool.now)
+    pool.run(0.1)
+    faults: list[GossipWireError] = []
+    parts = (part for _, data in pool.sent for part in decode_packet_untrusted(data, faults.append))
+    messages = (decode_message_untrusted(part.payload) for part in parts if isinstance(part, UserData))
+    question = next(message for message in messages if isinstance(message, Query))
+    nothing = encode_message(ConflictResponse(None))
+    for name in (A, *(f"invented{number}" for number in range(9))):
+        pool.say(A, QueryResponse(question.ltime, question.query_id, name, payload=nothing))
+    pool.run(20.0)
+    assert [ConflictWon(2, 2)] == pool.seen(A, ConflictWon)
+    assert LocalState.ALIVE is pool[A].local_state
 
 
 def test_vote_that_nobody_answers_is_lost() -> None:
