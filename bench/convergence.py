@@ -101,7 +101,9 @@ def _write(measured: dict[tuple[int, float], list[float]]) -> None:
         rows.writerow(["Members", "Lost", "Serf's formula, s", "Median, s", "Longest, s", "Runs"])
         for loss, size in itertools.product(LOSSES, SIZES):
             times = measured.get((size, loss))
-            figures = [f"{statistics.median(times):.2f}", longest(times), str(len(times))] if times else ["not run", "", ""]
+            figures = (
+                [f"{statistics.median(times):.2f}", longest(times), str(len(times))] if times else ["not run", "", ""]
+            )
             rows.writerow([f"{size:,}", f"{loss:.0%}", f"{formula_s(size, loss):.1f}", *figures])
     lines: dict[str, list[float | None]] = {
         "formula, none lost": [formula_s(size, 0.0) for size in SIZES],

@@ -8,6 +8,9 @@ does no harm, since every key query may be made twice. Serf asks once.
 Where our gossip is not encrypted both ways, a change is refused here: the new key would go to everybody in the clear.
 Serf sends it.
 
+Before a key is put to use, every member's list is asked for: one that lacks it could read nothing from then on.
+If one does, nothing is changed. Serf makes the change wherever it can.
+
 What they say is added up as Serf does; beyond that, members that did not answer, that lack a
 key which others have, or that encrypt with another key than most, are named.
 
@@ -25,7 +28,7 @@ import attrs
 from nodedns.agent.questions import Replies
 from nodedns.api.actions import KeyringReport, KeyringVerb, OperateKeyring
 from nodedns.errors import GossipWireError, LocalProtocolError
-from nodedns.gossip.key_text import decode_key_text
+from nodedns.gossip.key_text import decode_key_text, encode_key_text
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName
 from nodedns.serf.internal_queries import LIST_KEYS
@@ -40,6 +43,7 @@ MAX_NAMED_KEYS = 3
 MAX_NAMES_BYTES = 512
 """Of the names that a second query is meant for: it must fit into 1,024 bytes. With more, all are asked."""
 NO_ANSWER = "did not answer"
+LACKS = "lacks this key"
 
 _QUERIES = {
     KeyringVerb.LIST: LIST_KEYS,
@@ -97,10 +101,21 @@ class Keyrings:
         refusal = self._serf.key_refusal
         if refusal and (key or refusal == EXPOSED):
             return KeyringReport(error=refusal, nodes=len(asked))
+        if operation.verb is KeyringVerb.USE:
+            lists = await self._ask_twice(LIST_KEYS, b"", operation.relay_factor, asked)
+            lacking = _lacking(lists, encode_key_text(key))
+            if lacking:
+                error = f"{len(lacking)}/{len(asked)} nodes lack the key and would be cut off; install it first"
+                return KeyringReport(error=error, messages=dict.fromkeys(lacking, LACKS), nodes=len(asked))
+        return tally(asked, await self._ask_twice(_QUERIES[operation.verb], key, operation.relay_factor, asked))
+
+    async def _ask_twice(
+        self, query: str, key: bytes, relay_factor: int, asked: Sequence[NodeName]
+    ) -> dict[NodeName, bytes]:
         params = QueryParams(
-            name=_QUERIES[operation.verb],
+            name=query,
             payload=encode_message(KeyRequest(key)),  # never empty: an empty one crashes real agents
-            relay_factor=operation.relay_factor,
+            relay_factor=relay_factor,
         )
         answers = await self._ask(params, asked)
         present = set(self._present())
@@ -108,7 +123,7 @@ class Keyrings:
         if silent:
             few = sum(len(name.encode("utf-8", "surrogateescape")) + 1 for name in silent) <= MAX_NAMES_BYTES
             answers |= await self._ask(attrs.evolve(params, nodes=tuple(silent) if few else ()), silent)
-        return tally(asked, answers)
+        return answers
 
     def _present(self) -> list[NodeName]:
         return [member.name for member in self._serf.members() if member.status in _PRESENT]
@@ -145,6 +160,14 @@ def tally(asked: Collection[NodeName], answers: Mapping[NodeName, bytes]) -> Key
     return KeyringReport(
         error=_error(responses, nodes), messages=messages, keys=keys, primary_keys=primary_keys, nodes=nodes
     )
+
+
+def _lacking(lists: Mapping[NodeName, bytes], key: str) -> list[NodeName]:
+    """Return who lacks a key that others have; nobody where none has it, since then each refuses by itself."""
+    rings = {node: response for node, payload in lists.items() if (response := _decode(payload)).keys}
+    has = [node for node, ring in rings.items() if key in ring.keys]
+    # A ring with a message was cut to what one packet holds.
+    return [node for node, ring in rings.items() if has and key not in ring.keys and not ring.message]
 
 
 def _decode(payload: bytes) -> KeyResponse:

@@ -126,15 +126,21 @@ class FaultLedger:
     def explains_death_of(self, name: str, observer: str, now: float, size: int, params: GossipParams) -> bool:
         """Whether ``observer`` may declare ``name`` failed now: it is not healthy and reachable, as said above.
 
-        What an observer that was paused or cut off itself reads afterwards may be old news, of any time since.
+        What an observer that was paused or cut off itself reads afterwards may be old news, of any time since. It
+        passes it on, too. Others know better by the incarnation, except of a member that they had forgotten and that
+        has begun at 1 again: what its earlier life said of leaving then stands against the later one, until that
+        refutes it (as in memberlist).
         """
         if name in self.killed or name in self.left or self._is_concerned(name, now):
             return True
         as_of = self._concerned_from.get(observer, now) if self._is_concerned(observer, now) else now
         restarted = self._restarted.get(name)
-        if restarted is not None and as_of - restarted <= settling_s(params, size):
+        if restarted is not None and self._oldest_news(as_of, now) - restarted <= settling_s(params, size):
             return True
         return as_of <= max(self._all_explained_until, self._explained_until.get(name, float("-inf")))
+
+    def _oldest_news(self, as_of: float, now: float) -> float:
+        return min([as_of, *(since for name, since in self._concerned_from.items() if self._is_concerned(name, now))])
 
     def _is_concerned(self, name: str, now: float) -> bool:
         if any(names is None or name in names for names in self._active.values()):

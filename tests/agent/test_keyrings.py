@@ -99,6 +99,7 @@ class Pool:
     def __init__(self, **answers_from: int) -> None:
         self.answers_from = answers_from
         self.gone: set[str] = set()
+        self.rings: dict[str, tuple[str, ...]] = {}
         self.asked: list[QueryParams] = []
 
     def members(self) -> list[SerfMember]:
@@ -112,14 +113,15 @@ class Pool:
         replies = Replies()
         for name, first in self.answers_from.items():
             if first <= len(self.asked) and (not params.nodes or name in params.nodes):
-                replies.answers[NodeName(name)] = said(True)
+                is_list = params.name == "_serf_list-keys" and name in self.rings
+                replies.answers[NodeName(name)] = ring(*self.rings[name]) if is_list else said(True)
         assert is_enough is not None
         wanted = params.nodes or [member.name for member in self.members() if member.status is MemberStatus.ALIVE]
         assert is_enough(replies) == (set(wanted) <= replies.answers.keys())
         return replies
 
 
-def operated(pool: Pool, verb: KeyringVerb = KeyringVerb.USE, key: str = K1) -> KeyringReport:
+def operated(pool: Pool, verb: KeyringVerb = KeyringVerb.INSTALL, key: str = K1) -> KeyringReport:
     return trio.run(Keyrings(pool, pool).operate, OperateKeyring(verb, key, 3))
 
 
@@ -127,7 +129,7 @@ def test_all_that_answer_at_once_are_asked_once() -> None:
     pool = Pool(a=1, b=1)
     assert KeyringReport(nodes=2) == operated(pool)
     (params,) = pool.asked
-    assert ("_serf_use-key", (), 3) == (params.name, params.nodes, params.relay_factor)
+    assert ("_serf_install-key", (), 3) == (params.name, params.nodes, params.relay_factor)
     assert encode_message(KeyRequest(bytes([1]) * 16)) == params.payload
 
 
@@ -185,4 +187,21 @@ def test_plain_pool_is_asked_for_its_keys_since_that_tells_none() -> None:
     pool = Pool(a=1)
     pool.key_refusal = NO_KEYRING
     operated(pool, KeyringVerb.LIST, "")
+    assert ["_serf_list-keys"] == [params.name for params in pool.asked]
+
+
+@pytest.mark.parametrize("rings", [{"a": (K1, K2), "b": (K2, K1)}, {"a": (K2,), "b": (K2,)}, {}])
+def test_key_that_all_have_or_nobody_has_is_put_to_the_members(rings: dict[str, tuple[str, ...]]) -> None:
+    pool = Pool(a=1, b=1)
+    pool.rings = rings
+    assert KeyringReport(nodes=2) == operated(pool, KeyringVerb.USE)
+    assert ["_serf_list-keys", "_serf_use-key"] == [params.name for params in pool.asked]
+
+
+def test_key_that_a_member_lacks_is_not_put_to_use_anywhere() -> None:
+    pool = Pool(a=1, b=1, c=1)
+    pool.rings = {"a": (K1, K2), "b": (K2,), "c": (K2, K1)}
+    report = operated(pool, KeyringVerb.USE)
+    assert "1/3 nodes lack the key and would be cut off; install it first" == report.error
+    assert {"b": "lacks this key"} == report.messages
     assert ["_serf_list-keys"] == [params.name for params in pool.asked]

@@ -82,3 +82,48 @@ def test_old_news_read_after_a_long_pause_is_put_right() -> None:
         slow_share=0.05, slow_factor=20.0, loss=0.08405755126186353, reorder_share=0.1, reorder_delay_s=0.02
     )
     run_on_engine(Scenario(seed=36870, operations=operations, conditions=conditions), serf_members())
+
+
+def test_leave_of_an_earlier_life_that_a_sleeper_passes_on_is_refuted() -> None:
+    # The sleeper's socket holds the leave of a member that all have forgotten since, and that runs again.
+    operations = (
+        Start(names_of("m", range(9))),
+        Expect(Converged(), 70),
+        Kill(("m001",)),
+        Wait(0.1),
+        Restart("m001", "m000"),
+        Wait(5.0),
+        Pause("m002"),
+        Wait(0.1),
+        Kill(("m007",)),
+        Wait(0.1),
+        Pause("m003"),
+        Wait(5.0),
+        Restart("m007", "m000"),
+        Wait(20.0),
+        Leave("m005"),
+        Wait(35.0),
+        Restart("m005", "m000"),
+        Wait(0.1),
+        Pause("m008"),
+        Wait(20.0),
+        Pause("m004"),
+        Wait(0.1),
+        Slow("m007", 0.0),
+        Wait(20.0),
+        Slow("m007", 0.06302493152071081),
+        Wait(40.0),
+        Slow("m005", 0.026216422349153362),
+        Wait(1.0),
+        Resume("m002"),
+        Wait(5.0),
+        Resume("m003"),
+        Resume("m008"),
+        Resume("m004"),
+        Wait(15.0),
+        Expect(Agreed(), 60),
+    )
+    conditions = Conditions(
+        delay_s=0.02, slow_factor=5.0, loss=0.0025, duplicate_share=0.3, reorder_share=0.1, reorder_delay_s=0.1
+    )
+    run_on_engine(Scenario(seed=68344845, operations=operations, conditions=conditions), serf_members())
