@@ -114,6 +114,10 @@ class FaultLedger:
         self.killed.pop(name, None)
         self.left.pop(name, None)
 
+    def has_lived_before(self, name: str) -> bool:
+        """Whether this is not the first life of a member."""
+        return name in self._restarted
+
     def note_killed(self, name: str, now: float) -> None:
         """A member is killed."""
         self.killed[name] = now

@@ -99,11 +99,15 @@ def incarnations_never_fall(cluster: Cluster) -> str:
 
 
 def held_incarnations_never_fall(cluster: Cluster) -> str:
-    """What a view holds of a member's incarnation only rises, while the view lists that member."""
+    """What a view holds of a member's incarnation only rises, while the view lists that member.
+
+    A member that ran before begins at 1 again, and a view may forget the earlier life and hear of the
+    later one between two looks, so such members are left out.
+    """
     for name, running in cluster.running.items():
         now_held = running.member.incarnations()
         for other, before in running.incarnations.items():
-            if now_held.get(other, before) < before:
+            if now_held.get(other, before) < before and not cluster.faults.has_lived_before(other):
                 return f"{name} held incarnation {before} of {other}, and holds {now_held[other]}"
         running.incarnations = now_held
     return ""
@@ -136,7 +140,11 @@ def the_dead_are_detected(cluster: Cluster) -> str:
     size = len(cluster.running) + len(faults.killed) + len(faults.left)
     for name, killed_at in faults.killed.items():
         for observer, running in cluster.in_touch().items():
-            bound_s = detection_bounds_s(running.member.params, size)[1]
+            params = running.member.params
+            # Each of the other dead may come before it twice, in this walk of the list and the next, and every probe
+            # that fails without a nack from a live helper stretches the one after it.
+            stretched_s = params.awareness_max_multiplier * params.probe_interval_s
+            bound_s = detection_bounds_s(params, size)[1] + 2 * (len(faults.killed) - 1) * stretched_s
             if cluster.now - killed_at <= bound_s or not faults.is_calm_since(killed_at, cluster.now):
                 continue
             if running.member.view().get(name) in _LIVE:

@@ -8,11 +8,13 @@ from nodedns.testing.runners import run_on_engine
 from nodedns.testing.scenario import (
     Agreed,
     Converged,
+    Cut,
     Expect,
     Heal,
     Kill,
     Leave,
     Loss,
+    Operation,
     Pause,
     Restart,
     Resume,
@@ -127,3 +129,49 @@ def test_leave_of_an_earlier_life_that_a_sleeper_passes_on_is_refuted() -> None:
         delay_s=0.02, slow_factor=5.0, loss=0.0025, duplicate_share=0.3, reorder_share=0.1, reorder_delay_s=0.1
     )
     run_on_engine(Scenario(seed=68344845, operations=operations, conditions=conditions), serf_members())
+
+
+def test_four_of_five_that_die_at_once_are_found_one_after_the_other() -> None:
+    # With no helper left to send a nack, each probe that fails stretches the next; the last one is found late.
+    operations: list[Operation] = [Start(names_of("m", range(5))), Expect(Converged(), 70)]
+    for name in ("m001", "m002", "m003", "m004"):
+        operations += [Kill((name,)), Wait(0.1)]
+    operations += [Wait(15.0), Expect(Agreed(), 120)]
+    conditions = Conditions(slow_share=0.0)
+    run_on_engine(Scenario(seed=1, operations=tuple(operations), conditions=conditions), serf_members())
+
+
+def test_next_life_that_a_sleeper_hears_of_begins_at_one_again() -> None:
+    operations = (
+        Start(names_of("m", range(5))),
+        Expect(Converged(), 70),
+        Loss(0.9),
+        Wait(5.0),
+        Slow("m000", 0.1),
+        Wait(0.1),
+        Heal(),
+        Wait(20.0),
+        Kill(("m002",)),
+        Wait(1.0),
+        Kill(("m001",)),
+        Wait(6.0),
+        Restart("m001", "m000"),
+        Wait(6.0),
+        Cut(("m000", "m003", "m004"), ("m001", "m002")),
+        Wait(1.0),
+        Heal(),
+        Wait(0.1),
+        Loss(0.15815121804160223),
+        Wait(20.0),
+        Pause("m004"),
+        Wait(20.0),
+        Heal(),
+        Wait(1.0),
+        Restart("m002", "m000"),
+        Wait(6.0),
+        Resume("m004"),
+        Wait(15.0),
+        Expect(Agreed(), 120),
+    )
+    conditions = Conditions(delay_s=0.02, slow_share=0.05, slow_factor=5.0, reorder_share=0.1)
+    run_on_engine(Scenario(seed=0, operations=operations, conditions=conditions), serf_members())
