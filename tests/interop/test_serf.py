@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from nodedns.testing.loopback import HTTP_PORT, free_hosts
-from nodedns.testing.mixed_pool import GOSSIP_PORT, STATUS_S, Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.mixed_pool import GOSSIP_PORT, STATUS_S, Member, MixedPool, NodednsMember, SerfMember, ask_until
 from nodedns.testing.processes import DEADLINE_S, poll
 
 REACHED = "Successfully contacted all live nodes"
@@ -156,10 +156,11 @@ def test_serf_members_have_names_in_dns(six: Six) -> None:
 
 
 def test_reachability_query_is_acknowledged_by_all(six: Six) -> None:
-    done = six.serf[0].command("reachability")
+    def is_reached() -> bool:
+        done = six.serf[0].command("reachability")
+        return done.code == 0 and REACHED in done.out
 
-    assert 0 == done.code
-    assert REACHED in done.out
+    assert ask_until(is_reached, True)
 
 
 def test_coordinates_of_nodedns_reach_serf(six: Six) -> None:
@@ -185,7 +186,7 @@ def test_user_event_from_serf_is_accepted(six: Six) -> None:
     assert 0 == six.serf[2].command("event", "-coalesce=false", "deploy", "v1").code
 
     for observer in six.nodedns:
-        observer.process.wait_line("user event: name=deploy")
+        observer.process.wait_line("user event: name=deploy", deadline_s=STATUS_S)
 
 
 def test_user_event_reaches_serf_through_nodedns_alone(own_pool: MixedPool) -> None:
@@ -196,16 +197,19 @@ def test_user_event_reaches_serf_through_nodedns_alone(own_pool: MixedPool) -> N
 
     first.command("event", "-coalesce=false", "deploy")
 
-    second.process.wait_line("messageUserEventType: deploy")
-    nodedns.process.wait_line("user event: name=deploy")
+    second.process.wait_line("messageUserEventType: deploy", deadline_s=STATUS_S)
+    nodedns.process.wait_line("user event: name=deploy", deadline_s=STATUS_S)
 
 
 def test_query_from_serf_is_answered_by_serf_past_nodedns(six: Six) -> None:
-    done = six.serf[0].command("query", "-format=json", "-timeout=2s", "uptime")
+    everybody = sorted(member.name for member in six.all)
 
-    assert 0 == done.code
-    acks = json.loads(done.out)["Acks"]
-    assert sorted(member.name for member in six.all) == sorted(acks)
+    def acks() -> list[str]:
+        done = six.serf[0].command("query", "-format=json", "-timeout=2s", "uptime")
+        assert 0 == done.code
+        return sorted(json.loads(done.out)["Acks"])
+
+    assert everybody == ask_until(acks, everybody)
 
 
 # --- tuning ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from nodedns.testing.mixed_pool import Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.mixed_pool import STATUS_S, Member, MixedPool, NodednsMember, SerfMember
 from nodedns.testing.processes import Finished, poll
 
 COUNTED = re.compile(r"^ *(\S+) +\[(\d+/\d+)\]$", re.MULTILINE)
@@ -62,9 +62,9 @@ class Six:
         assert 0 == self.serf[0].command("event", f"{name}-by-serf").code
         assert 0 == self.nodedns[0].command("event", "-plain", f"-name={name}-by-nodedns").code
         for member in self.nodedns:
-            member.process.wait_line(f"user event: name={name}-by-serf")
+            member.process.wait_line(f"user event: name={name}-by-serf", deadline_s=STATUS_S)
         for other in self.serf:
-            other.process.wait_line(f"Received event: user-event: {name}-by-nodedns")
+            other.process.wait_line(f"Received event: user-event: {name}-by-nodedns", deadline_s=STATUS_S)
 
 
 def _out_of_success(done: Finished) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import consul
 import pytest
 
 from nodedns.testing.loopback import HTTP_PORT
-from nodedns.testing.mixed_pool import MixedPool, NodednsMember, SerfMember
+from nodedns.testing.mixed_pool import STATUS_S, Member, MixedPool, NodednsMember, SerfMember, ask_until
 from nodedns.testing.processes import DEADLINE_S, poll
 
 ANSWER = "query:greet=echo hello from $SERF_SELF_NAME to $(cat)"
-COALESCE_S = 3.0  # serf hands on what it coalesces this long after the first at the latest
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -56,6 +58,11 @@ def client_of(member: NodednsMember) -> Any:
     return consul.Consul(host=member.host, port=HTTP_PORT)
 
 
+def heard(probe: Callable[[], T], what: str) -> T:
+    """Wait for an event; whom gossip has missed hears of it at the next push/pull."""
+    return poll(probe, what, deadline_s=STATUS_S)
+
+
 def listed(member: NodednsMember, name: str) -> list[dict[str, Any]]:
     _, events = client_of(member).event.list(name=name)
     return list(events)
@@ -68,7 +75,7 @@ def test_event_fired_by_a_consul_client_is_listed_by_every_nodedns(four: Four) -
     fired = client_of(four.nodedns[0]).event.fire("deploy", "1.4.2", node="^dns-")
 
     for observer in four.nodedns:
-        (event,) = poll(lambda observer=observer: listed(observer, "deploy"), "the event")  # type: ignore[misc]
+        (event,) = heard(lambda observer=observer: listed(observer, "deploy"), "the event")  # type: ignore[misc]
         assert (fired["ID"], b"1.4.2", "^dns-", 1) == (
             event["ID"],
             event["Payload"],
@@ -82,14 +89,14 @@ def test_event_for_one_node_is_listed_there_only(four: Four) -> None:
     four.nodedns[0].command("event", "-name=for-2", "-node=2$")
     four.nodedns[0].command("event", "-name=for-all")
 
-    poll(lambda: listed(four.nodedns[1], "for-2"), "the event at dns-2")
-    poll(lambda: listed(four.nodedns[0], "for-all"), "the later event at dns-1")
+    heard(lambda: listed(four.nodedns[1], "for-2"), "the event at dns-2")
+    heard(lambda: listed(four.nodedns[0], "for-all"), "the later event at dns-1")
     assert [] == listed(four.nodedns[0], "for-2")
 
 
 def test_reader_waits_for_the_next_event(four: Four) -> None:
     four.nodedns[0].command("event", "-name=first")
-    poll(lambda: listed(four.nodedns[1], "first"), "the first event")
+    heard(lambda: listed(four.nodedns[1], "first"), "the first event")
     reader = client_of(four.nodedns[1])
     index, _ = reader.event.list()
 
@@ -106,7 +113,7 @@ def test_event_in_consuls_form_reaches_serfs_handlers_under_its_long_name(four: 
     done = four.nodedns[1].command("event", "-name=packed", "payload")
 
     fired_id = done.out.removeprefix("Event ID: ").strip()
-    (packed,) = poll(lambda: four.handled("consul:event:packed"), "the handler")
+    (packed,) = heard(lambda: four.handled("consul:event:packed"), "the handler")
     assert fired_id in packed
     assert "payload" in packed
 
@@ -114,13 +121,13 @@ def test_event_in_consuls_form_reaches_serfs_handlers_under_its_long_name(four: 
 def test_plain_event_reaches_serfs_handlers_as_it_is(four: Four) -> None:
     assert 0 == four.nodedns[1].command("event", "-plain", "-name=restart", "now").code
 
-    assert ["now"] == poll(lambda: four.handled("restart"), "the handler")
+    assert ["now"] == heard(lambda: four.handled("restart"), "the handler")
 
 
 def test_event_of_serf_is_listed_by_every_nodedns_under_one_id(four: Four) -> None:
     four.serf[0].command("event", "-coalesce=false", "from-serf", "payload")
 
-    seen = [poll(lambda at=at: listed(at, "from-serf"), "the event") for at in four.nodedns]  # type: ignore[misc]
+    seen = [heard(lambda at=at: listed(at, "from-serf"), "the event") for at in four.nodedns]  # type: ignore[misc]
     assert seen[0] == seen[1]
     assert (b"payload", 0) == (seen[0][0]["Payload"], seen[0][0]["Version"])
 
@@ -129,8 +136,8 @@ def test_serf_hands_on_the_last_of_what_may_coalesce_and_nodedns_lists_all(four:
     for number in range(3):
         four.nodedns[0].command("event", "-plain", "-name=many", str(number))
 
-    poll(lambda: len(listed(four.nodedns[1], "many")) == 3, "all three at dns-2")
-    poll(lambda: four.handled("many")[-1:] == ["2"], "the last at serf-1", deadline_s=DEADLINE_S + COALESCE_S)
+    heard(lambda: len(listed(four.nodedns[1], "many")) == 3, "all three at dns-2")
+    heard(lambda: four.handled("many")[-1:] == ["2"], "the last at serf-1")
     assert 3 > len(four.handled("many"))
 
 
@@ -138,7 +145,7 @@ def test_serf_hands_on_each_event_that_may_not_coalesce(four: Four) -> None:
     for number in range(3):
         four.nodedns[0].command("event", "-plain", "-coalesce=false", "-name=each", str(number))
 
-    poll(lambda: sorted(four.handled("each")) == ["0", "1", "2"], "all three at serf-1")
+    heard(lambda: sorted(four.handled("each")) == ["0", "1", "2"], "all three at serf-1")
 
 
 @pytest.mark.parametrize("size", [500, 507])
@@ -154,14 +161,14 @@ def test_size_at_which_serf_refuses_a_plain_event_is_ours(four: Four, size: int)
 
 
 def test_query_of_nodedns_is_acked_by_all_and_answered_by_serfs_handlers(four: Four) -> None:
-    done = four.nodedns[0].command("query", "-format=json", "-timeout=3s", "greet", "you")
+    answers = {"serf-1": "hello from serf-1 to you\n", "serf-2": "hello from serf-2 to you\n"}
 
-    replies = json.loads(done.out)
-    assert (0, four.names) == (done.code, sorted(replies["Acks"]))
-    assert {
-        "serf-1": "hello from serf-1 to you\n",
-        "serf-2": "hello from serf-2 to you\n",
-    } == replies["Responses"]
+    def replies() -> tuple[int, list[str], dict[str, str]]:
+        done = four.nodedns[0].command("query", "-format=json", "-timeout=3s", "greet", "you")
+        said = json.loads(done.out)
+        return done.code, sorted(said["Acks"]), said["Responses"]
+
+    assert (0, four.names, answers) == ask_until(replies, (0, four.names, answers))
 
 
 @pytest.mark.parametrize(
@@ -178,9 +185,11 @@ def test_query_of_nodedns_is_acked_by_all_and_answered_by_serfs_handlers(four: F
 def test_query_of_nodedns_with_filters_and_relays_reaches_whom_it_is_for(
     four: Four, flags: tuple[str, ...], answering: list[str]
 ) -> None:
-    done = four.nodedns[1].command("query", "-format=json", "-timeout=2s", *flags, "greet")
+    def responses() -> list[str]:
+        done = four.nodedns[1].command("query", "-format=json", "-timeout=2s", *flags, "greet")
+        return sorted(json.loads(done.out)["Responses"])
 
-    assert answering == sorted(json.loads(done.out)["Responses"])
+    assert answering == ask_until(responses, answering)
 
 
 @pytest.mark.parametrize(
@@ -196,33 +205,41 @@ def test_query_of_nodedns_with_filters_and_relays_reaches_whom_it_is_for(
 def test_query_of_serf_with_filters_and_relays_is_acked_by_whom_it_is_for(
     four: Four, flags: tuple[str, ...], acking: list[str]
 ) -> None:
-    done = four.serf[0].command("query", "-format=json", "-timeout=2s", *flags, "greet")
+    def acks() -> list[str]:
+        done = four.serf[0].command("query", "-format=json", "-timeout=2s", *flags, "greet")
+        return sorted(json.loads(done.out)["Acks"] or [])
 
-    assert acking == sorted(json.loads(done.out)["Acks"] or [])
+    assert acking == ask_until(acks, acking)
 
 
 def test_text_of_a_query_is_that_of_serf(four: Four) -> None:
     question = ("-timeout=2s", "-node=serf-1", "greet", "you")
-    ours, theirs = four.nodedns[0].command("query", *question), four.serf[1].command("query", *question)
 
-    assert sorted(theirs.out.splitlines()) == sorted(ours.out.splitlines())
+    def asked_by(member: Member) -> list[str]:
+        return sorted(member.command("query", *question).out.splitlines())
+
+    assert ask_until(lambda: asked_by(four.nodedns[0]) == asked_by(four.serf[1]), True)
 
 
 # --- reachability -------------------------------------------------------------------------
 
 
 def test_reachability_by_nodedns_is_that_of_serf(four: Four) -> None:
-    ours, theirs = four.nodedns[0].command("reachability"), four.serf[0].command("reachability")
+    def both() -> bool:
+        ours, theirs = four.nodedns[0].command("reachability"), four.serf[0].command("reachability")
+        return (0, theirs.out) == (ours.code, ours.out)
 
-    assert (0, theirs.out) == (ours.code, ours.out)
+    assert ask_until(both, True)
 
 
 def test_verbose_reachability_names_every_member(four: Four) -> None:
-    done = four.nodedns[1].command("reachability", "-verbose")
+    wanted = [f"\tAck from '{name}'" for name in four.names]
 
-    assert [f"\tAck from '{name}'" for name in four.names] == sorted(
-        line for line in done.out.splitlines() if line.startswith("\t")
-    )
+    def lines() -> list[str]:
+        done = four.nodedns[1].command("reachability", "-verbose")
+        return sorted(line for line in done.out.splitlines() if line.startswith("\t"))
+
+    assert wanted == ask_until(lines, wanted)
 
 
 def test_member_that_is_paused_is_missed_by_name(own_pool: MixedPool) -> None:
