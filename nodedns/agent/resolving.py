@@ -9,7 +9,6 @@ call looks everything up anew, all texts at once, each within a bounded time.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -19,7 +18,7 @@ import attrs
 import trio
 
 from nodedns.errors import JoinError, shorten
-from nodedns.model.address import Address
+from nodedns.model.address import Address, parse_port, split_port
 from nodedns.model.names import is_service_name
 from nodedns.net.srv_lookup import SrvTarget, look_up_srv
 
@@ -98,29 +97,17 @@ def parse_join_address(text: str, default_port: int) -> tuple[str, int]:
     Raises:
         JoinError: It is no address.
     """
-    host, port_text = _split(text.strip())
+    host, port_text = split_port(text.strip())
     if not host:
         raise JoinError([(text, "the address is empty")])
     if not port_text:
         return host, default_port
     if is_service_name(host):
         raise JoinError([(text, f"{shorten(host)} is looked up as SRV, and its records say the port; leave it out")])
-    port = int(port_text) if port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 else 0
-    if not 0 < port <= 65535:
+    port = parse_port(port_text)
+    if not port:
         raise JoinError([(text, f"bad port {shorten(port_text)}, wanted 1 to 65535")])
     return host, port
-
-
-def _split(text: str) -> tuple[str, str]:
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":")
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        host, _, port_text = text.partition(":")
-        return host, port_text
-    return text, ""
 
 
 async def _addresses_of(host: str, port: int, text: str) -> tuple[Address, ...]:

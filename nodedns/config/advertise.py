@@ -21,11 +21,11 @@ from nodedns.config.draft import Draft
 from nodedns.config.interfaces import InterfaceAddress, InterfaceLister, RouteFinder, is_private, is_public
 from nodedns.config.templates import TemplateError, expand
 from nodedns.errors import shorten
+from nodedns.model.address import parse_port, split_port
 
 __all__ = ["Advertised", "advertised"]
 
 PATH = "advertise_addr"
-MAX_PORT = 65535
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ def _given(draft: Draft, given: str, interfaces: InterfaceLister) -> Advertised:
         message = f"{PATH} cannot contain multiple addresses" if words else f"{PATH} cannot be empty"
         draft.problem(PATH, f"{message}.{_found(words)}")
         return Advertised("")
-    host, port_text = _split(words[0])
+    host, port_text = split_port(words[0])
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
@@ -90,19 +90,10 @@ def _given(draft: Draft, given: str, interfaces: InterfaceLister) -> Advertised:
         return Advertised("")
     if ip.is_unspecified:
         draft.problem(PATH, "Advertise address cannot be 0.0.0.0, :: or [::]")
-    port = int(port_text) if port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 else 0
-    if port_text and not 0 < port <= MAX_PORT:
-        draft.problem(PATH, f"{PATH} has a bad port {shorten(port_text)}, wanted 1 to {MAX_PORT}")
-        port = 0
+    port = parse_port(port_text)
+    if port_text and not port:
+        draft.problem(PATH, f"{PATH} has a bad port {shorten(port_text)}, wanted 1 to 65535")
     return Advertised(str(ip), port)
-
-
-def _split(text: str) -> tuple[str, str]:
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":")
-    host, colon, port_text = text.partition(":")
-    return (text, "") if not colon or ":" in port_text else (host, port_text)
 
 
 def _candidates(version: int, addresses: Sequence[InterfaceAddress]) -> list[InterfaceAddress]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import attrs
 
+from nodedns.model.address import split_port
 from nodedns.model.names import is_service_name
 
 __all__ = [
@@ -104,19 +105,12 @@ def route_to(target: str) -> str | None:
     if is_service_name(target):
         return None  # only its SRV records know of hosts
     with suppress(OSError, UnicodeError):
-        found = socket.getaddrinfo(_host_of(target), ANY_PORT, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(split_port(target)[0], ANY_PORT, type=socket.SOCK_DGRAM)
         for family, kind, number, _, address in found:
             with suppress(OSError), socket.socket(family, kind, number) as sock:
                 sock.connect(address)
                 return str(sock.getsockname()[0])
     return None
-
-
-def _host_of(target: str) -> str:
-    if target.startswith("["):
-        return target[1:].partition("]")[0]
-    host, colon, rest = target.rpartition(":")
-    return host if colon and ":" not in host and rest.isdigit() else target
 
 
 def _is_up(name: str) -> bool:

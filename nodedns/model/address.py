@@ -13,7 +13,10 @@ from functools import lru_cache
 
 import attrs
 
-__all__ = ["Address", "parse_ip"]
+__all__ = ["Address", "parse_ip", "parse_port", "split_port"]
+
+MAX_PORT = 65_535
+MAX_PORT_CHARS = 5
 
 IP_TEXT_CACHE_ENTRIES = 65_536
 
@@ -82,3 +85,25 @@ class Address:
 def _from_text(host: str, port: int) -> Address:
     # A scope id ("fe80::1%eth0") has no wire form in gossip.
     return Address(ipaddress.ip_address(host.partition("%")[0]).packed, port)
+
+
+def split_port(text: str) -> tuple[str, str]:
+    """Return host and port of ``host``, ``host:port``, ``IPv6``, ``[IPv6]`` or ``[IPv6]:port``; neither is checked.
+
+    The port is empty where there is none.
+    """
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest.removeprefix(":")
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, ""
+
+
+def parse_port(text: str) -> int:
+    """Return the port that ``text`` names, 1..65535, or 0 where it names none."""
+    port = int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_PORT_CHARS else 0
+    return port if port <= MAX_PORT else 0

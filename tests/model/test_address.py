@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.model.address import Address, parse_ip
+from nodedns.model.address import Address, parse_ip, parse_port, split_port
 
 MAPPED = bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 1])
 
@@ -45,3 +45,27 @@ def test_only_4_or_16_bytes_are_an_ip(packed: bytes) -> None:
 def test_text_and_back_is_the_same_ip(ip: object) -> None:
     address = Address.from_text(str(ip), 5)
     assert address.host == str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.1", ("10.0.0.1", "")),
+        ("10.0.0.1:7946", ("10.0.0.1", "7946")),
+        ("fd00::1", ("fd00::1", "")),
+        ("[fd00::1]", ("fd00::1", "")),
+        ("[fd00::1]:7946", ("fd00::1", "7946")),
+        ("host.example:http", ("host.example", "http")),
+        ("", ("", "")),
+    ],
+)
+def test_host_and_port_are_split_also_for_ipv6(text: str, expected: tuple[str, str]) -> None:
+    assert expected == split_port(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1", 1), ("65535", 65535), ("0", 0), ("65536", 0), ("000001", 0), ("", 0), ("-1", 0), ("http", 0), ("٣", 0)],
+)
+def test_port_is_a_number_up_to_65535_or_none(text: str, expected: int) -> None:
+    assert expected == parse_port(text)
