@@ -17,6 +17,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, respond
 from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
@@ -52,7 +53,7 @@ def main() -> None:
     table.apply([MemberUpserted(member(number)) for number in range(nodes)])
     bare = DnsPolicy(enable_additional_node_meta_txt=False)
     rng = Random(0)  # noqa: S311 - a seed, not a secret
-    context = QueryContext(None, Transport.UDP, table.view, Zone.of_domain("consul"), bare, rng)
+    context = QueryContext(None, Transport.UDP, table.view, Zones((Zone.of_domain("consul"),)), bare, rng)
     with_meta = attrs.evolve(context, policy=DnsPolicy())
     probes = [
         ("hit, A", query(f"node-{nodes // 2}.node.consul"), context),

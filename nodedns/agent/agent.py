@@ -18,7 +18,7 @@ import trio
 
 from nodedns import __version__
 from nodedns.agent.coordinates import LiveCoordinates
-from nodedns.agent.dns_answers import DnsAnswers
+from nodedns.agent.dns_service import make_dns_servers
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.joining import Joiner
 from nodedns.agent.keyring_writer import KeyringWriter
@@ -49,11 +49,8 @@ from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.api.queries import AskPool, Progress
 from nodedns.config.schema import AgentConfig
-from nodedns.dns.zone import Zone
 from nodedns.errors import JoinError, LocalProtocolError
 from nodedns.model.names import NodeName
-from nodedns.net.dns_tcp import TcpDnsServer
-from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.net.gossip_driver import GossipDriver
 from nodedns.net.http_server import HttpServer
 from nodedns.net.tcp import TcpDialer
@@ -136,11 +133,7 @@ class Agent:
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
         self._keyrings = Keyrings(self._serf, self._questions)
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
-        answers = DnsAnswers(self.table, Zone.of_domain(config.domain), config.dns, rng, metrics)
-        self._dns_servers: list[UdpDnsServer | TcpDnsServer] = [
-            *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
-            *(TcpDnsServer(listener, answers.respond, metrics) for listener in listeners.dns_tcp),
-        ]
+        self._dns_servers = make_dns_servers(config, listeners, self.table, rng, metrics)
         self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
         metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))

@@ -8,7 +8,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType, Transport
 from nodedns.dns.responder import Drop, QueryContext, respond
-from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.observe.metrics import DNS_DROPPED, DNS_QUERIES, Metrics
 
@@ -20,15 +20,15 @@ class DnsAnswers:
 
     Args:
         table: Answers come from its view of the moment.
-        zone: The zone served.
+        zones: The zones served.
         policy: Knobs.
         rng: Chance, for answers that have a choice.
         metrics: Counts answers and drops.
     """
 
-    def __init__(self, table: LiveTable, zone: Zone, policy: DnsPolicy, rng: Random, metrics: Metrics) -> None:
+    def __init__(self, table: LiveTable, zones: Zones, policy: DnsPolicy, rng: Random, metrics: Metrics) -> None:
         self._table = table
-        self._zone = zone
+        self._zones = zones
         self._policy = policy
         self._rng = rng
         self._metrics = metrics
@@ -36,7 +36,7 @@ class DnsAnswers:
     def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
         """Return the reply to one message, or None for silence (``nodedns.net``'s ``Respond``)."""
         transport = Transport.TCP if is_tcp else Transport.UDP
-        context = QueryContext(client, transport, self._table.view, self._zone, self._policy, self._rng)
+        context = QueryContext(client, transport, self._table.view, self._zones, self._policy, self._rng)
         outcome = respond(wire, context)
         if isinstance(outcome, Drop):
             self._metrics.count(DNS_DROPPED, reason=outcome.reason.value)

@@ -8,7 +8,7 @@ members that come at once, each would else be paid for by all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -17,7 +17,7 @@ from nodedns.model.member import MemberStatus
 from nodedns.observe.metrics import SERF_MEMBERS, TABLE_INDEX, TABLE_NODES, Metrics
 from nodedns.table.changes import Change
 from nodedns.table.node_table import NodeTable
-from nodedns.table.view import TableView
+from nodedns.table.view import RowChange, TableView
 
 __all__ = ["LiveTable"]
 
@@ -36,6 +36,7 @@ class LiveTable:
         self._table = table
         self._waiting: list[Change] = []
         self._changed = trio.Event()
+        self._watchers: list[Callable[[Sequence[RowChange]], None]] = []
         # Counted when somebody looks: with every change it would make a mass join quadratic.
         metrics.set_by(TABLE_INDEX, lambda: self.view.index)
         metrics.set_by(TABLE_NODES, lambda: len(self.view.nodes()))
@@ -65,7 +66,13 @@ class LiveTable:
         waiting, self._waiting = self._waiting, []
         before = self._table.view.index
         if self._table.apply([*waiting, *changes]).index != before:
+            for watcher in self._watchers:
+                watcher(self._table.row_changes)
             self._wake()
+
+    def watch(self, watcher: Callable[[Sequence[RowChange]], None]) -> None:
+        """Have ``watcher`` called with the rows that changed, before anyone reads the new view."""
+        self._watchers.append(watcher)
 
     def _wake(self) -> None:
         self._changed.set()

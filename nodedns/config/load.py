@@ -8,12 +8,12 @@ look at more than one key run over the merged whole. ``nodedns validate`` and
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from nodedns.config import identity
 from nodedns.config.converter import structure
+from nodedns.config.dns import dns_policy
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -21,8 +21,7 @@ from nodedns.config.network import network, retry_join
 from nodedns.config.schema import AgentConfig
 from nodedns.config.settings import Settings, leaves, merge
 from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
-from nodedns.dns.policy import DnsPolicy
-from nodedns.errors import ConfigError, shorten
+from nodedns.errors import ConfigError
 from nodedns.serf.params import SerfParams
 
 __all__ = ["LOG_LEVELS", "load"]
@@ -31,8 +30,6 @@ LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_LEVEL_ALIASES = {"ERR": "ERROR", "WARNING": "WARN"}
 DEFAULT_LOG_LEVEL = "INFO"
 DEFAULT_RETRY_INTERVAL_S = 30.0
-MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
-UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
 
 
 def load(sources: ConfigSources) -> AgentConfig:
@@ -93,7 +90,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
         gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
-        dns=_dns(draft),
+        dns=dns_policy(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),
@@ -164,31 +161,6 @@ def _advertise_reconnect_timeout(draft: Draft) -> float:
     if given is not None and draft.server:
         draft.problem(path, f"{path} can only be used on a client")
     return _positive(draft, path, given, 0.0)
-
-
-def _dns(draft: Draft) -> DnsPolicy:
-    given = draft.settings.dns_config
-    if given is None:
-        return DnsPolicy()
-    changes: dict[str, Any] = {}
-    if given.node_ttl is not None:
-        changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
-    if given.enable_additional_node_meta_txt is not None:
-        changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
-    if given.udp_payload_bytes is not None:
-        path = "dns_config.udp_payload_bytes"
-        changes["udp_payload_bytes"] = _in_range(draft, path, given.udp_payload_bytes, *UDP_PAYLOAD_RANGE)
-    for name in ("refresh", "retry", "expire", "min_ttl"):
-        value = getattr(given.soa, name) if given.soa else None
-        if value is not None:
-            changes[f"soa_{name}_s"] = _in_range(draft, f"dns_config.soa.{name}", value, 0, MAX_SECONDS)
-    return DnsPolicy(**changes)
-
-
-def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        draft.problem(path, f"must be between {low} and {high}, not {shorten(value)}")
-    return min(max(value, low), high)
 
 
 def _positive(draft: Draft, path: str, value: float | None, default: float) -> float:

@@ -77,17 +77,23 @@ class Question:
 
 @attrs.frozen
 class Edns:
-    """The OPT record of a query (RFC 6891), options left out: none is acted on.
+    """The OPT record of a query (RFC 6891).
 
     Attributes:
         version: EDNS version.
         payload_bytes: UDP size the client says it can take.
         wants_dnssec: The DO bit.
+        options: Code and content of each option, as they came.
     """
 
     version: int
     payload_bytes: int
     wants_dnssec: bool
+    options: tuple[tuple[int, bytes], ...] = ()
+
+    def option(self, code: int) -> bytes | None:
+        """Return the content of the first option with this code; None if there is none."""
+        return next((content for known, content in self.options if known == code), None)
 
 
 @attrs.frozen

@@ -7,10 +7,10 @@ The ladder of refusals, header first, as NSD has it:
 3. not one question, stray or malformed or trailing bytes, two OPT records: FORMERR, header only
 4. EDNS version above 0: BADVERS
 5. class other than IN and ANY: REFUSED
-6. a name outside our zone: REFUSED
+6. a name outside our zones: REFUSED
 7. zone transfer: REFUSED
 8. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
-9. the zone answers
+9. the zone with the longest origin answers
 
 Class ANY is answered from class IN without AA: we cannot vouch for the other
 classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
@@ -27,17 +27,12 @@ from random import Random
 
 import attrs
 
-from nodedns.dns.codec import (
-    Header,
-    decode_header_untrusted,
-    decode_query_untrusted,
-    encode_answer,
-    encode_header_only,
-)
+from nodedns.dns.codec import encode_answer, encode_header_only
+from nodedns.dns.decode import Header, decode_header_untrusted, decode_query_untrusted
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Query, Rcode, RRClass, RRType, Transport
 from nodedns.dns.rrset import EDE_NOT_READY, Answer
-from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.errors import DnsWireError
 from nodedns.model.address import Address
 from nodedns.table.view import TableView
@@ -62,7 +57,7 @@ class QueryContext:
         client: Who asks; None where that is not known.
         transport: How the query came.
         view: The table to answer from.
-        zone: The zone to answer for.
+        zones: The zones to answer for.
         policy: Knobs.
         rng: Chance, for answers that have a choice.
     """
@@ -70,7 +65,7 @@ class QueryContext:
     client: Address | None
     transport: Transport
     view: TableView
-    zone: Zone
+    zones: Zones
     policy: DnsPolicy
     rng: Random
 
@@ -84,12 +79,14 @@ class Reply:
         rcode: Response code, for metrics.
         qtype: Type asked for; None if the question was not read.
         is_truncated: Whether TC is set.
+        keys: What the reply depends on (``dependency``); None if it must not be kept.
     """
 
     wire: bytes
     rcode: Rcode
     qtype: int | None = None
     is_truncated: bool = False
+    keys: tuple[str, ...] | None = None
 
 
 @attrs.frozen
@@ -115,7 +112,7 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
         return _header_only(header, Rcode.FORMERR)
     answer = _answer(query, context)
     encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes)
-    return Reply(encoded.wire, answer.rcode, query.question.rtype, encoded.is_truncated)
+    return Reply(encoded.wire, answer.rcode, query.question.rtype, encoded.is_truncated, answer.keys)
 
 
 def _header_only(header: Header, rcode: Rcode) -> Reply:
@@ -128,11 +125,12 @@ def _answer(query: Query, context: QueryContext) -> Answer:
         return Answer(rcode=Rcode.BADVERS)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
         return Answer(rcode=Rcode.REFUSED)
-    if not context.zone.covers(question.folded) or question.rtype in _TRANSFERS:
+    zone = context.zones.covering(question.folded)
+    if zone is None or question.rtype in _TRANSFERS:
         return Answer(rcode=Rcode.REFUSED)
     if not context.view.cluster_known:
         return Answer(rcode=Rcode.SERVFAIL, ede=EDE_NOT_READY)
-    answer = context.zone.answer(question, context.view, context.policy)
+    answer = zone.answer(question, context.view, context.policy)
     if question.rclass == RRClass.ANY:
         return attrs.evolve(answer, authoritative=False)
     return answer

@@ -56,6 +56,7 @@ class Answer:
         glue: Additional section: addresses that the answer is of little use without.
         extra: Additional section: what may be left out silently.
         ede: Extended DNS error code, said to clients that speak EDNS.
+        keys: What it depends on besides question and policy (``dependency``); None if it must not be kept.
     """
 
     rcode: Rcode
@@ -65,3 +66,4 @@ class Answer:
     glue: tuple[RRset, ...] = ()
     extra: tuple[RRset, ...] = ()
     ede: int | None = None
+    keys: tuple[str, ...] | None = None

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import attrs
 
+from nodedns.dns.dependency import SERVERS, node_key
 from nodedns.dns.meta_text import meta_texts
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels, labels_of, text_bytes, wire_bytes
 from nodedns.dns.policy import DnsPolicy
@@ -68,18 +69,14 @@ class Zone:
             raise LocalProtocolError(f"not a domain name: {domain!r}")
         return cls(fold_labels(labels))
 
-    def covers(self, folded: Labels) -> bool:
-        """Whether the name is the zone's origin or below it, label by label."""
-        return folded[-len(self.origin) :] == self.origin
-
     def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
         """Answer ``question``, whose name the zone covers and whose class was settled before."""
         asked = _Asked(question, self.origin, view, policy)
         relative = question.folded[: -len(self.origin)]
         if not relative:
-            return asked.apex()
+            return attrs.evolve(asked.apex(), keys=(SERVERS,))
         if relative == (NAME_SERVER,):
-            return asked.name_server()
+            return attrs.evolve(asked.name_server(), keys=(SERVERS,))
         try:
             kind_at = len(relative) - 1 - relative[::-1].index(KIND_NODE)
         except ValueError:
@@ -87,7 +84,15 @@ class Zone:
         locality = relative[kind_at + 1 :]
         if locality and not _names_local_datacenter(locality, view):
             return asked.no_name()
-        return asked.node(relative[:kind_at])
+        name = _node_name(relative[:kind_at])
+        return attrs.evolve(asked.node(name), keys=(node_key(name),)) if name is not None else asked.no_name()
+
+
+def _node_name(labels: Labels) -> str | None:
+    """Return the node name that ``labels`` spell, empty for none; None if no node can be meant."""
+    if any(b"." in label for label in labels):
+        return None  # a dot inside a label parts nothing
+    return b".".join(labels).decode("utf-8", "surrogateescape")
 
 
 def _is_locality(labels: Labels, view: TableView) -> bool:
@@ -131,23 +136,19 @@ class _Asked:
         row = self.view.node(self.view.local_name)
         return self._positive(self._addresses(row, self.question.labels, self.question.rtype) if row else ())
 
-    def node(self, name_labels: Labels) -> Answer:
-        if not name_labels:
+    def node(self, name: str) -> Answer:
+        if not name:
             return self.no_data()
-        if any(b"." in label for label in name_labels):
-            # A dot inside a label parts nothing; no node can be meant.
-            return self.no_name()
-        name = b".".join(name_labels).decode("utf-8", "surrogateescape")
         row = self.view.node_folded(name)
         if row is not None:
             return self._node_answer(row)
         return self.no_data() if self.view.has_names_under(name) else self.no_name()
 
     def no_data(self) -> Answer:
-        return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=(self._soa(),))
+        return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=(self._soa(),), keys=())
 
     def no_name(self) -> Answer:
-        return Answer(rcode=Rcode.NXDOMAIN, authoritative=True, authority=(self._soa(),))
+        return Answer(rcode=Rcode.NXDOMAIN, authoritative=True, authority=(self._soa(),), keys=())
 
     def _positive(self, rrsets: tuple[RRset, ...], extra: tuple[RRset, ...] = ()) -> Answer:
         if not rrsets:

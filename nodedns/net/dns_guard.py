@@ -8,7 +8,8 @@ limited rate, since whoever has found the query can send it again. Only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
@@ -17,10 +18,13 @@ from nodedns.model.address import Address
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import DNS_ERRORS, Metrics
 
-__all__ = ["GuardedResponder", "Respond", "servfail"]
+__all__ = ["GuardedResponder", "Later", "Respond", "servfail"]
 
-Respond = Callable[[bytes, Address, bool], bytes | None]
-"""``respond(wire, client, is_tcp)``: the reply, or None for silence. Synchronous."""
+Later = Callable[[], Awaitable[bytes | None]]
+"""A reply that somebody else must be asked for first; awaiting it gives the reply, or None for silence."""
+
+Respond = Callable[[bytes, Address, bool], bytes | Later | None]
+"""``respond(wire, client, is_tcp)``: the reply, None for silence, or a reply that takes waiting. Synchronous."""
 
 TRACEBACK_INTERVAL_S = 10.0  # at most one traceback in this time
 HEADER_BYTES = 12
@@ -50,14 +54,26 @@ class GuardedResponder:
         self._quiet_until = float("-inf")
         self._suppressed = 0
 
-    def reply_to(self, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
-        """Return the reply to one message, or None for silence. Never raises an ``Exception``."""
+    def reply_to(self, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | Later | None:
+        """Return the reply to one message, None for silence, or what to await for it. Never raises an ``Exception``."""
         try:
-            return self._respond(wire, client, is_tcp)
+            reply = self._respond(wire, client, is_tcp)
         except Exception as error:
-            self._metrics.count(DNS_ERRORS, transport="tcp" if is_tcp else "udp")
-            self._tell(error, wire, client)
-            return servfail(wire)
+            return self._failed(error, wire, client, is_tcp=is_tcp)
+        if reply is None or isinstance(reply, bytes):
+            return reply
+        return partial(self._later, reply, wire, client, is_tcp=is_tcp)
+
+    async def _later(self, later: Later, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
+        try:
+            return await later()
+        except Exception as error:
+            return self._failed(error, wire, client, is_tcp=is_tcp)
+
+    def _failed(self, error: Exception, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
+        self._metrics.count(DNS_ERRORS, transport="tcp" if is_tcp else "udp")
+        self._tell(error, wire, client)
+        return servfail(wire)
 
     def _tell(self, error: Exception, wire: bytes, client: Address) -> None:
         now = trio.current_time()

@@ -143,6 +143,8 @@ class TcpDnsServer:
     async def _answer(self, stream: trio.abc.Stream, client: Address, message: bytes) -> bool:
         """Answer one message; return whether the connection goes on."""
         reply = self._responder.reply_to(message, client, is_tcp=True)
+        if reply is not None and not isinstance(reply, bytes):
+            reply = await reply()
         if reply is None:
             # Not a query at all: nothing that this client says is worth waiting for.
             return False

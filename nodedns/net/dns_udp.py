@@ -21,7 +21,7 @@ import attrs
 import trio
 
 from nodedns.model.address import Address
-from nodedns.net.dns_guard import GuardedResponder, Respond
+from nodedns.net.dns_guard import GuardedResponder, Later, Respond
 from nodedns.net.transport import (
     SocketAddress,
     address_of,
@@ -35,6 +35,7 @@ from nodedns.observe.metrics import DNS_DROPPED, Metrics
 
 __all__ = ["UdpDnsServer", "bind_dns_udp"]
 
+MAX_PENDING = 1_024  # replies being waited for; BIND's recursive-clients is 1,000
 BATCH_QUERIES = 64  # answered between two checkpoints; some ten milliseconds at worst
 MAX_QUERY_BYTES = 65_535
 PORT_FLAG = "-dns-port"
@@ -145,6 +146,7 @@ class UdpDnsServer:
         self._queries: QuerySocket = _AnyAddress(sock) if is_wildcard else _OneAddress(sock)
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
+        self._pending = 0
 
     @property
     def local_address(self) -> Address:
@@ -155,13 +157,14 @@ class UdpDnsServer:
         """Answer queries until cancelled, then close the socket; raises only when it is broken."""
         remote_log = RemoteLog(_DNS, trio.current_time)
         with self._sock:
-            task_status.started()
-            while True:
-                await trio.lowlevel.wait_readable(self._sock)
-                while self.answer_batch(remote_log) == BATCH_QUERIES:
-                    await trio.lowlevel.checkpoint()
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                while True:
+                    await trio.lowlevel.wait_readable(self._sock)
+                    while self.answer_batch(remote_log, nursery) == BATCH_QUERIES:
+                        await trio.lowlevel.checkpoint()
 
-    def answer_batch(self, remote_log: RemoteLog) -> int:
+    def answer_batch(self, remote_log: RemoteLog, nursery: trio.Nursery) -> int:
         """Answer what is waiting, at most ``BATCH_QUERIES``; return how many were taken."""
         for taken in range(BATCH_QUERIES):
             try:
@@ -173,10 +176,10 @@ class UdpDnsServer:
                     raise
                 self._metrics.count(DNS_DROPPED, reason="receive-error")
                 return taken
-            self._answer(query, remote_log)
+            self._answer(query, remote_log, nursery)
         return BATCH_QUERIES
 
-    def _answer(self, query: ReceivedQuery, remote_log: RemoteLog) -> None:
+    def _answer(self, query: ReceivedQuery, remote_log: RemoteLog, nursery: trio.Nursery) -> None:
         client = address_of(query.sender)
         if client.port == 0:
             self._metrics.count(DNS_DROPPED, reason="port-zero")
@@ -184,6 +187,23 @@ class UdpDnsServer:
         reply = self._responder.reply_to(query.wire, client, is_tcp=False)
         if reply is None:
             return
+        if isinstance(reply, bytes):
+            self._send(reply, query, client, remote_log)
+        elif self._pending >= MAX_PENDING:
+            self._metrics.count(DNS_DROPPED, reason="too-many-pending")
+        else:
+            nursery.start_soon(self._answer_later, reply, query, client, remote_log)
+
+    async def _answer_later(self, later: Later, query: ReceivedQuery, client: Address, remote_log: RemoteLog) -> None:
+        self._pending += 1
+        try:
+            reply = await later()
+        finally:
+            self._pending -= 1
+        if reply is not None:
+            self._send(reply, query, client, remote_log)
+
+    def _send(self, reply: bytes, query: ReceivedQuery, client: Address, remote_log: RemoteLog) -> None:
         try:
             self._queries.reply(reply, query)
         except BlockingIOError:

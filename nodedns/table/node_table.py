@@ -32,7 +32,7 @@ from nodedns.table.changes import (
     NodeRegistered,
 )
 from nodedns.table.member_facts import facts_of
-from nodedns.table.view import NodeRow, NodeSet, TableView
+from nodedns.table.view import NodeRow, NodeSet, RowChange, TableView
 
 __all__ = ["NodeTable"]
 
@@ -58,6 +58,7 @@ class NodeTable:
         # Folded name -> member names; the alive in the order in which they came alive, the others as they changed.
         self._spellings: dict[str, list[str]] = {}
         self._externals: dict[str, ExternalNode] = {}
+        self._row_changes: tuple[RowChange, ...] = ()
         self._view = TableView(
             index=first_index,
             nodes_index=first_index,
@@ -74,6 +75,11 @@ class NodeTable:
         """The table as of the last ``apply``."""
         return self._view
 
+    @property
+    def row_changes(self) -> tuple[RowChange, ...]:
+        """What the last effective ``apply`` did to rows, one entry for each name."""
+        return self._row_changes
+
     def external_nodes(self) -> tuple[ExternalNode, ...]:
         """Return every registered node by folded name, those hidden by a member included."""
         return tuple(self._externals[name] for name in sorted(self._externals))
@@ -89,6 +95,7 @@ class NodeTable:
             self._apply_one(change, draft)
         if draft.index != self._view.index:
             self._view = draft.finish(self._members)
+            self._row_changes = draft.row_changes()
         return self._view
 
     def _apply_one(self, change: Change, draft: _Draft) -> None:
@@ -175,6 +182,7 @@ class _Draft:
         # The addresses that this draft touches; joined with the others, and sorted, once at the end.
         self._names_at: dict[str, set[str]] = {}
         self._parents: dict[str, int] | None = None
+        self._rows_before: dict[str, NodeRow | None] = {}
         self._nodes_index = base.nodes_index
         self._catalog_index = base.catalog_index
         self._cluster_known = base.cluster_known
@@ -194,6 +202,7 @@ class _Draft:
 
     def replace(self, folded: str, present: NodeRow | None, wanted: NodeRow | None) -> None:
         self._nodes_index = self.index
+        self._rows_before.setdefault(folded, present)
         if self._by_name is None:
             self._by_name = dict(self._base_set.by_name)
         if wanted is None:
@@ -205,6 +214,12 @@ class _Draft:
         self._move_addresses(folded, present, wanted)
         if (present is None) != (wanted is None):
             self._count_parents(folded, 1 if present is None else -1)
+
+    def row_changes(self) -> tuple[RowChange, ...]:
+        local = fold(self._base.local_name)
+        return tuple(
+            RowChange(folded, before, self.row(folded), folded == local) for folded, before in self._rows_before.items()
+        )
 
     def finish(self, members: dict[str, SerfMember]) -> TableView:
         base, node_set = self._base, self._base_set

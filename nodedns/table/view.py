@@ -20,7 +20,7 @@ import attrs
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
 
-__all__ = ["NodeRow", "NodeSet", "TableView"]
+__all__ = ["NodeRow", "NodeSet", "RowChange", "TableView"]
 
 
 @attrs.frozen
@@ -70,6 +70,23 @@ class NodeRow:
     def ip_texts(self) -> tuple[str, ...]:
         """Each IP under which DNS gives this node, as text; IPv4 first."""
         return tuple(str(ipaddress.ip_address(packed)) for packed in (self.ipv4, self.ipv6) if packed)
+
+
+@attrs.frozen
+class RowChange:
+    """What happened to one row between two views.
+
+    Attributes:
+        folded: Folded name of the row.
+        before: The row in the earlier view; None if it had none.
+        after: The row in the later view; None if it has none.
+        is_local: Whether it is this agent's own row.
+    """
+
+    folded: str
+    before: NodeRow | None
+    after: NodeRow | None
+    is_local: bool
 
 
 @attrs.frozen(eq=False)

@@ -19,6 +19,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName, fold
@@ -65,7 +66,7 @@ def ask_http(view: TableView, path: str) -> Any:
 
 def ask_dns(view: TableView, name: str) -> list[str] | None:
     """Return the A records of a node's name, or None for NXDOMAIN."""
-    context = QueryContext(None, Transport.TCP, view, Zone.of_domain("consul"), DnsPolicy(), Random(1))
+    context = QueryContext(None, Transport.TCP, view, Zones((Zone.of_domain("consul"),)), DnsPolicy(), Random(1))
     reply = respond(dns.message.make_query(f"{name}.node.consul.", "A").to_wire(), context)
     assert isinstance(reply, Reply)
     message = dns.message.from_wire(reply.wire)

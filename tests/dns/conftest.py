@@ -17,6 +17,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
@@ -69,8 +70,8 @@ def make_context() -> MakeContext:
         node_table = NodeTable("dc1", NodeName(local), FIRST_INDEX - len(changes), **table)
         node_table.apply(changes)
         rng = Random(0)
-        zone = Zone.of_domain("consul.")
-        return QueryContext(None, transport, node_table.view, zone, policy or DnsPolicy(), rng)
+        zones = Zones((Zone.of_domain("consul."),))
+        return QueryContext(None, transport, node_table.view, zones, policy or DnsPolicy(), rng)
 
     return make
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dns.message
 import pytest
 
-from nodedns.dns.codec import HEADER_BYTES, decode_header_untrusted, decode_query_untrusted, encode_answer
+from nodedns.dns.codec import encode_answer
+from nodedns.dns.decode import HEADER_BYTES, decode_header_untrusted, decode_query_untrusted
 from nodedns.dns.question import Edns, Query, Question, Rcode, RRType, Transport
 from nodedns.dns.rrset import Answer, RRset
 from nodedns.errors import DnsWireError

@@ -14,6 +14,7 @@ import pytest
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.responder import QueryContext
 from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
@@ -277,10 +278,10 @@ def test_at_most_thirteen_name_servers_are_named(ask: Ask, make_context: MakeCon
 
 
 def test_zone_of_several_labels_matches_label_by_label(ask: Ask, make_context: MakeContext) -> None:
-    zone = Zone.of_domain("Corp.Example")
-    assert dns.rcode.NOERROR == ask("foo.node.corp.EXAMPLE. A", zone=zone).rcode()
-    assert dns.rcode.REFUSED == ask("foo.node.example. A", zone=zone).rcode()
-    assert dns.rcode.REFUSED == ask("foo.node.xcorp.example. A", zone=zone).rcode()
+    zones = Zones((Zone.of_domain("Corp.Example"),))
+    assert dns.rcode.NOERROR == ask("foo.node.corp.EXAMPLE. A", zones=zones).rcode()
+    assert dns.rcode.REFUSED == ask("foo.node.example. A", zones=zones).rcode()
+    assert dns.rcode.REFUSED == ask("foo.node.xcorp.example. A", zones=zones).rcode()
 
 
 def test_node_called_node_is_found(ask: Ask, make_context: MakeContext) -> None:

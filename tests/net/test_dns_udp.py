@@ -123,9 +123,10 @@ def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
             await client.connect(("127.0.0.1", server.local_address.port))
             for _ in range(dns_udp.BATCH_QUERIES + 3):
                 await client.send(QUERY)
-            assert dns_udp.BATCH_QUERIES == server.answer_batch(remote_log)
-            assert 3 == server.answer_batch(remote_log)
-            assert 0 == server.answer_batch(remote_log)
+            async with trio.open_nursery() as nursery:
+                assert dns_udp.BATCH_QUERIES == server.answer_batch(remote_log, nursery)
+                assert 3 == server.answer_batch(remote_log, nursery)
+                assert 0 == server.answer_batch(remote_log, nursery)
 
     trio.run(main)
 

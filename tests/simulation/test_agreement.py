@@ -16,6 +16,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName
 from nodedns.serf.events import MemberChanged, MemberChangeKind
@@ -29,7 +30,7 @@ from nodedns.testing.scenario import Converged, Expect, Kill, Leave, Restart, Sc
 from nodedns.testing.strategies import scenarios
 
 RESOLVING = (MemberStatus.ALIVE, MemberStatus.LEAVING, MemberStatus.FAILED)
-ZONE = Zone.of_domain("consul")
+ZONES = Zones((Zone.of_domain("consul"),))
 
 
 @attrs.define
@@ -59,7 +60,7 @@ class Tables:
             None,
             Transport.UDP,
             self.by_name[observer].view,
-            ZONE,
+            ZONES,
             DnsPolicy(),
             Random(1),
         )

@@ -1,0 +1,40 @@
+"""The rules of ``dns_config``: what the block says, as the DNS room's own policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nodedns.config.draft import Draft
+from nodedns.dns.policy import DnsPolicy
+from nodedns.errors import shorten
+
+__all__ = ["dns_policy"]
+
+MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
+UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
+
+
+def dns_policy(draft: Draft) -> DnsPolicy:
+    """Return the knobs of DNS answers, each checked; those not given have the room's defaults."""
+    given = draft.settings.dns_config
+    if given is None:
+        return DnsPolicy()
+    changes: dict[str, Any] = {}
+    if given.node_ttl is not None:
+        changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
+    if given.enable_additional_node_meta_txt is not None:
+        changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
+    if given.udp_payload_bytes is not None:
+        path = "dns_config.udp_payload_bytes"
+        changes["udp_payload_bytes"] = _in_range(draft, path, given.udp_payload_bytes, *UDP_PAYLOAD_RANGE)
+    for name in ("refresh", "retry", "expire", "min_ttl"):
+        value = getattr(given.soa, name) if given.soa else None
+        if value is not None:
+            changes[f"soa_{name}_s"] = _in_range(draft, f"dns_config.soa.{name}", value, 0, MAX_SECONDS)
+    return DnsPolicy(**changes)
+
+
+def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        draft.problem(path, f"must be between {low} and {high}, not {shorten(value)}")
+    return min(max(value, low), high)

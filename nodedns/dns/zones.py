@@ -1,0 +1,54 @@
+"""``Zones``: which of the served zones a name belongs to.
+
+The longest origin that covers a name wins, label by label, so a further domain
+may lie below the first one (``test.consul`` below ``consul``).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+
+from nodedns.dns.name import Labels
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import Question
+from nodedns.dns.rrset import Answer
+from nodedns.table.view import TableView
+
+__all__ = ["ServedZone", "Zones"]
+
+
+class ServedZone(Protocol):
+    """A zone that we are the authority for."""
+
+    @property
+    def origin(self) -> Labels:
+        """Labels of its apex, folded."""
+        ...
+
+    def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
+        """Answer ``question``, whose name lies in this zone and whose class was settled before."""
+        ...
+
+
+def _longest_first(zones: tuple[ServedZone, ...]) -> tuple[ServedZone, ...]:
+    return tuple(sorted(zones, key=lambda zone: len(zone.origin), reverse=True))
+
+
+@attrs.frozen
+class Zones:
+    """Every zone an agent serves.
+
+    Attributes:
+        forward: Zones of the configured domains, the longest origin first.
+    """
+
+    forward: tuple[ServedZone, ...] = attrs.field(converter=_longest_first)
+
+    def covering(self, folded: Labels) -> ServedZone | None:
+        """Return the zone with the longest origin that is ``folded`` or above it; None outside our names."""
+        for zone in self.forward:
+            if folded[len(folded) - len(zone.origin) :] == zone.origin and len(folded) >= len(zone.origin):
+                return zone
+        return None
