@@ -79,7 +79,11 @@ class Reply:
         rcode: Response code, for metrics.
         qtype: Type asked for; None if the question was not read.
         is_truncated: Whether TC is set.
-        keys: What the reply depends on (``dependency``); None if it must not be kept.
+        keys: What the reply depends on (``dependency``); None if it must not be kept. Only a function of
+            the question, EDNS and flags of the query, the table and the policy may have keys, never
+            one of the client, the time or the transport's state.
+        is_proved: Whether the client is who its address says: it speaks TCP, or has our cookie.
+        has_answer: Whether the answer section has records.
     """
 
     wire: bytes
@@ -87,6 +91,8 @@ class Reply:
     qtype: int | None = None
     is_truncated: bool = False
     keys: tuple[str, ...] | None = None
+    is_proved: bool = False
+    has_answer: bool = False
 
 
 @attrs.frozen
@@ -105,18 +111,26 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
     if header.is_response:
         return Drop(DropReason.RESPONSE)
     if header.opcode != 0:
-        return _header_only(header, Rcode.NOTIMP)
+        return _header_only(header, Rcode.NOTIMP, context)
     try:
         query = decode_query_untrusted(wire, header)
     except DnsWireError:
-        return _header_only(header, Rcode.FORMERR)
+        return _header_only(header, Rcode.FORMERR, context)
     answer = _answer(query, context)
     encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes)
-    return Reply(encoded.wire, answer.rcode, query.question.rtype, encoded.is_truncated, answer.keys)
+    return Reply(
+        encoded.wire,
+        answer.rcode,
+        query.question.rtype,
+        encoded.is_truncated,
+        answer.keys,
+        is_proved=context.transport is Transport.TCP,
+        has_answer=bool(answer.answer),
+    )
 
 
-def _header_only(header: Header, rcode: Rcode) -> Reply:
-    return Reply(encode_header_only(header, rcode), rcode)
+def _header_only(header: Header, rcode: Rcode, context: QueryContext) -> Reply:
+    return Reply(encode_header_only(header, rcode), rcode, is_proved=context.transport is Transport.TCP)
 
 
 def _answer(query: Query, context: QueryContext) -> Answer:

@@ -261,6 +261,21 @@ def test_every_type_is_answered_or_denied_with_soa(ask: Ask, rtype: str) -> None
     assert [dns.rdatatype.SOA] * (not reply.answer) == [rrset.rdtype for rrset in reply.authority]
 
 
+@pytest.mark.parametrize("transport", Transport)
+@pytest.mark.parametrize("wire", [message(), message(b""), message(flags=5 << 11)])
+def test_client_is_proved_by_tcp_and_not_by_udp(context: QueryContext, wire: bytes, transport: Transport) -> None:
+    reply = respond(wire, attrs.evolve(context, transport=transport))
+    assert isinstance(reply, Reply)
+    assert (transport is Transport.TCP) == reply.is_proved
+
+
+@pytest.mark.parametrize(("name", "has_answer"), [(b"\3foo", True), (b"\2no", False)])
+def test_reply_says_whether_it_answers(context: QueryContext, name: bytes, has_answer: bool) -> None:
+    reply = respond(message(name + b"\4node\x06consul\0\0\1\0\1"), context)
+    assert isinstance(reply, Reply)
+    assert has_answer == reply.has_answer
+
+
 def test_opt_is_in_refusals_too(ask: Ask) -> None:
     reply = ask(dns.message.make_query("example.com", "A", use_edns=0))
     assert (dns.rcode.REFUSED, 0, 1232) == (reply.rcode(), reply.edns, reply.payload)
