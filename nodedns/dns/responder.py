@@ -139,7 +139,7 @@ def _answer(query: Query, context: QueryContext) -> Answer:
         return Answer(rcode=Rcode.BADVERS)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
         return Answer(rcode=Rcode.REFUSED)
-    zone = context.zones.covering(question.folded)
+    zone = context.zones.covering(question.folded, context.view)
     if zone is None or question.rtype in _TRANSFERS:
         return Answer(rcode=Rcode.REFUSED)
     if not context.view.cluster_known:

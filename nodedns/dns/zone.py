@@ -25,26 +25,21 @@ from __future__ import annotations
 
 import attrs
 
+from nodedns.dns.apex import NAME_SERVER, ZoneHead, address_rrsets
 from nodedns.dns.dependency import SERVERS, node_key
 from nodedns.dns.meta_text import meta_texts
-from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels, labels_of, text_bytes, wire_bytes
+from nodedns.dns.name import Labels, fold_labels, labels_of, text_bytes
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRType
-from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
+from nodedns.dns.rrset import Answer, Rdata, RRset
 from nodedns.errors import LocalProtocolError
 from nodedns.model.names import fold
 from nodedns.table.view import NodeRow, TableView
 
-__all__ = ["MAX_NAME_SERVERS", "Zone"]
-
-MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
+__all__ = ["Zone"]
 
 KIND_NODE = b"node"
 DATACENTER = b"dc"
-NAME_SERVER = b"ns"
-HOSTMASTER = b"hostmaster"
-
-_SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
 
 
 @attrs.frozen
@@ -119,14 +114,19 @@ class _Asked:
         """The zone's name in the letter case of the question."""
         return self.question.labels[-len(self.folded_origin) :]
 
+    @property
+    def head(self) -> ZoneHead:
+        """SOA and NS; the names in them are the zone's own."""
+        return ZoneHead(self.origin, self.origin, self.view, self.policy)
+
     def apex(self) -> Answer:
         rtype = self.question.rtype
         rrsets: list[RRset] = []
         glue: tuple[RRset, ...] = ()
         if rtype in (RRType.SOA, RRType.ANY):
-            rrsets.append(self._soa())
+            rrsets.append(self.head.soa())
         if rtype in (RRType.NS, RRType.ANY):
-            name_servers, glue = self._name_servers()
+            name_servers, glue = self.head.name_servers()
             rrsets.append(name_servers)
         if not rrsets:
             return self.no_data()
@@ -145,10 +145,10 @@ class _Asked:
         return self.no_data() if self.view.has_names_under(name) else self.no_name()
 
     def no_data(self) -> Answer:
-        return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=(self._soa(),), keys=())
+        return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=(self.head.soa(),), keys=())
 
     def no_name(self) -> Answer:
-        return Answer(rcode=Rcode.NXDOMAIN, authoritative=True, authority=(self._soa(),), keys=())
+        return Answer(rcode=Rcode.NXDOMAIN, authoritative=True, authority=(self.head.soa(),), keys=())
 
     def _positive(self, rrsets: tuple[RRset, ...], extra: tuple[RRset, ...] = ()) -> Answer:
         if not rrsets:
@@ -170,12 +170,7 @@ class _Asked:
         return self.no_data()
 
     def _addresses(self, row: NodeRow, owner: Labels, rtype: int) -> tuple[RRset, ...]:
-        rrsets: list[RRset] = []
-        if row.ipv4 is not None and rtype in (RRType.A, RRType.ANY):
-            rrsets.append(self._rrset(owner, RRType.A, (row.ipv4,)))
-        if row.ipv6 is not None and rtype in (RRType.AAAA, RRType.ANY):
-            rrsets.append(self._rrset(owner, RRType.AAAA, (row.ipv6,)))
-        return tuple(rrsets)
+        return address_rrsets(row, owner, rtype, self.policy.node_ttl_s)
 
     def _texts(self, row: NodeRow) -> tuple[RRset, ...]:
         texts = meta_texts(row.meta) if row.meta else ()
@@ -183,38 +178,6 @@ class _Asked:
 
     def _rrset(self, owner: Labels, rtype: RRType, rdatas: tuple[Rdata, ...]) -> RRset:
         return RRset(owner, rtype, self.policy.node_ttl_s, rdatas)
-
-    def _soa(self) -> RRset:
-        origin, policy = self.origin, self.policy
-        soa = SoaData(
-            mname=(NAME_SERVER, *origin),
-            rname=(HOSTMASTER, *origin),
-            serial=self.view.nodes_index & _SERIAL_MASK,
-            refresh_s=policy.soa_refresh_s,
-            retry_s=policy.soa_retry_s,
-            expire_s=policy.soa_expire_s,
-            minimum_s=policy.soa_min_ttl_s,
-        )
-        # TTL and MINIMUM are one knob, so the TTL is always the lesser of both (RFC 2308 section 3).
-        return RRset(origin, RRType.SOA, policy.soa_min_ttl_s, (soa,))
-
-    def _name_servers(self) -> tuple[RRset, tuple[RRset, ...]]:
-        local = self.view.node(self.view.local_name)
-        rows = self.view.servers() or ((local,) if local else ())
-        named = [(name, row) for row in rows if (name := self._node_owner(row)) is not None][:MAX_NAME_SERVERS]
-        names: tuple[Rdata, ...] = tuple(name for name, _ in named)
-        if not named:
-            # A zone has name servers. Ours may have a name that DNS cannot spell, but this one always works.
-            own = (NAME_SERVER, *self.origin)
-            names, named = (own,), [(own, local)] if local else []
-        glue = [rrset for name, row in named for rrset in self._addresses(row, name, RRType.ANY)]
-        return self._rrset(self.origin, RRType.NS, names), tuple(glue)
-
-    def _node_owner(self, row: NodeRow) -> Labels | None:
-        relative = labels_of(fold(f"{row.name}.node.{self.view.datacenter}"))
-        if relative is None or wire_bytes(relative + self.origin) > MAX_NAME_BYTES:
-            return None
-        return relative + self.origin
 
 
 def _host_name(row: NodeRow) -> Labels | None:

@@ -46,8 +46,11 @@ class Zones:
 
     forward: tuple[ServedZone, ...] = attrs.field(converter=_longest_first)
 
-    def covering(self, folded: Labels) -> ServedZone | None:
-        """Return the zone with the longest origin that is ``folded`` or above it; None outside our names."""
+    def covering(self, folded: Labels, view: TableView) -> ServedZone | None:
+        """Return the zone with the longest origin that is ``folded`` or above it; None outside our names.
+
+        Which reverse zones there are may depend on the table, hence ``view``.
+        """
         for zone in self.forward:
             if folded[len(folded) - len(zone.origin) :] == zone.origin and len(folded) >= len(zone.origin):
                 return zone

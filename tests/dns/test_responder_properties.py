@@ -17,6 +17,7 @@ from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode, NodeRegistered
+from nodedns.table.node_table import NodeTable
 
 MakeContext = Callable[..., QueryContext]
 
@@ -115,6 +116,7 @@ NODE_NAMES = st.lists(NODE_LABEL, min_size=1, max_size=3).map(".".join)
 
 
 NODATA = -1
+EMPTY = NodeTable("dc1", NodeName("one"), 1).view
 
 
 def ascii_folded(name: str) -> bytes:
@@ -154,4 +156,4 @@ def test_zone_covers_exactly_what_ends_in_its_labels(labels: list[bytes]) -> Non
     zones = Zones((Zone.of_domain("a.consul"),))
     folded = tuple(label.lower() for label in labels)
     text = b"\0".join(folded)
-    assert (text == b"a\0consul" or text.endswith(b"\0a\0consul")) == (zones.covering(folded) is not None)
+    assert (text == b"a\0consul" or text.endswith(b"\0a\0consul")) == (zones.covering(folded, EMPTY) is not None)

@@ -1,0 +1,92 @@
+"""``ZoneHead``: the records at a zone's apex, SOA and NS, and the names of nodes that they hold.
+
+A forward zone holds names of its own domain, a reverse zone holds names of the
+primary domain; all else is the same, the serial too: one table, one serial.
+
+Source: RFC 1035 section 3.3.13, RFC 2308 sections 3 and 5.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from nodedns.dns.name import MAX_NAME_BYTES, Labels, labels_of, wire_bytes
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import RRType
+from nodedns.dns.rrset import Rdata, RRset, SoaData
+from nodedns.model.names import fold
+from nodedns.table.view import NodeRow, TableView
+
+__all__ = ["MAX_NAME_SERVERS", "NAME_SERVER", "ZoneHead", "address_rrsets", "node_owner"]
+
+MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
+
+NAME_SERVER = b"ns"
+HOSTMASTER = b"hostmaster"
+
+_SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
+
+
+@attrs.frozen
+class ZoneHead:
+    """The apex of one zone, for one question.
+
+    Attributes:
+        origin: The zone's name, in the letter case it is to be shown in.
+        domain: The domain that the names in its records belong to, likewise.
+        view: The table of the moment.
+        policy: Knobs.
+    """
+
+    origin: Labels
+    domain: Labels
+    view: TableView
+    policy: DnsPolicy
+
+    def soa(self) -> RRset:
+        """Return the SOA record, for the apex and for negative answers."""
+        policy = self.policy
+        soa = SoaData(
+            mname=(NAME_SERVER, *self.domain),
+            rname=(HOSTMASTER, *self.domain),
+            serial=self.view.nodes_index & _SERIAL_MASK,
+            refresh_s=policy.soa_refresh_s,
+            retry_s=policy.soa_retry_s,
+            expire_s=policy.soa_expire_s,
+            minimum_s=policy.soa_min_ttl_s,
+        )
+        # TTL and MINIMUM are one knob, so the TTL is always the lesser of both (RFC 2308 section 3).
+        return RRset(self.origin, RRType.SOA, policy.soa_min_ttl_s, (soa,))
+
+    def name_servers(self) -> tuple[RRset, tuple[RRset, ...]]:
+        """Return the NS records, of the alive servers or else of the answering agent, and their addresses."""
+        local = self.view.node(self.view.local_name)
+        rows = self.view.servers() or ((local,) if local else ())
+        owners = ((node_owner(fold(row.name), self.view.datacenter, self.domain), row) for row in rows)
+        named = [(owner, row) for owner, row in owners if owner is not None][:MAX_NAME_SERVERS]
+        names: tuple[Rdata, ...] = tuple(name for name, _ in named)
+        if not named:
+            # A zone has name servers. Ours may have a name that DNS cannot spell, but this one always works.
+            own = (NAME_SERVER, *self.domain)
+            names, named = (own,), [(own, local)] if local else []
+        ttl_s = self.policy.node_ttl_s
+        addresses = [rrset for name, row in named for rrset in address_rrsets(row, name, RRType.ANY, ttl_s)]
+        return RRset(self.origin, RRType.NS, ttl_s, names), tuple(addresses)
+
+
+def node_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
+    """Return the name ``NAME.node.DC.DOMAIN``; None if DNS cannot spell it."""
+    relative = labels_of(f"{name}.node.{datacenter}")
+    if relative is None or wire_bytes(relative + domain) > MAX_NAME_BYTES:
+        return None
+    return relative + domain
+
+
+def address_rrsets(row: NodeRow, owner: Labels, rtype: int, ttl_s: int) -> tuple[RRset, ...]:
+    """Return the address records of a node that ``rtype`` asks for, as records of ``owner``."""
+    rrsets: list[RRset] = []
+    if row.ipv4 is not None and rtype in (RRType.A, RRType.ANY):
+        rrsets.append(RRset(owner, RRType.A, ttl_s, (row.ipv4,)))
+    if row.ipv6 is not None and rtype in (RRType.AAAA, RRType.ANY):
+        rrsets.append(RRset(owner, RRType.AAAA, ttl_s, (row.ipv6,)))
+    return tuple(rrsets)
