@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+import trio
+
 from nodedns.agent.dns_answers import DnsAnswers
+from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
 from nodedns.config.schema import AgentConfig
@@ -22,7 +25,7 @@ def make_dns_servers(
 ) -> list[UdpDnsServer | TcpDnsServer]:
     """Return a server for each DNS listener, all giving the same answers; the servers own their sockets."""
     zones = Zones((Zone.of_domain(config.domain),))
-    answers = DnsAnswers(table, zones, config.dns, rng, metrics)
+    answers = DnsAnswers(table, zones, config.dns, rng, DnsLedger(metrics), clock=trio.current_time)
     return [
         *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
         *(TcpDnsServer(listener, answers.respond, metrics) for listener in listeners.dns_tcp),

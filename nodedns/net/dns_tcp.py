@@ -20,7 +20,7 @@ from nodedns.net.dns_guard import GuardedResponder, Respond
 from nodedns.net.tcp import TcpListener, bind_tcp
 from nodedns.net.transport import StreamListener
 from nodedns.observe.logs import RemoteLog, logger
-from nodedns.observe.metrics import DNS_DROPPED, DNS_STREAMS_OPEN, Metrics
+from nodedns.observe.metrics import DNS_DROPPED, DNS_STREAMS, DNS_STREAMS_OPEN, Metrics
 
 __all__ = ["DnsTcpLimits", "TcpDnsServer", "bind_dns_tcp"]
 
@@ -66,6 +66,8 @@ class TcpDnsServer:
         self._listener = listener
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
+        self._streams = metrics.tally(DNS_STREAMS)
+        self._streams_open = metrics.level(DNS_STREAMS_OPEN)
         self._limits = limits or DnsTcpLimits()
         self._open = 0
         self._open_by_host: Counter[str] = Counter()
@@ -94,6 +96,7 @@ class TcpDnsServer:
                         remote_log.debug("connection refused", client.host, reason=refusal)
                         await trio.aclose_forcefully(stream)
                     else:
+                        self._streams.add()
                         self._count(client, 1)
                         nursery.start_soon(self._serve_connection, stream, client)
         finally:
@@ -112,7 +115,8 @@ class TcpDnsServer:
         if not self._open_by_host[client.host]:
             # Else the counter would grow by one entry for every address there is.
             del self._open_by_host[client.host]
-        self._metrics.set(DNS_STREAMS_OPEN, self._open)
+        # A level that all listeners share, so it is moved and not set.
+        self._streams_open.add(change)
 
     async def _serve_connection(self, stream: trio.abc.Stream, client: Address) -> None:
         try:

@@ -4,7 +4,10 @@ Strategy: every metric is a constant in this file: name, labels, help. Rooms
 that count say ``metrics.count(DNS_QUERIES, transport="udp", ...)``; the type of
 the constant says whether it is counted, set or observed, and a wrong label
 raises at once. Names are ``nodedns_<room>_<noun>_<unit or total>``.
-The registry is our own, so that two agents in one process do not mix. Labels
+Code that counts each query asks for the series once (``tally``, ``level``,
+``spread``) and keeps it: adding to it costs an addition.
+The registry is our own, so that two agents in one process do not mix; the
+numbers are plain ones, which prometheus_client only puts into its text. Labels
 can come from what a stranger sent; past ``MAX_SERIES`` combinations of one
 metric, new ones are counted under ``other``.
 
@@ -15,18 +18,29 @@ Source: Prometheus's text format and its naming rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence, Sized
 
 import attrs
-import prometheus_client
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+
+from nodedns.observe.series import Level, Spread, Tally
 
 __all__ = [
     "DNS_ANSWER_SECONDS",
     "DNS_DROPPED",
     "DNS_ERRORS",
+    "DNS_PACKED_ANSWERS",
+    "DNS_PACKED_HITS",
+    "DNS_PACKED_MISSES",
     "DNS_QUERIES",
+    "DNS_STREAMS",
     "DNS_STREAMS_OPEN",
+    "DNS_TRUNCATED",
     "GOSSIP_DATAGRAMS_RECEIVED",
     "GOSSIP_DATAGRAMS_SENT",
     "GOSSIP_DROPPED",
@@ -54,10 +68,12 @@ __all__ = [
     "GaugeSpec",
     "HistogramSpec",
     "Metrics",
+    "Spec",
 ]
 
-MAX_SERIES = 256
-"""Label combinations kept of one metric; above the record types times the response codes that occur."""
+MAX_SERIES = 512
+"""Label combinations kept of one metric; above the record types that have a name, times seven response codes and two
+transports."""
 OTHER = "other"
 """The label value under which what came past ``MAX_SERIES`` is counted."""
 
@@ -127,12 +143,21 @@ DNS_QUERIES = CounterSpec(
 )
 DNS_DROPPED = CounterSpec("nodedns_dns_dropped_total", ("reason",), "DNS datagrams dropped without an answer.")
 DNS_ERRORS = CounterSpec("nodedns_dns_errors_total", ("transport",), "Queries answered SERVFAIL by a fault of ours.")
+DNS_TRUNCATED = CounterSpec(
+    "nodedns_dns_truncated_total", ("transport",), "Answers with TC set: something did not fit and was left out."
+)
+DNS_STREAMS = CounterSpec("nodedns_dns_streams_total", (), "DNS connections over TCP accepted.")
 DNS_STREAMS_OPEN = GaugeSpec("nodedns_dns_streams_open", (), "DNS connections over TCP open now.")
+DNS_PACKED_ANSWERS = GaugeSpec("nodedns_dns_packed_answers", (), "Answers kept packed, ready to be sent.")
+DNS_PACKED_HITS = CounterSpec("nodedns_dns_packed_hits_total", (), "Queries answered from a packed answer.")
+DNS_PACKED_MISSES = CounterSpec(
+    "nodedns_dns_packed_misses_total", (), "Queries that a packed answer could have served, had there been one."
+)
 DNS_ANSWER_SECONDS = HistogramSpec(
     "nodedns_dns_answer_seconds",
     ("transport",),
     "Time from a query read to its answer ready.",
-    (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1),
+    (0.000002, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1),
 )
 HTTP_REQUESTS = CounterSpec("nodedns_http_requests_total", ("method", "status"), "HTTP requests answered.")
 HTTP_REQUEST_SECONDS = HistogramSpec(
@@ -142,7 +167,9 @@ HTTP_REQUEST_SECONDS = HistogramSpec(
     (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 60.0, 600.0),
 )
 
-METRICS: tuple[CounterSpec | GaugeSpec | HistogramSpec, ...] = (
+Spec = CounterSpec | GaugeSpec | HistogramSpec
+
+METRICS: tuple[Spec, ...] = (
     GOSSIP_DATAGRAMS_RECEIVED,
     GOSSIP_DATAGRAMS_SENT,
     GOSSIP_OCTETS_RECEIVED,
@@ -166,7 +193,12 @@ METRICS: tuple[CounterSpec | GaugeSpec | HistogramSpec, ...] = (
     DNS_QUERIES,
     DNS_DROPPED,
     DNS_ERRORS,
+    DNS_TRUNCATED,
+    DNS_STREAMS,
     DNS_STREAMS_OPEN,
+    DNS_PACKED_ANSWERS,
+    DNS_PACKED_HITS,
+    DNS_PACKED_MISSES,
     DNS_ANSWER_SECONDS,
     HTTP_REQUESTS,
     HTTP_REQUEST_SECONDS,
@@ -174,15 +206,60 @@ METRICS: tuple[CounterSpec | GaugeSpec | HistogramSpec, ...] = (
 """The table; a metric that is not in it does not exist."""
 
 
+Values = tuple[str, ...]
+"""The values of a metric's labels, in the order of its constant."""
+
+
 class Metrics:
     """One agent's metrics; every metric of the table is there from the start."""
 
-    __slots__ = ("_collectors", "_registry", "_series")
+    __slots__ = ("_levels", "_registry", "_spreads", "_tallies")
 
     def __init__(self) -> None:
-        self._registry = prometheus_client.CollectorRegistry()
-        self._collectors: dict[str, Any] = {spec.name: self._collector(spec) for spec in METRICS}
-        self._series: dict[str, set[tuple[str, ...]]] = {spec.name: set() for spec in METRICS}
+        self._tallies: dict[str, dict[Values, Tally]] = {}
+        self._levels: dict[str, dict[Values, Level]] = {}
+        self._spreads: dict[str, dict[Values, Spread]] = {}
+        for spec in METRICS:
+            match spec:
+                case CounterSpec(name, labels):
+                    self._tallies[name] = {} if labels else {(): Tally()}
+                case GaugeSpec(name, labels):
+                    self._levels[name] = {} if labels else {(): Level()}
+                case HistogramSpec(name, labels):
+                    self._spreads[name] = {} if labels else {(): Spread(spec.buckets)}
+        self._registry = CollectorRegistry()
+        self._registry.register(_Exposition(self))
+
+    # --- counting ----------------------------------------------------------------
+
+    def tally(self, spec: CounterSpec, /, **labels: str) -> Tally:
+        """Return one series of a counter, to be kept and added to; the same one each time.
+
+        Args:
+            spec: A counter of the table.
+            labels: A value for each of its labels, no more and no less.
+
+        Returns:
+            The series, or that of ``OTHER`` once there are ``MAX_SERIES`` of the metric.
+
+        Raises:
+            ValueError: The labels are not the metric's.
+        """
+        known = self._tallies[spec.name]
+        values = _values(spec, labels)
+        return known.get(values) or known.setdefault(_bounded(known, values), Tally())
+
+    def level(self, spec: GaugeSpec, /, **labels: str) -> Level:
+        """Return one series of a gauge; as ``tally``."""
+        known = self._levels[spec.name]
+        values = _values(spec, labels)
+        return known.get(values) or known.setdefault(_bounded(known, values), Level())
+
+    def spread(self, spec: HistogramSpec, /, **labels: str) -> Spread:
+        """Return one series of a histogram; as ``tally``."""
+        known = self._spreads[spec.name]
+        values = _values(spec, labels)
+        return known.get(values) or known.setdefault(_bounded(known, values), Spread(spec.buckets))
 
     def count(self, spec: CounterSpec, amount: float = 1, /, **labels: str) -> None:
         """Raise a counter.
@@ -193,21 +270,23 @@ class Metrics:
             labels: A value for each of its labels, no more and no less.
 
         Raises:
-            ValueError: The labels are not the metric's.
+            ValueError: The labels are not the metric's, or the amount is negative.
         """
-        self._child(spec, labels).inc(amount)
+        self.tally(spec, **labels).add(amount)
 
     def set(self, spec: GaugeSpec, value: float, /, **labels: str) -> None:
         """Set a gauge; labels as in ``count``."""
-        self._child(spec, labels).set(value)
+        self.level(spec, **labels).value = value
 
     def set_by(self, spec: GaugeSpec, read: Callable[[], float], /, **labels: str) -> None:
         """Have a gauge read by ``read`` whenever somebody looks, and cost nothing until then."""
-        self._child(spec, labels).set_function(read)
+        self.level(spec, **labels).set_by(read)
 
     def observe(self, spec: HistogramSpec, value: float, /, **labels: str) -> None:
         """Add one value to a histogram; labels as in ``count``."""
-        self._child(spec, labels).observe(value)
+        self.spread(spec, **labels).observe(value)
+
+    # --- looking -----------------------------------------------------------------
 
     def value(self, name: str, /, **labels: str) -> float:
         """Return one sample by its exposed name, 0 where nothing was counted; for tests and ``info``."""
@@ -216,44 +295,71 @@ class Metrics:
 
     def counts(self, spec: CounterSpec, /) -> dict[str, int]:
         """Return what a counter counted, by its labels' values, sorted; for ``info``."""
-        samples = [sample for family in self._collectors[spec.name].collect() for sample in family.samples]
-        counted = {
-            " ".join(sample.labels[name] for name in spec.labels): int(sample.value)
-            for sample in samples
-            if sample.name == spec.name
-        }
+        counted = {" ".join(values): int(tally.count) for values, tally in self._tallies[spec.name].items()}
         return dict(sorted(counted.items()))
+
+    def tallies(self, spec: CounterSpec, /) -> dict[Values, Tally]:
+        """Return every series of a counter, by its labels' values."""
+        return dict(self._tallies[spec.name])
+
+    def levels(self, spec: GaugeSpec, /) -> dict[Values, Level]:
+        """Return every series of a gauge, by its labels' values."""
+        return dict(self._levels[spec.name])
+
+    def spreads(self, spec: HistogramSpec, /) -> dict[Values, Spread]:
+        """Return every series of a histogram, by its labels' values."""
+        return dict(self._spreads[spec.name])
 
     def expose(self) -> bytes:
         """Return everything in Prometheus's text format."""
-        return prometheus_client.generate_latest(self._registry)
+        return generate_latest(self._registry)
 
-    def _collector(self, spec: CounterSpec | GaugeSpec | HistogramSpec) -> Any:  # noqa: ANN401 - three classes, no base
-        match spec:
-            case CounterSpec(name, labels, text):
-                return prometheus_client.Counter(name, text, labels, registry=self._registry)
-            case GaugeSpec(name, labels, text):
-                return prometheus_client.Gauge(name, text, labels, registry=self._registry)
-            case HistogramSpec(name, labels, text, buckets):
-                return prometheus_client.Histogram(name, text, labels, buckets=buckets, registry=self._registry)
 
-    def _child(self, spec: CounterSpec | GaugeSpec | HistogramSpec, labels: dict[str, str]) -> Any:  # noqa: ANN401
-        if labels.keys() != set(spec.labels):
-            msg = f"{spec.name} has the labels {_names(spec.labels)}, not {_names(sorted(labels))}"
-            raise ValueError(msg)
-        collector = self._collectors[spec.name]
-        if not spec.labels:
-            return collector
-        return collector.labels(*self._bounded(spec, tuple(labels[name] for name in spec.labels)))
+class _Exposition:
+    """What prometheus_client asks for its families, each time somebody looks."""
 
-    def _bounded(self, spec: CounterSpec | GaugeSpec | HistogramSpec, values: tuple[str, ...]) -> tuple[str, ...]:
-        known = self._series[spec.name]
-        if values in known:
-            return values
-        if len(known) >= MAX_SERIES:
-            return (OTHER,) * len(values)
-        known.add(values)
-        return values
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
+        """Yield every metric of the table with the values of the moment."""
+        for spec in METRICS:
+            match spec:
+                case CounterSpec(name, labels, text):
+                    counter = CounterMetricFamily(name, text, labels=labels)
+                    for values, tally in self._metrics.tallies(spec).items():
+                        counter.add_metric(values, tally.count)
+                    yield counter
+                case GaugeSpec(name, labels, text):
+                    gauge = GaugeMetricFamily(name, text, labels=labels)
+                    for values, level in self._metrics.levels(spec).items():
+                        gauge.add_metric(values, level.now())
+                    yield gauge
+                case HistogramSpec(name, labels, text):
+                    histogram = HistogramMetricFamily(name, text, labels=labels)
+                    for values, spread in self._metrics.spreads(spec).items():
+                        steps = [(_bound_text(bound), count) for bound, count in spread.cumulative()]
+                        histogram.add_metric(values, steps, spread.sum)
+                    yield histogram
+
+
+def _values(spec: Spec, labels: dict[str, str]) -> Values:
+    try:
+        values = tuple([labels[name] for name in spec.labels])
+    except KeyError:
+        values = ()
+    if len(values) != len(spec.labels) or len(labels) != len(values):
+        msg = f"{spec.name} has the labels {_names(spec.labels)}, not {_names(sorted(labels))}"
+        raise ValueError(msg)
+    return values
+
+
+def _bounded(known: Sized, values: Values) -> Values:
+    return values if len(known) < MAX_SERIES else (OTHER,) * len(values)
+
+
+def _bound_text(bound: float) -> str:
+    return "+Inf" if bound == float("inf") else repr(bound)
 
 
 def _names(labels: Sequence[str]) -> str:

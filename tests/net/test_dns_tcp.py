@@ -163,6 +163,7 @@ def test_connections_in_all_are_bounded_and_come_free_again() -> None:
         await second.aclose()
         await trio.sleep(0.1)
         assert 0 == world.metrics.value("nodedns_dns_streams_open")
+        assert 2 == world.metrics.value("nodedns_dns_streams_total")
         again = await world.dial(4)
         await again.send_all(framed(b"q"))
         assert framed(b"q!") == await read_exactly(again, 4)

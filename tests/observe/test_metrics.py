@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from nodedns.observe import metrics
 from nodedns.observe.metrics import CounterSpec, GaugeSpec, HistogramSpec, Metrics
@@ -112,3 +113,50 @@ def test_name_says_room_noun_and_unit(spec: CounterSpec | GaugeSpec | HistogramS
     assert isinstance(spec, CounterSpec) == spec.name.endswith("_total")
     assert isinstance(spec, HistogramSpec) == spec.name.endswith("_seconds")
     assert spec.help.endswith(".")
+
+
+def test_a_series_that_is_kept_is_the_one_that_is_counted() -> None:
+    counted = Metrics()
+    kept = counted.tally(metrics.DNS_TRUNCATED, transport="udp")
+
+    kept.count += 3
+    counted.count(metrics.DNS_TRUNCATED, transport="udp")
+
+    assert counted.value("nodedns_dns_truncated_total", transport="udp") == 4
+    assert counted.tally(metrics.DNS_TRUNCATED, transport="udp") is kept
+
+
+def test_a_series_past_the_bound_is_the_one_of_the_others() -> None:
+    counted = Metrics()
+    kept = {id(counted.tally(metrics.DNS_DROPPED, reason=f"invented-{number}")) for number in range(2_000)}
+
+    assert len(kept) == metrics.MAX_SERIES + 1
+
+
+def test_values_observed_in_bulk_are_exposed() -> None:
+    counted = Metrics()
+
+    counted.spread(metrics.DNS_ANSWER_SECONDS, transport="udp").observe_many(0.25, 8)
+
+    assert counted.value("nodedns_dns_answer_seconds_sum", transport="udp") == 2.0
+    assert counted.value("nodedns_dns_answer_seconds_count", transport="udp") == 8
+
+
+def test_listeners_that_share_a_level_add_up() -> None:
+    counted = Metrics()
+
+    counted.level(metrics.DNS_STREAMS_OPEN).add(2)
+    counted.level(metrics.DNS_STREAMS_OPEN).add(-1)
+
+    assert counted.value("nodedns_dns_streams_open") == 1
+
+
+def test_text_is_what_prometheus_reads() -> None:
+    counted = Metrics()
+    counted.count(metrics.DNS_DROPPED, 2, reason='a "quoted"\nreason')
+
+    families = {family.name: family for family in text_string_to_metric_families(counted.expose().decode())}
+
+    (sample,) = families["nodedns_dns_dropped"].samples
+    assert (sample.labels, sample.value) == ({"reason": 'a "quoted"\nreason'}, 2.0)
+    assert {spec.name.removesuffix("_total") for spec in metrics.METRICS} == set(families)
