@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import attrs
 
-from nodedns.dns.name import MAX_NAME_BYTES, Labels, labels_of, wire_bytes
+from nodedns.dns.grammar import KINDS, NAME_SERVER
+from nodedns.dns.name import MAX_NAME_BYTES, Labels, labels_of, text_bytes, wire_bytes
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import Rdata, RRset, SoaData
 from nodedns.model.names import fold
 from nodedns.table.view import NodeRow, TableView
 
-__all__ = ["MAX_NAME_SERVERS", "NAME_SERVER", "ZoneHead", "address_rrsets", "node_owner"]
+__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "address_rrsets", "node_owner"]
 
 MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
 
-NAME_SERVER = b"ns"
 HOSTMASTER = b"hostmaster"
 
 _SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
@@ -75,8 +75,12 @@ class ZoneHead:
 
 
 def node_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
-    """Return the name ``NAME.node.DC.DOMAIN``; None if DNS cannot spell it."""
-    relative = labels_of(f"{name}.node.{datacenter}")
+    """Return the name ``NAME.node.DC.DOMAIN``; None if DNS cannot spell it.
+
+    A datacenter called like a kind is left out, because ``NAME.node.addr`` would mean an address.
+    """
+    place = f"{name}.node" if text_bytes(fold(datacenter)) in KINDS else f"{name}.node.{datacenter}"
+    relative = labels_of(place)
     if relative is None or wire_bytes(relative + domain) > MAX_NAME_BYTES:
         return None
     return relative + domain

@@ -65,9 +65,10 @@ def make_context() -> MakeContext:
         local: str = "agent-one",
         policy: DnsPolicy | None = None,
         transport: Transport = Transport.UDP,
+        datacenter: str = "dc1",
         **table: bool,
     ) -> QueryContext:
-        node_table = NodeTable("dc1", NodeName(local), FIRST_INDEX - len(changes), **table)
+        node_table = NodeTable(datacenter, NodeName(local), FIRST_INDEX - len(changes), **table)
         node_table.apply(changes)
         rng = Random(0)
         zones = Zones((Zone.of_domain("consul."),))

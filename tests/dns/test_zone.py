@@ -81,6 +81,13 @@ POSITIVE = [
         f"consul. {SOA}\nconsul. 0 IN NS agent-one.node.dc1.consul.\nconsul. 0 IN NS agent-six.node.dc1.consul.",
         "agent-one.node.dc1.consul. 0 IN A 172.20.20.10\nagent-six.node.dc1.consul. 0 IN AAAA 2001:db8::6",
     ),
+    ("7f000001.addr.consul. A", "7f000001.addr.consul. 0 IN A 127.0.0.1", ""),
+    ("C6120001.Addr.dc1.dc.consul. ANY", "C6120001.Addr.dc1.dc.consul. 0 IN A 198.18.0.1", ""),
+    (
+        "2607002040050808000000000000200e.addr.DC1.consul. AAAA",
+        "2607002040050808000000000000200e.addr.DC1.consul. 0 IN AAAA 2607:20:4005:808::200e",
+        "",
+    ),
     ("ns.consul. A", "ns.consul. 0 IN A 172.20.20.10", ""),
     ("NS.Consul. ANY", "NS.Consul. 0 IN A 172.20.20.10", ""),
 ]
@@ -113,6 +120,9 @@ EMPTY = [
     "B.c.node.dc1.consul. ANY",
     "ns.consul. AAAA",
     "ns.consul. TXT",
+    "addr.consul. A",
+    "ADDR.dc1.consul. ANY",
+    "addr.dc1.dc.consul. NS",
 ]
 
 ABSENT = [
@@ -137,6 +147,26 @@ ABSENT = [
     "a\\.b\\.c.node.consul. A",
     "\\255\\000.node.consul. A",
     "x.node.service.consul. A",
+    "7f00001.addr.consul. A",
+    "7f00000g.addr.consul. A",
+    "7f0000012.addr.consul. A",
+    "2607002040050808000000000000200.addr.consul. AAAA",
+    "2607002040050808000000000000200g.addr.consul. AAAA",
+    "x.7f000001.addr.consul. A",
+    "7f.000001.addr.consul. A",
+    "7f000001.addr.dc2.consul. A",
+    "7f000001.addr.dc1.extra.consul. A",
+    "7f000001.consul. A",
+    "ns.dc1.consul. A",
+    "ns.node.dc2.consul. A",
+]
+
+
+ADDRESS_OF_ANOTHER_TYPE = [
+    ("7f000001.addr.consul. AAAA", "7f000001.addr.consul. 0 IN A 127.0.0.1"),
+    ("7f000001.addr.consul. SRV", "7f000001.addr.consul. 0 IN A 127.0.0.1"),
+    ("7f000001.addr.consul. TXT", "7f000001.addr.consul. 0 IN A 127.0.0.1"),
+    (f"{'0' * 31}1.addr.dc1.consul. A", f"{'0' * 31}1.addr.dc1.consul. 0 IN AAAA ::1"),
 ]
 
 
@@ -164,6 +194,19 @@ def test_name_without_such_data_gets_noerror_and_soa(ask: Ask, what: str) -> Non
     reply = ask(what)
     assert (dns.rcode.NOERROR, [], []) == (reply.rcode(), reply.answer, reply.additional)
     assert [f"consul. {SOA}"] == [line.lower().replace("in soa", "IN SOA") for line in lines(reply.authority)]
+
+
+@pytest.mark.parametrize(("what", "additional"), ADDRESS_OF_ANOTHER_TYPE)
+def test_address_name_asked_for_another_type_gets_soa_and_the_address_beside_it(
+    ask: Ask, what: str, additional: str
+) -> None:
+    reply = ask(what)
+    assert (dns.rcode.NOERROR, [], [f"consul. {SOA}"], [additional]) == (
+        reply.rcode(),
+        lines(reply.answer),
+        lines(reply.authority),
+        lines(reply.additional),
+    )
 
 
 @pytest.mark.parametrize("what", ABSENT)
@@ -287,6 +330,34 @@ def test_zone_of_several_labels_matches_label_by_label(ask: Ask, make_context: M
 def test_node_called_node_is_found(ask: Ask, make_context: MakeContext) -> None:
     there = make_context((NodeRegistered(ExternalNode(NodeName("node"), "", "10.0.0.1")),))
     assert ["node.node.consul. 0 IN A 10.0.0.1"] == lines(ask("node.node.consul. A", there).answer)
+
+
+DOMAINS = ("consul.", "Test.Consul", "deep.er.consul", "lan", "x.example.org")
+
+
+@pytest.mark.parametrize("domain", ["test.consul.", "DEEP.er.consul.", "lan.", "x.Example.org."])
+def test_every_domain_is_answered_in_its_own_name(ask: Ask, domain: str) -> None:
+    zones = Zones(Zone.of_domains(DOMAINS))
+    answered = {what: ask(what.replace("consul.", domain), zones=zones) for what in ("consul. ANY", "no.consul. A")}
+    servers = [f"{domain} 0 IN NS {name}.node.dc1.{domain}" for name in ("agent-one", "agent-six")]
+    soa = f"{domain} 0 IN SOA ns.{domain} hostmaster.{domain} 1700000000 3600 600 86400 0"
+    assert [soa, *servers] == lines(answered["consul. ANY"].answer)
+    assert [soa] == lines(answered["no.consul. A"].authority)
+    for name, address in (("foo.node", "127.0.0.1"), ("ns", "172.20.20.10"), ("7f000001.addr.dc1", "127.0.0.1")):
+        assert [f"{name}.{domain} 0 IN A {address}"] == lines(ask(f"{name}.{domain} A", zones=zones).answer)
+
+
+def test_names_on_the_way_to_a_domain_inside_another_exist(ask: Ask) -> None:
+    zones = Zones(Zone.of_domains(DOMAINS))
+    assert [dns.rcode.NOERROR, dns.rcode.NXDOMAIN] == [
+        ask(f"{name}.consul. A", zones=zones).rcode() for name in ("er", "x")
+    ]
+
+
+def test_datacenter_called_like_a_kind_is_left_out_of_name_servers(ask: Ask, make_context: MakeContext) -> None:
+    there = make_context((member("one", dc="addr"),), "one", datacenter="addr")
+    assert ["consul. 0 IN NS one.node.consul."] == lines(ask("consul. NS", there).answer)
+    assert ["one.node.consul. 0 IN A 10.0.0.1"] == lines(ask("one.node.consul. A", there).answer)
 
 
 @pytest.mark.parametrize("domain", ["", ".", "a..b", "x" * 64])
