@@ -52,6 +52,30 @@ dns_config {
   # The largest reply over UDP. A larger one says so, and is asked for again over TCP. nodedns's own key.
   udp_payload_bytes = 1232
 
+  # Over UDP, a client that may be forged gets at most so many bytes for each byte of its query; else TC sends it to TCP.
+  # 0: no limit. nodedns's own key.
+  amplification_limit = 3
+
+  # How many alike responses a network of clients gets over UDP. nodedns's own keys, named as BIND's.
+  rate_limit {
+    # 0: no limit. Every slip-th limited response goes out truncated, so that a real client comes back over TCP.
+    responses_per_second = 1000
+    slip                 = 2
+
+    # How long a flood that has ended is held against its network at most.
+    window = "15s"
+
+    # Clients of one such network count as one.
+    ipv4_prefix_length = 24
+    ipv6_prefix_length = 56
+
+    # Neither this limit nor amplification_limit is for these.
+    exempt = ["127.0.0.0/8", "::1/128"]
+
+    # Buckets to count in, 8 bytes each.
+    table_size = 131072
+  }
+
   # The numbers of the zone's SOA record, in seconds.
   soa {
     refresh = 3600

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from nodedns.config.draft import Draft
+from nodedns.config.rate_limit import rate_limit_policy
 from nodedns.dns.policy import DnsPolicy
 from nodedns.errors import shorten
 
 __all__ = ["dns_policy"]
 
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
+AMPLIFICATION_RANGE = (0, 100)
 UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
 
 
@@ -27,6 +29,10 @@ def dns_policy(draft: Draft) -> DnsPolicy:
     if given.udp_payload_bytes is not None:
         path = "dns_config.udp_payload_bytes"
         changes["udp_payload_bytes"] = _in_range(draft, path, given.udp_payload_bytes, *UDP_PAYLOAD_RANGE)
+    if given.amplification_limit is not None:
+        path = "dns_config.amplification_limit"
+        changes["amplification_limit"] = _in_range(draft, path, given.amplification_limit, *AMPLIFICATION_RANGE)
+    changes["rate_limit"] = rate_limit_policy(draft, given.rate_limit)
     for name in ("refresh", "retry", "expire", "min_ttl"):
         value = getattr(given.soa, name) if given.soa else None
         if value is not None:

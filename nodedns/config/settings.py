@@ -21,6 +21,7 @@ __all__ = [
     "GossipSettings",
     "KeyText",
     "PortSettings",
+    "RateLimitSettings",
     "Seconds",
     "Settings",
     "SoaSettings",
@@ -89,6 +90,19 @@ class SoaSettings:
 
 
 @attrs.frozen(kw_only=True)
+class RateLimitSettings:
+    """Bounds on alike DNS responses over UDP to one network; all nodedns's own keys."""
+
+    responses_per_second: int | None = _key("Alike responses to one network in a second; 0 for no limit.")
+    slip: int | None = _key("Every how many-th limited response goes out truncated; 0 for none.")
+    window: Seconds | None = _key("How long a flood that has ended is held against its network at most.")
+    ipv4_prefix_length: int | None = _key("IPv4 clients of one network of this length count as one.")
+    ipv6_prefix_length: int | None = _key("IPv6 clients of one network of this length count as one.")
+    exempt: list[str] | None = _key("Networks that neither this nor the amplification limit is for.")
+    table_size: int | None = _key("Buckets that responses are counted in.")
+
+
+@attrs.frozen(kw_only=True)
 class DnsSettings:
     """How DNS answers are made."""
 
@@ -96,6 +110,8 @@ class DnsSettings:
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     soa: SoaSettings | None = _key("The numbers of the SOA record.")
     udp_payload_bytes: int | None = _key("Largest DNS reply over UDP; nodedns's own key.")
+    amplification_limit: int | None = _key("Bytes out for one byte in, over UDP to a client that may be forged.")
+    rate_limit: RateLimitSettings | None = _key("Bounds on alike responses over UDP to one network.")
 
 
 @attrs.frozen(kw_only=True)

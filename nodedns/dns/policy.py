@@ -6,18 +6,24 @@ from typing import Final
 
 import attrs
 
+from nodedns.dns.rate_limit import RateLimitPolicy
+
 __all__ = ["DnsPolicy"]
 
 MAX_TTL_S: Final = 2**31 - 1  # RFC 2181 section 8
 MIN_UDP_PAYLOAD_BYTES: Final = 512  # RFC 6891 section 6.2.3
 EDNS_PAYLOAD_BYTES: Final = 1232  # DNS flag day 2020, RFC 9715: fits the smallest IPv6 MTU
 MAX_UDP_PAYLOAD_BYTES: Final = 4096  # RFC 6891 section 6.2.5: the largest that is worth offering
+MAX_AMPLIFICATION: Final = 100  # ours: more than the largest reply is to the smallest query
 
 _ttl = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0), attrs.validators.le(MAX_TTL_S))
 _payload = attrs.validators.and_(
     attrs.validators.instance_of(int),
     attrs.validators.ge(MIN_UDP_PAYLOAD_BYTES),
     attrs.validators.le(MAX_UDP_PAYLOAD_BYTES),
+)
+_amplification = attrs.validators.and_(
+    attrs.validators.instance_of(int), attrs.validators.ge(0), attrs.validators.le(MAX_AMPLIFICATION)
 )
 
 
@@ -37,5 +43,9 @@ class DnsPolicy:
     """SOA MINIMUM and TTL: how long a missing name may be cached (RFC 2308)."""
     udp_payload_bytes: int = attrs.field(default=EDNS_PAYLOAD_BYTES, validator=_payload)
     """Largest UDP reply we send, and the size we offer. Larger replies may be fragmented, and lost."""
+    amplification_limit: int = attrs.field(default=3, validator=_amplification)
+    """Bytes out for one byte in, over UDP to a client that is not proved; 0 for no limit (3 is QUIC's, RFC 9000)."""
+    rate_limit: RateLimitPolicy = RateLimitPolicy()  # noqa: RUF009 - it is frozen
+    """How many alike responses a network of clients gets over UDP."""
     enable_additional_node_meta_txt: bool = True
     """Whether A and AAAA answers carry the node's meta as TXT in the additional section."""
