@@ -7,9 +7,11 @@ from typing import Any
 from nodedns.config.draft import Draft
 from nodedns.config.rate_limit import rate_limit_policy
 from nodedns.dns.policy import DnsPolicy
-from nodedns.errors import shorten
+from nodedns.dns.reverse_names import cut_reverse_zone
+from nodedns.errors import LocalProtocolError, shorten
+from nodedns.table.address_index import Digits
 
-__all__ = ["dns_policy"]
+__all__ = ["dns_policy", "reverse_zones"]
 
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
 AMPLIFICATION_RANGE = (0, 100)
@@ -24,6 +26,9 @@ def dns_policy(draft: Draft) -> DnsPolicy:
     changes: dict[str, Any] = {}
     if given.node_ttl is not None:
         changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
+        changes["ptr_ttl_s"] = changes["node_ttl_s"]
+    if given.ptr_ttl is not None:
+        changes["ptr_ttl_s"] = _in_range(draft, "dns_config.ptr_ttl", int(given.ptr_ttl), 0, MAX_SECONDS)
     if given.enable_additional_node_meta_txt is not None:
         changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
     if given.udp_payload_bytes is not None:
@@ -38,6 +43,20 @@ def dns_policy(draft: Draft) -> DnsPolicy:
         if value is not None:
             changes[f"soa_{name}_s"] = _in_range(draft, f"dns_config.soa.{name}", value, 0, MAX_SECONDS)
     return DnsPolicy(**changes)
+
+
+def reverse_zones(draft: Draft) -> tuple[Digits, ...] | None:
+    """Return the prefixes of the reverse zones, each once and cut to their borders; None where none were given."""
+    given = draft.settings.dns_config.reverse_zones if draft.settings.dns_config else None
+    if given is None:
+        return None
+    prefixes: list[Digits] = []
+    for text in given:
+        try:
+            prefixes += cut_reverse_zone(text)
+        except LocalProtocolError as error:
+            draft.problem("dns_config.reverse_zones", str(error))
+    return tuple(dict.fromkeys(prefixes))
 
 
 def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:

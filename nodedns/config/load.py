@@ -13,7 +13,7 @@ import attrs
 
 from nodedns.config import identity
 from nodedns.config.converter import structure
-from nodedns.config.dns import dns_policy
+from nodedns.config.dns import dns_policy, reverse_zones
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -91,6 +91,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
         dns=dns_policy(draft),
+        reverse_zones=reverse_zones(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),
