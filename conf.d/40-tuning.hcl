@@ -46,13 +46,6 @@ dns_config {
   # TTL of a node's records. 0s: nothing is cached, a change is seen at once.
   node_ttl = "0s"
 
-  # TTL of PTR records, if it is to be another. nodedns's own key.
-  #ptr_ttl = "1m"
-
-  # Prefixes to answer reverse lookups for, or names of their zones; [] for none. Default: the /24 and /64 of each
-  # node's addresses. nodedns's own key.
-  #reverse_zones = ["10.1.0.0/16", "fd00::/8"]
-
   # Answers for addresses carry the node's meta as TXT in the additional section.
   enable_additional_node_meta_txt = true
 
@@ -81,6 +74,23 @@ dns_config {
 
     # Buckets to count in, 8 bytes each.
     table_size = 131072
+  }
+
+  # Which server this is, for clients that ask by NSID or for id.server, and what is said to those who ask for
+  # version.bind; "" says nothing. Defaults: the node's name, and the version. nodedns's own keys.
+  #nsid    = "rack-a7"
+  #version = "none of your business"
+
+  # DNS cookies, by which a client shows that its address is its own. nodedns's own keys.
+  cookies {
+    enabled = true
+
+    # A client that sends a cookie must have one of ours, or come by TCP.
+    required = false
+
+    # Servers that answer at one address must share this: 16 bytes in hex. The first signs, all are accepted.
+    # Default: a secret of the agent's own, a new one each day. "openssl rand -hex 16" makes one.
+    #secrets = ["00112233445566778899aabbccddeeff"]
   }
 
   # The numbers of the zone's SOA record, in seconds.

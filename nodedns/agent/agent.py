@@ -133,7 +133,9 @@ class Agent:
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
         self._keyrings = Keyrings(self._serf, self._questions)
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
-        self._dns_servers = make_dns_servers(config, listeners, self.table, rng, metrics)
+        self._dns_servers = make_dns_servers(
+            config, listeners, self.table, rng, metrics, entropy=entropy, wall_clock=wall_clock
+        )
         self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
         metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import trio
@@ -10,11 +11,12 @@ from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
+from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
-from nodedns.dns.reverse import ReverseZones
+from nodedns.dns.cookies import Cookies, RollingSecret
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
-from nodedns.net.dns_tcp import TcpDnsServer
+from nodedns.net.dns_tcp import DnsTcpLimits, TcpDnsServer
 from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.observe.metrics import Metrics
 
@@ -22,13 +24,50 @@ __all__ = ["make_dns_servers"]
 
 
 def make_dns_servers(
-    config: AgentConfig, listeners: Listeners, table: LiveTable, rng: Random, metrics: Metrics
+    config: AgentConfig,
+    listeners: Listeners,
+    table: LiveTable,
+    rng: Random,
+    metrics: Metrics,
+    *,
+    entropy: Callable[[int], bytes],
+    wall_clock: Callable[[], float],
 ) -> list[UdpDnsServer | TcpDnsServer]:
-    """Return a server for each DNS listener, all giving the same answers; the servers own their sockets."""
-    zone = Zone.of_domain(config.domain)
-    zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
-    answers = DnsAnswers(table, zones, config.dns, rng, DnsLedger(metrics), clock=trio.current_time)
+    """Return a server for each DNS listener, all giving the same answers; the servers own their sockets.
+
+    Args:
+        config: What is served, and how.
+        listeners: The sockets.
+        table: What the answers come from.
+        rng: Chance, for answers that have a choice.
+        metrics: Counts answers.
+        entropy: Random bytes, for the cookies' secret where none is configured.
+        wall_clock: Seconds since 1970, which cookies hold.
+    """
+    limits = DnsTcpLimits()
+    zones = Zones((Zone.of_domain(config.domain),))
+    answers = DnsAnswers(
+        table,
+        zones,
+        config.dns,
+        rng,
+        DnsLedger(metrics),
+        clock=trio.current_time,
+        cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
+        keepalive_s=lambda: limits.idle_s,
+    )
     return [
         *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
-        *(TcpDnsServer(listener, answers.respond, metrics) for listener in listeners.dns_tcp),
+        *(TcpDnsServer(listener, answers.respond, metrics, limits) for listener in listeners.dns_tcp),
     ]
+
+
+def _make_cookies(
+    params: CookieParams, entropy: Callable[[int], bytes], wall_clock: Callable[[], float]
+) -> Cookies | None:
+    if not params.is_enabled:
+        return None
+    if not params.secrets:
+        return Cookies(RollingSecret(entropy).at, wall_clock, is_required=params.is_required)
+    secrets = tuple(secret.reveal() for secret in params.secrets)
+    return Cookies.with_secrets(secrets, wall_clock, is_required=params.is_required)

@@ -113,6 +113,12 @@ def _read_key_text(value: Any, _: type) -> KeyText:  # noqa: ANN401 - a file's v
     return KeyText(value)
 
 
+def _read_key_texts(value: Any, _: type) -> list[KeyText]:  # noqa: ANN401 - a file's value
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of texts")
+    return [KeyText(item) for item in value]
+
+
 def _read_seconds(value: Any, _: type) -> Seconds:  # noqa: ANN401 - a file's value
     if not isinstance(value, str):
         raise ValueError(f'must be a duration such as "10s", not {shorten(value)}')  # noqa: TRY004 - one kind of failure
@@ -147,6 +153,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind is Seconds, _read_seconds)
     converter.register_structure_hook_func(lambda kind: kind is KeyText, _read_key_text)
     converter.register_structure_hook_func(lambda kind: kind == list[str], _read_texts)
+    converter.register_structure_hook_func(lambda kind: kind == list[KeyText], _read_key_texts)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _read_map)
 
     def block_hook(cls: type) -> Any:  # noqa: ANN401 - a function that cattrs makes

@@ -13,7 +13,8 @@ import attrs
 
 from nodedns.config import identity
 from nodedns.config.converter import structure
-from nodedns.config.dns import dns_policy, reverse_zones
+from nodedns.config.cookies import cookies
+from nodedns.config.dns import dns_policy
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -63,8 +64,9 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
     bootstrap, expect = _bootstrap(draft)
     joins = retry_join(draft, sources.interfaces)
     listening = network(draft, joins, sources.interfaces, sources.route)
+    node_name = identity.node_name(draft, sources.host_name)
     return AgentConfig(
-        node_name=identity.node_name(draft, sources.host_name),
+        node_name=node_name,
         node_id=identity.node_id(draft),
         node_meta=identity.node_meta(draft),
         datacenter=identity.datacenter(draft),
@@ -90,8 +92,8 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
         gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
-        dns=dns_policy(draft),
-        reverse_zones=reverse_zones(draft),
+        dns=dns_policy(draft, node_name),
+        dns_cookies=cookies(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

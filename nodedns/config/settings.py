@@ -17,6 +17,7 @@ import attrs
 
 __all__ = [
     "AddressSettings",
+    "CookieSettings",
     "DnsSettings",
     "GossipSettings",
     "KeyText",
@@ -103,17 +104,27 @@ class RateLimitSettings:
 
 
 @attrs.frozen(kw_only=True)
+class CookieSettings:
+    """DNS cookies; nodedns's own keys."""
+
+    enabled: bool | None = _key("Whether DNS cookies are answered.")
+    secrets: list[KeyText] | None = _key("What cookies are signed with, in hex: the first signs, all are accepted.")
+    required: bool | None = _key("Whether a client that sends a cookie must have one of ours, or else come by TCP.")
+
+
+@attrs.frozen(kw_only=True)
 class DnsSettings:
     """How DNS answers are made."""
 
     node_ttl: Seconds | None = _key("TTL of a node's records.")
-    ptr_ttl: Seconds | None = _key("TTL of PTR records, if it is to be another; nodedns's own key.")
-    reverse_zones: list[str] | None = _key("Prefixes or zones to answer reverse lookups for; nodedns's own key.")
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     soa: SoaSettings | None = _key("The numbers of the SOA record.")
     udp_payload_bytes: int | None = _key("Largest DNS reply over UDP; nodedns's own key.")
     amplification_limit: int | None = _key("Bytes out for one byte in, over UDP to a client that may be forged.")
     rate_limit: RateLimitSettings | None = _key("Bounds on alike responses over UDP to one network.")
+    nsid: str | None = _key("Which server this is, for who asks by NSID or id.server; nodedns's own key.")
+    version: str | None = _key("What version.bind and version.server say; nodedns's own key.")
+    cookies: CookieSettings | None = _key("DNS cookies.")
 
 
 @attrs.frozen(kw_only=True)

@@ -24,10 +24,10 @@ import dnslib
 
 from nodedns.dns.decode import HEADER, HEADER_BYTES, Header
 from nodedns.dns.name import Labels
-from nodedns.dns.question import Edns, Query, Rcode, RRClass, RRType, Transport
+from nodedns.dns.question import Edns, Query, Rcode, RRType, Transport
 from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
 
-__all__ = ["Encoded", "encode_answer", "encode_header_only"]
+__all__ = ["Encoded", "encode_answer", "encode_header_only", "encode_opt_alone", "reply_limit"]
 
 #   root name, type 41, payload size, extended rcode + version + flags, RDLENGTH
 _OPT = struct.Struct("!BHHIH")
@@ -62,7 +62,16 @@ def encode_header_only(header: Header, rcode: Rcode) -> bytes:
     return HEADER.pack(header.query_id, flags, 0, 0, 0, 0)
 
 
-def encode_answer(query: Query, answer: Answer, transport: Transport, payload_bytes: int) -> Encoded:
+def encode_opt_alone(header: Header, edns: Edns, rcode: Rcode, payload_bytes: int, options: bytes) -> bytes:
+    """Return the reply to a message without a question: no record but OPT, which has ``options``."""
+    flags = FLAG_QR | header.flags & (FLAG_RD | FLAG_CD) | rcode & 0xF
+    opt = _opt_of(edns, rcode, payload_bytes, options)
+    return HEADER.pack(header.query_id, flags, 0, 0, 0, 1) + opt
+
+
+def encode_answer(
+    query: Query, answer: Answer, transport: Transport, payload_bytes: int, options: bytes = b""
+) -> Encoded:
     """Pack the reply to ``query``, no larger than the client and we allow.
 
     Args:
@@ -70,9 +79,13 @@ def encode_answer(query: Query, answer: Answer, transport: Transport, payload_by
         answer: What to say.
         transport: UDP replies keep to the sizes of both sides, TCP replies to 65,535 bytes.
         payload_bytes: Our own largest UDP reply, also offered in the OPT record.
+        options: EDNS options to say, packed; of no effect where the query has no OPT record.
     """
-    opt = _opt_of(query.edns, answer, payload_bytes)
-    writer = _Writer(query, _limit(query.edns, transport, payload_bytes) - len(opt), transport is Transport.TCP)
+    opt = b""
+    if query.edns is not None:
+        ede = b"" if answer.ede is None else struct.pack("!HHH", _OPTION_EDE, 2, answer.ede)
+        opt = _opt_of(query.edns, answer.rcode, payload_bytes, options + ede)
+    writer = _Writer(query, reply_limit(query.edns, transport, payload_bytes) - len(opt), transport is Transport.TCP)
     counts = [writer.add_section(answer.answer), writer.add_section(answer.authority), writer.add_section(answer.glue)]
     is_truncated = writer.is_truncated
     if not is_truncated:
@@ -84,7 +97,8 @@ def encode_answer(query: Query, answer: Answer, transport: Transport, payload_by
     return Encoded(HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt, is_truncated)
 
 
-def _limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
+def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
+    """Return how many bytes a reply may have; ``payload_bytes`` is the most that we send over UDP."""
     if transport is Transport.TCP:
         return _TCP_BYTES
     if edns is None:
@@ -93,12 +107,9 @@ def _limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
     return max(_PLAIN_UDP_BYTES, min(edns.payload_bytes, payload_bytes))
 
 
-def _opt_of(edns: Edns | None, answer: Answer, payload_bytes: int) -> bytes:
-    if edns is None:
-        return b""
-    options = b"" if answer.ede is None else struct.pack("!HHH", _OPTION_EDE, 2, answer.ede)
+def _opt_of(edns: Edns, rcode: Rcode, payload_bytes: int, options: bytes) -> bytes:
     # RFC 3225 section 3: DO is copied. Version 0 and clear Z bits whatever the client sent.
-    extended = answer.rcode >> 4 << 24 | (_EDNS_DO if edns.wants_dnssec else 0)
+    extended = rcode >> 4 << 24 | (_EDNS_DO if edns.wants_dnssec else 0)
     return _OPT.pack(0, RRType.OPT, payload_bytes, extended, len(options)) + options
 
 
@@ -150,7 +161,7 @@ class _Writer:
         pack_rdata = _RDATA[rrset.rtype]
         for added, rdata in enumerate(rrset.rdatas):
             record_start = len(self._buffer.data)
-            record = dnslib.RR(owner, rrset.rtype, RRClass.IN, rrset.ttl_s, pack_rdata(rdata))
+            record = dnslib.RR(owner, rrset.rtype, rrset.rclass, rrset.ttl_s, pack_rdata(rdata))
             record.pack(self._buffer)
             if len(self._buffer.data) > self._limit_bytes:
                 self.is_truncated = True

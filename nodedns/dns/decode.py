@@ -1,11 +1,11 @@
 """DNS wire format: bytes to ``Query``.
 
 Strategy: queries are parsed here and not by dnslib, which refuses labels that
-are not UTF-8 and lets trailing bytes pass. A query is header, one question
-and at most an OPT record (and IXFR's SOA), each read exactly; ``DnsWireError``
-is the only way out for anything else.
+are not UTF-8 and lets trailing bytes pass. A query is header, one question and
+an additional section (and IXFR's SOA), each read exactly; ``DnsWireError`` is
+the only way out for anything else.
 
-This decides no response code. Source: RFC 1035 section 4, RFC 6891, RFC 9619.
+This decides no response code. Source: RFC 1035 section 4, RFC 7873 section 5.4, RFC 9619.
 """
 
 from __future__ import annotations
@@ -15,30 +15,32 @@ from typing import Final
 
 import attrs
 
+from nodedns.dns.additional import decode_additional_untrusted, skip_record_untrusted
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels
 from nodedns.dns.question import Edns, Query, Question, RRType
 from nodedns.errors import DnsWireError
 from nodedns.model.names import MAX_LABEL_BYTES
 
-__all__ = ["HEADER", "HEADER_BYTES", "Header", "decode_header_untrusted", "decode_query_untrusted"]
+__all__ = [
+    "HEADER",
+    "HEADER_BYTES",
+    "Header",
+    "decode_header_untrusted",
+    "decode_opt_alone_untrusted",
+    "decode_query_untrusted",
+]
 
 #   +------+-------+---------+---------+---------+---------+
 #   |  ID  | flags | QDCOUNT | ANCOUNT | NSCOUNT | ARCOUNT |
 #   +------+-------+---------+---------+---------+---------+
 HEADER = struct.Struct("!6H")
 HEADER_BYTES: Final = 12
-#   after a name: type, class, and for records TTL and RDLENGTH
+#   after a name: type, class
 _QUESTION_TAIL = struct.Struct("!HH")
-_RECORD_TAIL = struct.Struct("!HHIH")
-#   root name, type 41, payload size, extended rcode + version + flags, RDLENGTH
-_OPT = struct.Struct("!BHHIH")
-_OPTION_HEAD = struct.Struct("!HH")
 
 _FLAG_QR: Final = 0x8000
 _OPCODE_SHIFT: Final = 11
 _OPCODE_MASK: Final = 0x7800
-_EDNS_DO: Final = 0x8000
-_MAX_OPTIONS: Final = 64  # ours: real clients send at most a handful
 
 _WHAT = "DNS query"
 
@@ -98,14 +100,34 @@ def decode_query_untrusted(wire: bytes, header: Header) -> Query:
         # RFC 1995 section 3: an IXFR query carries the client's SOA there; no other query has business with it.
         if rtype != RRType.IXFR or header.authorities != 1:
             raise DnsWireError(_WHAT, offset, "records in the authority section")
-        offset = _skip_record(wire, offset)
-    edns = None
+        kind, offset = skip_record_untrusted(wire, offset)
+        if kind != RRType.SOA:
+            raise DnsWireError(_WHAT, offset, "a record other than SOA in the authority section")
+    edns = tsig = None
     if header.additionals:
-        edns, offset = _decode_opt(wire, offset, header.additionals)
+        edns, tsig, offset = decode_additional_untrusted(wire, offset, header.additionals)
     if offset != len(wire):
         raise DnsWireError(_WHAT, offset, "trailing bytes")
     question = Question(labels, fold_labels(labels), rtype, rclass)
-    return Query(header.query_id, header.flags, question, question_wire, edns)
+    return Query(header.query_id, header.flags, question, question_wire, edns, tsig)
+
+
+def decode_opt_alone_untrusted(wire: bytes, header: Header) -> Edns:
+    """Read a message of no question, which a client sends to learn its cookie (RFC 7873 section 5.4).
+
+    Args:
+        wire: The whole message.
+        header: Its header, as ``decode_header_untrusted`` gave it.
+
+    Raises:
+        DnsWireError: There is anything but an OPT record, or none.
+    """
+    if header.questions or header.answers or header.authorities:
+        raise DnsWireError(_WHAT, HEADER_BYTES, "more than an additional section")
+    edns, tsig, offset = decode_additional_untrusted(wire, HEADER_BYTES, header.additionals)
+    if edns is None or tsig is not None or offset != len(wire):
+        raise DnsWireError(_WHAT, offset, "no question, and not just an OPT record")
+    return edns
 
 
 def _decode_question_name(wire: bytes) -> tuple[Labels, int]:
@@ -127,57 +149,3 @@ def _decode_question_name(wire: bytes) -> tuple[Labels, int]:
         if offset - HEADER_BYTES >= MAX_NAME_BYTES:
             raise DnsWireError(_WHAT, offset, "name longer than 255 bytes")
     return tuple(labels), offset
-
-
-def _skip_record(wire: bytes, offset: int) -> int:
-    while True:
-        if offset >= len(wire):
-            raise DnsWireError(_WHAT, offset, "record cut off")
-        length = wire[offset]
-        offset += 1
-        if length > MAX_LABEL_BYTES:
-            offset += 1  # a pointer ends a name; where it points is of no interest
-            break
-        offset += length
-        if not length:
-            break
-    if len(wire) < offset + _RECORD_TAIL.size:
-        raise DnsWireError(_WHAT, offset, "record cut off")
-    rdlength = _RECORD_TAIL.unpack_from(wire, offset)[3]
-    end = offset + _RECORD_TAIL.size + int(rdlength)
-    if end > len(wire):
-        raise DnsWireError(_WHAT, offset, "record cut off")
-    return end
-
-
-def _decode_opt(wire: bytes, offset: int, records: int) -> tuple[Edns, int]:
-    # RFC 6891 section 6.1.1: two OPT records are a format error, and nothing else belongs here.
-    if records != 1:
-        raise DnsWireError(_WHAT, offset, "more than one additional record")
-    if len(wire) < offset + _OPT.size:
-        raise DnsWireError(_WHAT, offset, "record cut off")
-    root, rtype, payload_bytes, extended, rdlength = _OPT.unpack_from(wire, offset)
-    if root or rtype != RRType.OPT:
-        raise DnsWireError(_WHAT, offset, "an additional record other than OPT")
-    offset += _OPT.size
-    end = offset + rdlength
-    if end > len(wire):
-        raise DnsWireError(_WHAT, offset, "record cut off")
-    options = _decode_options(wire, offset, end)
-    return Edns(extended >> 16 & 0xFF, payload_bytes, bool(extended & _EDNS_DO), options), end
-
-
-def _decode_options(wire: bytes, offset: int, end: int) -> tuple[tuple[int, bytes], ...]:
-    options: list[tuple[int, bytes]] = []
-    while offset < end and len(options) < _MAX_OPTIONS:
-        start = offset + _OPTION_HEAD.size
-        if start > end:
-            break
-        code, length = _OPTION_HEAD.unpack_from(wire, offset)
-        offset = start + int(length)
-        if offset > end:
-            break
-        options.append((int(code), wire[start:offset]))
-    if offset != end:
-        raise DnsWireError(_WHAT, offset, "malformed EDNS options")
-    return tuple(options)

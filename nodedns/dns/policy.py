@@ -6,15 +6,17 @@ from typing import Final
 
 import attrs
 
+from nodedns.dns.name import text_bytes
 from nodedns.dns.rate_limit import RateLimitPolicy
 
-__all__ = ["DnsPolicy"]
+__all__ = ["MAX_SAID_BYTES", "DnsPolicy"]
 
 MAX_TTL_S: Final = 2**31 - 1  # RFC 2181 section 8
 MIN_UDP_PAYLOAD_BYTES: Final = 512  # RFC 6891 section 6.2.3
 EDNS_PAYLOAD_BYTES: Final = 1232  # DNS flag day 2020, RFC 9715: fits the smallest IPv6 MTU
 MAX_UDP_PAYLOAD_BYTES: Final = 4096  # RFC 6891 section 6.2.5: the largest that is worth offering
 MAX_AMPLIFICATION: Final = 100  # ours: more than the largest reply is to the smallest query
+MAX_SAID_BYTES: Final = 128  # ours: with every other option it fits a reply of 512 bytes to the longest question
 
 _ttl = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0), attrs.validators.le(MAX_TTL_S))
 _payload = attrs.validators.and_(
@@ -27,14 +29,17 @@ _amplification = attrs.validators.and_(
 )
 
 
+def _said(_: object, field: attrs.Attribute[str], value: str) -> None:
+    if len(text_bytes(value)) > MAX_SAID_BYTES:
+        raise ValueError(f"{field.name} must have at most {MAX_SAID_BYTES} bytes")
+
+
 @attrs.frozen(kw_only=True)
 class DnsPolicy:
     """Knobs of DNS answers. Building one with a value out of range raises ``ValueError``."""
 
     node_ttl_s: int = attrs.field(default=0, validator=_ttl)
     """TTL of node, name server and glue records. 0: a change is seen at once, and nothing is cached."""
-    ptr_ttl_s: int = attrs.field(default=0, validator=_ttl)
-    """TTL of PTR records."""
     soa_refresh_s: int = attrs.field(default=3600, validator=_ttl)
     """SOA REFRESH: how often a secondary looks for changes."""
     soa_retry_s: int = attrs.field(default=600, validator=_ttl)
@@ -49,5 +54,9 @@ class DnsPolicy:
     """Bytes out for one byte in, over UDP to a client that is not proved; 0 for no limit (3 is QUIC's, RFC 9000)."""
     rate_limit: RateLimitPolicy = RateLimitPolicy()  # noqa: RUF009 - it is frozen
     """How many alike responses a network of clients gets over UDP."""
+    nsid: str = attrs.field(default="", validator=_said)
+    """Which server this is, said to who asks for NSID, ``id.server`` or ``hostname.bind``; empty: nothing is said."""
+    version: str = attrs.field(default="", validator=_said)
+    """What is said to who asks for ``version.bind`` or ``version.server``; empty: nothing is said."""
     enable_additional_node_meta_txt: bool = True
     """Whether A and AAAA answers carry the node's meta as TXT in the additional section."""

@@ -13,7 +13,7 @@ import attrs
 
 from nodedns.dns.name import Labels
 
-__all__ = ["Edns", "Query", "Question", "RRClass", "RRType", "Rcode", "Transport"]
+__all__ = ["Edns", "Query", "Question", "RRClass", "RRType", "Rcode", "Transport", "Tsig"]
 
 
 class RRType(enum.IntEnum):
@@ -27,6 +27,7 @@ class RRType(enum.IntEnum):
     TXT = 16
     AAAA = 28
     OPT = 41
+    TSIG = 250
     IXFR = 251
     AXFR = 252
     ANY = 255
@@ -36,6 +37,7 @@ class RRClass(enum.IntEnum):
     """Classes that are treated specially."""
 
     IN = 1
+    CH = 3
     ANY = 255
 
 
@@ -48,7 +50,9 @@ class Rcode(enum.IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    NOTAUTH = 9
     BADVERS = 16
+    BADCOOKIE = 23
 
 
 class Transport(enum.Enum):
@@ -83,7 +87,7 @@ class Edns:
         version: EDNS version.
         payload_bytes: UDP size the client says it can take.
         wants_dnssec: The DO bit.
-        options: Code and content of each option, as they came.
+        options: Code and content of each option, as they came; none where the version is above 0.
     """
 
     version: int
@@ -97,6 +101,25 @@ class Edns:
 
 
 @attrs.frozen
+class Tsig:
+    """The TSIG record of a query (RFC 8945), as far as a reply repeats it.
+
+    Attributes:
+        key_name: Name of the key that the client signed with.
+        algorithm: Name of the algorithm.
+        time_signed: Six bytes of seconds since 1970.
+        fudge_s: How far clocks may be apart.
+        original_id: ID of the query when it was signed.
+    """
+
+    key_name: Labels
+    algorithm: Labels
+    time_signed: bytes
+    fudge_s: int
+    original_id: int
+
+
+@attrs.frozen
 class Query:
     """A query that parsed.
 
@@ -106,6 +129,7 @@ class Query:
         question: What is asked.
         question_wire: The question section, echoed byte for byte.
         edns: The OPT record, if one came.
+        tsig: The TSIG record, if one came.
     """
 
     query_id: int
@@ -113,3 +137,4 @@ class Query:
     question: Question
     question_wire: bytes
     edns: Edns | None
+    tsig: Tsig | None = None

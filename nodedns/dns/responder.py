@@ -4,20 +4,22 @@ The ladder of refusals, header first, as NSD has it:
 
 1. shorter than a header, or itself a response: nothing (a reply could loop)
 2. opcode other than QUERY: NOTIMP, header only
-3. not one question, stray or malformed or trailing bytes, two OPT records: FORMERR, header only
-4. EDNS version above 0: BADVERS
-5. class other than IN and ANY: REFUSED
-6. a name outside our zones: REFUSED
-7. zone transfer: REFUSED
-8. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
-9. the zone with the longest origin answers
+3. not one question, stray or malformed or trailing bytes, two OPT records: FORMERR, header only;
+   but no question and a cookie: a cookie
+4. signed: NOTAUTH, for there are no keys
+5. EDNS version above 0: BADVERS; malformed options: FORMERR; a cookie wanted first: BADCOOKIE
+6. class CH: what the server says of itself; class other than that, IN and ANY: REFUSED
+7. a name outside our zones: REFUSED
+8. zone transfer: REFUSED
+9. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
+10. the zone with the longest origin answers
 
 Class ANY is answered from class IN without AA: we cannot vouch for the other
 classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
 both transports until there are secondaries to allow (RFC 5936 section 5 leaves
 it to policy; RFC 1995 has no other error for it).
 
-Nothing here raises, whatever the bytes. Source: RFC 1035, 6891, 8906, 9619.
+Nothing here raises, whatever the bytes. Source: RFC 1035, 6891, 7873, 8906, 8945, 9619.
 """
 
 from __future__ import annotations
@@ -27,11 +29,20 @@ from random import Random
 
 import attrs
 
-from nodedns.dns.codec import encode_answer, encode_header_only
-from nodedns.dns.decode import Header, decode_header_untrusted, decode_query_untrusted
+from nodedns.dns.chaos import chaos_answer
+from nodedns.dns.codec import encode_answer, encode_header_only, encode_opt_alone, reply_limit
+from nodedns.dns.cookies import Cookies
+from nodedns.dns.decode import (
+    Header,
+    decode_header_untrusted,
+    decode_opt_alone_untrusted,
+    decode_query_untrusted,
+)
+from nodedns.dns.edns import Granted, Peer, grant_options
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.question import Query, Rcode, RRClass, RRType, Transport
-from nodedns.dns.rrset import EDE_NOT_READY, Answer
+from nodedns.dns.question import Edns, Query, Rcode, RRClass, RRType, Transport, Tsig
+from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_NOT_READY, EDE_PROHIBITED, Answer
+from nodedns.dns.tsig import with_bad_key
 from nodedns.dns.zones import Zones
 from nodedns.errors import DnsWireError
 from nodedns.model.address import Address
@@ -60,6 +71,8 @@ class QueryContext:
         zones: The zones to answer for.
         policy: Knobs.
         rng: Chance, for answers that have a choice.
+        cookies: Judges DNS cookies; None if they are turned off.
+        keepalive_s: How long the client's connection may be silent, said to those who ask; None over UDP.
     """
 
     client: Address | None
@@ -68,6 +81,8 @@ class QueryContext:
     zones: Zones
     policy: DnsPolicy
     rng: Random
+    cookies: Cookies | None = None
+    keepalive_s: float | None = None
 
 
 @attrs.frozen
@@ -113,18 +128,23 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
     if header.opcode != 0:
         return _header_only(header, Rcode.NOTIMP, context)
     try:
+        if header.questions == 0:
+            return _answer_no_question(wire, header, context)
         query = decode_query_untrusted(wire, header)
     except DnsWireError:
         return _header_only(header, Rcode.FORMERR, context)
-    answer = _answer(query, context)
-    encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes)
+    if query.tsig is not None:
+        return _answer_signed(query, query.tsig, context)
+    granted = _grant(query.edns, context)
+    answer = _answer(query, context) if granted.rcode is None else Answer(rcode=granted.rcode)
+    encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes, granted.options)
     return Reply(
         encoded.wire,
         answer.rcode,
         query.question.rtype,
         encoded.is_truncated,
-        answer.keys,
-        is_proved=context.transport is Transport.TCP,
+        answer.keys if granted.is_lasting else None,
+        is_proved=granted.is_proved or context.transport is Transport.TCP,
         has_answer=bool(answer.answer),
     )
 
@@ -133,15 +153,47 @@ def _header_only(header: Header, rcode: Rcode, context: QueryContext) -> Reply:
     return Reply(encode_header_only(header, rcode), rcode, is_proved=context.transport is Transport.TCP)
 
 
+def _grant(edns: Edns | None, context: QueryContext) -> Granted:
+    peer = Peer(context.client, context.transport, context.keepalive_s)
+    return grant_options(edns, peer, context.policy.nsid, context.cookies)
+
+
+def _answer_no_question(wire: bytes, header: Header, context: QueryContext) -> Reply:
+    """Give a client that asks for nothing else its cookie (RFC 7873 section 5.4).
+
+    Raises:
+        DnsWireError: That is not what it asks for.
+    """
+    edns = decode_opt_alone_untrusted(wire, header)
+    granted = _grant(edns, context)
+    verdict = granted.cookie
+    if verdict is None and granted.rcode is None:
+        raise DnsWireError("DNS query", 0, "no question, and no cookie")
+    rcode = granted.rcode or Rcode.NOERROR
+    if verdict is not None:
+        rcode = Rcode.BADCOOKIE if verdict.has_server_cookie and not verdict.is_valid else Rcode.NOERROR
+    reply = encode_opt_alone(header, edns, rcode, context.policy.udp_payload_bytes, granted.options)
+    return Reply(reply, rcode, is_proved=granted.is_proved or context.transport is Transport.TCP)
+
+
+def _answer_signed(query: Query, tsig: Tsig, context: QueryContext) -> Reply:
+    payload_bytes = context.policy.udp_payload_bytes
+    unsigned = encode_answer(query, Answer(rcode=Rcode.NOTAUTH), context.transport, payload_bytes).wire
+    wire = with_bad_key(unsigned, tsig, reply_limit(query.edns, context.transport, payload_bytes))
+    return Reply(wire, Rcode.NOTAUTH, query.question.rtype, is_proved=context.transport is Transport.TCP)
+
+
 def _answer(query: Query, context: QueryContext) -> Answer:
     question = query.question
-    if query.edns is not None and query.edns.version > 0:
-        return Answer(rcode=Rcode.BADVERS)
+    if question.rclass == RRClass.CH:
+        return chaos_answer(question, context.policy)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
-        return Answer(rcode=Rcode.REFUSED)
+        return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
     zone = context.zones.covering(question.folded, context.view)
-    if zone is None or question.rtype in _TRANSFERS:
-        return Answer(rcode=Rcode.REFUSED)
+    if zone is None:
+        return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
+    if question.rtype in _TRANSFERS:
+        return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
     if not context.view.cluster_known:
         return Answer(rcode=Rcode.SERVFAIL, ede=EDE_NOT_READY)
     answer = zone.answer(question, context.view, context.policy)

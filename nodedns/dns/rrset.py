@@ -10,11 +10,13 @@ from __future__ import annotations
 import attrs
 
 from nodedns.dns.name import Labels
-from nodedns.dns.question import Rcode, RRType
+from nodedns.dns.question import Rcode, RRClass, RRType
 
-__all__ = ["EDE_NOT_READY", "Answer", "RRset", "Rdata", "SoaData"]
+__all__ = ["EDE_NOT_AUTHORITATIVE", "EDE_NOT_READY", "EDE_PROHIBITED", "Answer", "RRset", "Rdata", "SoaData"]
 
 EDE_NOT_READY = 14  # RFC 8914 section 4.15
+EDE_PROHIBITED = 18  # RFC 8914 section 4.19
+EDE_NOT_AUTHORITATIVE = 20  # RFC 8914 section 4.21
 
 
 @attrs.frozen
@@ -42,6 +44,7 @@ class RRset:
     rtype: RRType
     ttl_s: int
     rdatas: tuple[Rdata, ...]
+    rclass: RRClass = RRClass.IN
 
 
 @attrs.frozen(kw_only=True)

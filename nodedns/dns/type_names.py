@@ -36,6 +36,7 @@ TYPE_NAMES: Mapping[int, str] = {
     64: "SVCB",
     65: "HTTPS",
     99: "SPF",
+    250: "TSIG",
     251: "IXFR",
     252: "AXFR",
     255: "ANY",

@@ -16,7 +16,8 @@ from nodedns.config.sources import FLAG_PATHS, ConfigSources
 TOP = Path(__file__).parents[2]
 SAMPLES = sorted((TOP / "conf.d").iterdir())
 MANUAL = (TOP / "docs" / "config.rst").read_text()
-BLOCKS = {"addresses", "ports", "gossip_lan", "dns_config", "dns_config.soa", "dns_config.rate_limit"}
+BLOCKS = {"addresses", "ports", "gossip_lan", "dns_config", "dns_config.soa"}
+BLOCKS |= {"dns_config.cookies", "dns_config.rate_limit"}
 LEAVES = sorted(key_docs().keys() - BLOCKS)
 
 
