@@ -1,4 +1,4 @@
-"""``line_chart``: a small SVG of lines over labelled steps, for the figures in ``docs/``; no plotting library."""
+"""``line_chart`` and ``bar_chart``: small SVGs for the figures in ``docs/``; no plotting library."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-__all__ = ["Chart", "line_chart"]
+__all__ = ["Bars", "Chart", "bar_chart", "line_chart"]
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 40, 55
 COLOURS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#e08214", "#4d4d4d")
 MARK_RADIUS = 3.5
+BAR_HEIGHT, BAR_GAP = 14, 12
+BAR_LEFT, BAR_RIGHT = 90, 60
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +32,47 @@ class Chart:
     lines: Mapping[str, Sequence[float | None]]
     y_ticks: Sequence[float]
     is_logarithmic: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Bars:
+    """What is drawn: ``groups`` maps a name to one value for each of ``rows``, None where there is none."""
+
+    title: str
+    x_label: str
+    rows: Sequence[str]
+    groups: Mapping[str, Sequence[float | None]]
+
+
+def bar_chart(bars: Bars) -> str:
+    """Return the SVG text: for each row one bar of each group, its value written behind it."""
+    step = BAR_HEIGHT * len(bars.groups) + BAR_GAP
+    height = TOP + 18 * len(bars.groups) + step * len(bars.rows) + 40
+    top = max(value for values in bars.groups.values() for value in values if value is not None)
+    plot_width = WIDTH - BAR_LEFT - BAR_RIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
+        'font-size="12">',
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        _text(BAR_LEFT, TOP - 16, bars.title, "start", 'font-size="14"'),
+        _text(BAR_LEFT + plot_width / 2, height - 12, bars.x_label, "middle"),
+    ]
+    for number, name in enumerate(bars.groups):
+        parts.append(_text(BAR_LEFT, TOP + 4 + 18 * number, name, "start", f'fill="{COLOURS[number % len(COLOURS)]}"'))
+    for row, label in enumerate(bars.rows):
+        y = TOP + 18 * len(bars.groups) + step * row
+        parts.append(_text(BAR_LEFT - 8, y + (step - BAR_GAP) / 2 + 4, label, "end"))
+        for number, values in enumerate(bars.groups.values()):
+            value = values[row]
+            if value is None:
+                continue
+            width, at = plot_width * value / top, y + BAR_HEIGHT * number
+            colour = COLOURS[number % len(COLOURS)]
+            parts.append(
+                f'<rect x="{BAR_LEFT}" y="{at}" width="{width:.1f}" height="{BAR_HEIGHT - 2}" fill="{colour}"/>'
+            )
+            parts.append(_text(BAR_LEFT + width + 5, at + BAR_HEIGHT - 4, f"{value:.1f}", "start"))
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def line_chart(chart: Chart) -> str:

@@ -28,6 +28,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if is_ci() else 
 
 
 @pytest.fixture(scope="session")
+def gcc_program() -> Path:
+    """The compiler of the clients that ``bench/dns`` brings along."""
+    return require_program("gcc", package="gcc")
+
+
+@pytest.fixture(scope="session")
 def serf_program() -> Path:
     """Debian's ``serf``, the real peer of the gossip."""
     return require_program("serf", package="serf")
