@@ -18,7 +18,7 @@ from bench.dns.competitors import COMPETITORS
 from bench.dns.names import ORIGIN, address_of, host_name, query
 from bench.dns.processes import SERVER_CPU, Pinned
 from nodedns.model.names import NodeName
-from nodedns.net.files import ExternalNodesFile
+from nodedns.net.nodes_file import ExternalNodesFile
 from nodedns.table.changes import ExternalNode
 from nodedns.testing.loopback import free_hosts
 

@@ -6,7 +6,7 @@
 | ``node-name`` | whose directory this is |
 | ``serf/local.keyring`` | the gossip keys, in Serf's format |
 | ``serf/local.snapshot`` | the members last seen, in Serf's format |
-| ``external-nodes.json`` | registered nodes that run no agent |
+| ``external-nodes.json`` | registered nodes that run no agent; ``.changes`` beside it: what changed since |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
 | ``nodedns.lock`` | held while an agent runs |
 
@@ -16,17 +16,18 @@ In dev mode there is no directory, and nothing is kept.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import DataDirError
-from nodedns.net.files import DataDir, ExternalNodesFile, SnapshotFile
+from nodedns.net.files import DataDir, SnapshotFile
 from nodedns.net.keyring_file import KeyringFile
+from nodedns.net.nodes_file import ExternalNodesFile
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.snapshot import SnapshotState, replay_snapshot
-from nodedns.table.changes import ExternalNode
+from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered
 
 __all__ = ["Memory", "open_memory"]
 
@@ -108,10 +109,12 @@ class Memory:
         """Return the registered nodes. Blocks; for the start."""
         return self._external.load() if self._external else ()
 
-    async def save_external_nodes(self, nodes: Sequence[ExternalNode]) -> None:
-        """Keep these nodes, over ``kill -9`` too. Raises ``DataDirError``."""
+    async def note_external_node(
+        self, change: NodeRegistered | NodeDeregistered, nodes: Collection[ExternalNode]
+    ) -> None:
+        """Keep a change of these ``nodes``, over ``kill -9`` too. Raises ``DataDirError``."""
         if self._external:
-            await self._external.save(nodes)
+            await self._external.note(change, nodes)
 
     def is_cluster_known(self) -> bool:
         """Whether the expected servers were seen in an earlier run."""

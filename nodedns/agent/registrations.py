@@ -33,7 +33,7 @@ class Registrations:
         self._memory = memory
         self._table = table
         self._nodes = {fold(node.name): node for node in memory.external_nodes()}
-        # Around a write to disk: two requests must not both start from the same list.
+        # Around a write to disk: what is answered comes in the order of what is written.
         self._writing = trio.Lock()
         table.apply([NodeRegistered(node) for node in self._nodes.values()])
 
@@ -47,17 +47,17 @@ class Registrations:
         async with self._writing:
             if fold(node.name) not in self._nodes and len(self._nodes) >= MAX_EXTERNAL_NODES:
                 raise ApiError(500, f"this agent keeps {MAX_EXTERNAL_NODES} registered nodes already")
-            await self._replace({**self._nodes, fold(node.name): node})
-            self._table.apply([NodeRegistered(node)])
+            change = NodeRegistered(node)
+            await self._memory.note_external_node(change, self._nodes.values())
+            self._nodes[fold(node.name)] = node
+            self._table.apply([change])
 
     async def deregister(self, name: NodeName) -> None:
         """Forget the node of that name; an unknown one is no error. Raises ``DataDirError``."""
         async with self._writing:
             if fold(name) not in self._nodes:
                 return
-            await self._replace({key: node for key, node in self._nodes.items() if key != fold(name)})
-            self._table.apply([NodeDeregistered(name)])
-
-    async def _replace(self, nodes: dict[str, ExternalNode]) -> None:
-        await self._memory.save_external_nodes(tuple(nodes.values()))
-        self._nodes = nodes
+            change = NodeDeregistered(name)
+            await self._memory.note_external_node(change, self._nodes.values())
+            del self._nodes[fold(name)]
+            self._table.apply([change])

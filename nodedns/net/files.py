@@ -2,12 +2,12 @@
 
 Whole files are written beside the old one, flushed to the disk and renamed over
 it, so that at every moment the one or the other is there in full.
-``SnapshotFile`` also appends; a piece that could be written only in part is cut
-off again before the next try. When the disk refuses, the agent goes on: the
-fault is logged once, what is to be written is kept, and tried again.
+``GrowingFile`` also appends; a piece that could be written only in part is cut
+off again before the next try. When the disk refuses the snapshot, the agent goes
+on: the fault is logged once, what is to be written is kept, and tried again.
 
 Blocking calls run in a worker thread. What the bytes mean is decided elsewhere
-(``serf.snapshot``), but for the list of external nodes, which is kept as JSON.
+(``serf.snapshot``, ``net/nodes_file.py``).
 """
 
 from __future__ import annotations
@@ -15,27 +15,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import trio
 
-from nodedns.errors import DataDirError, shorten
-from nodedns.model.names import NodeName
+from nodedns.errors import DataDirError
 from nodedns.net.transport import errno_name
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import SNAPSHOT_ERRORS, Metrics
-from nodedns.table.changes import ExternalNode
 
-__all__ = ["DIRECTORY_MODE", "DataDir", "ExternalNodesFile", "SnapshotFile", "write_atomically"]
+__all__ = ["DIRECTORY_MODE", "DataDir", "GrowingFile", "SnapshotFile", "write_atomically"]
 
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o600  # as Consul's: names and addresses of a network are not everybody's business
 RETRY_S = 5.0  # after a failed write; a full disk seldom empties sooner
-NODES_FORMAT = 1
 
 _SNAPSHOT = logger("snapshot")
 
@@ -147,6 +141,67 @@ class DataDir:
         )
 
 
+class GrowingFile:
+    """A file that is written at its end, or replaced whole. Blocks; for one caller at a time.
+
+    Args:
+        path: The file; its directory is made if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size_bytes: int | None = None
+
+    def replace(self, content: bytes) -> None:
+        """Have the file hold ``content`` and nothing else. Raises ``OSError``: it is as it was."""
+        self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        write_atomically(self._path, content)
+        self._size_bytes = len(content)
+
+    def cut(self, size_bytes: int) -> None:
+        """Have the next ``append`` write at ``size_bytes``: what stands behind is of no use."""
+        self._size_bytes = size_bytes
+
+    def append(self, data: bytes) -> None:
+        """Write ``data`` behind the good end, and onto the disk. Raises ``OSError``: the good end is where it was."""
+        self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            if self._size_bytes is None:
+                self._size_bytes = os.fstat(descriptor).st_size
+            # Whatever an earlier try left behind its good end goes first: cutting needs no room on the disk.
+            os.ftruncate(descriptor, self._size_bytes)
+            _write_fully(descriptor, data, self._size_bytes)
+            os.fsync(descriptor)
+            if not self._size_bytes:
+                _flush_name(self._path)
+            self._size_bytes += len(data)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, self._size_bytes or 0)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def _flush_name(path: Path) -> None:
+    # A new file's bytes are on the disk, and its name perhaps not yet; a disk that refuses this holds the file for now.
+    with contextlib.suppress(OSError):
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _write_fully(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
+
+
 class SnapshotFile:
     """The snapshot on disk: ``append`` and ``rewrite`` only queue, ``run`` writes.
 
@@ -160,10 +215,10 @@ class SnapshotFile:
 
     def __init__(self, path: Path, metrics: Metrics) -> None:
         self._path = path
+        self._file = GrowingFile(path)
         self._metrics = metrics
         self._whole: bytes | None = None
         self._appended: list[bytes] = []
-        self._size_bytes: int | None = None
         self._has_failed = False
         self._queued = trio.Event()
         self._writing = trio.Lock()
@@ -249,122 +304,6 @@ class SnapshotFile:
     # In a worker thread, one call at a time.
     def _write(self, whole: bytes | None, appended: bytes) -> None:
         if whole is not None:
-            self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            write_atomically(self._path, whole + appended)
-            self._size_bytes = len(whole) + len(appended)
+            self._file.replace(whole + appended)
         else:
-            self._append(appended)
-
-    def _append(self, data: bytes) -> None:
-        self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        try:
-            if self._size_bytes is None:
-                self._size_bytes = os.fstat(descriptor).st_size
-            # Whatever an earlier try left behind its good end goes first: cutting needs no room on the disk.
-            os.ftruncate(descriptor, self._size_bytes)
-            _write_fully(descriptor, data, self._size_bytes)
-            os.fsync(descriptor)
-            self._size_bytes += len(data)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, self._size_bytes or 0)
-            raise
-        finally:
-            os.close(descriptor)
-
-
-def _write_fully(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view = view[written:]
-        offset += written
-
-
-class ExternalNodesFile:
-    """The registered nodes that run no agent, one JSON document, replaced with every change."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._writing = trio.Lock()
-
-    def load(self) -> tuple[ExternalNode, ...]:
-        """Return the nodes, none if there is no file. Blocks; for the start.
-
-        A file that makes no sense is put aside under another name, and said so: names
-        that can be registered again are no reason for an agent not to start.
-
-        Raises:
-            DataDirError: The file is there and cannot be read or put aside.
-        """
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise DataDirError(f"cannot read {self._path}: {errno_name(error)} ({error.strerror})") from error
-        try:
-            return _decode_nodes(content)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            aside = self._path.with_name(self._path.name + ".bad")
-            try:
-                self._path.replace(aside)
-            except OSError as failure:
-                raise DataDirError(f"cannot put aside {self._path}: {errno_name(failure)}") from failure
-            _SNAPSHOT.error("external nodes cannot be read, put aside", path=aside, error=shorten(str(error)))
-            return ()
-
-    async def save(self, nodes: Sequence[ExternalNode]) -> None:
-        """Replace the file; once this returns, ``kill -9`` does not lose them.
-
-        Raises:
-            DataDirError: The file is as it was.
-        """
-        content = _encode_nodes(nodes)
-        async with self._writing:
-            try:
-                await trio.to_thread.run_sync(self._write, content)
-            except OSError as error:
-                _SNAPSHOT.error("external nodes cannot be written", path=self._path, error=errno_name(error))
-                raise DataDirError(f"cannot write {self._path}: {errno_name(error)} ({error.strerror})") from error
-
-    def _write(self, content: bytes) -> None:
-        self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        write_atomically(self._path, content)
-
-
-def _encode_nodes(nodes: Sequence[ExternalNode]) -> bytes:
-    listed = [
-        {
-            "name": node.name,
-            "id": node.node_id,
-            "address": node.address,
-            "tagged_addresses": dict(node.tagged_addresses),
-            "meta": dict(node.meta),
-        }
-        for node in nodes
-    ]
-    return json.dumps({"format": NODES_FORMAT, "nodes": listed}, indent=1).encode() + b"\n"
-
-
-def _decode_nodes(content: bytes) -> tuple[ExternalNode, ...]:
-    document = json.loads(content)
-    if document["format"] != NODES_FORMAT:
-        raise ValueError(f"format {shorten(document['format'])} is not {NODES_FORMAT}")
-    return tuple(
-        ExternalNode(
-            name=NodeName(_text(node["name"])),
-            node_id=_text(node["id"]),
-            address=_text(node["address"]),
-            tagged_addresses={_text(key): _text(value) for key, value in node["tagged_addresses"].items()},
-            meta={_text(key): _text(value) for key, value in node["meta"].items()},
-        )
-        for node in document["nodes"]
-    )
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever stood in the file
-    if not isinstance(value, str):
-        raise TypeError(f"{shorten(value)} is not text")
-    return value
+            self._file.append(appended)

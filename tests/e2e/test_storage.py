@@ -15,6 +15,8 @@ from nodedns.testing.processes import poll
 
 PRINTER = {"Node": "printer", "Address": "10.0.0.9", "NodeMeta": {"floor": "2"}}
 SCANNER = {"Node": "scanner", "Address": "10.0.0.10"}
+# Too large for what is left of the page in which the first one stands.
+LARGE_SCANNER = {**SCANNER, "NodeMeta": {f"page-{number}": "x" * 500 for number in range(10)}}
 DATA = "/tmp/consul"  # noqa: S108 - the tutorial's, on hosts of which each has its own
 SNAPSHOT = f"{DATA}/serf/local.snapshot"
 PAGE_BYTES = 4096  # what a file on tmpfs takes, as soon as it has one byte in it
@@ -110,7 +112,7 @@ def test_torn_list_of_nodes_is_put_aside_and_said(lone: LoneAgent) -> None:
     lone.http("PUT", "/v1/catalog/register", PRINTER)
     lone.process.kill()
     path = lone.data / "external-nodes.json"
-    torn = path.read_bytes()[:-20]
+    torn = b'{"format": 1, "nodes": [\n {"name": "pri'
     path.write_bytes(torn)
 
     process = lone.start()
@@ -146,7 +148,7 @@ def test_full_disk_stops_nothing_but_what_must_be_kept(machines: FirstCluster) -
     machines.wait_remembered(ONE, "agent-one")
     one.run("dd", "if=/dev/zero", f"of={DATA}/filler", "bs=1k")
 
-    status, text = request(one, "PUT", "/v1/catalog/register", SCANNER)
+    status, text = request(one, "PUT", "/v1/catalog/register", LARGE_SCANNER)
 
     assert 500 == status
     assert "ENOSPC" in text
@@ -163,7 +165,7 @@ def test_full_disk_stops_nothing_but_what_must_be_kept(machines: FirstCluster) -
     # Nothing that was stored is lost by the tries that failed, and with room everything works again.
     one.check("rm", f"{DATA}/filler")
     agent.wait_line("snapshot is written again")
-    assert (200, "true") == request(one, "PUT", "/v1/catalog/register", SCANNER)
+    assert (200, "true") == request(one, "PUT", "/v1/catalog/register", LARGE_SCANNER)
     agent.kill()
     machines.start(ONE)
     assert ["10.0.0.9"] == machines.dig(ONE, "printer.node.consul").data

@@ -10,13 +10,8 @@ import pytest
 import trio
 
 from nodedns.errors import DataDirError
-from nodedns.model.names import NodeName
-from nodedns.net.files import DataDir, ExternalNodesFile, SnapshotFile, write_atomically
+from nodedns.net.files import DataDir, SnapshotFile, write_atomically
 from nodedns.observe.metrics import Metrics
-from nodedns.table.changes import ExternalNode
-
-ROUTER = ExternalNode(NodeName("router"), "", "10.0.0.254", {"lan": "10.0.0.254"}, {"rack": "3"})
-PRINTER = ExternalNode(NodeName("printer"), "b5d5d1c8-0000-4000-8000-000000000001", "printer.example.org")
 
 
 def run_with(snapshot: SnapshotFile, body: Callable[[], Awaitable[None]]) -> None:
@@ -226,64 +221,6 @@ def test_unreadable_snapshot_is_an_error_of_the_data_directory(tmp_path: Path) -
 
     with pytest.raises(DataDirError, match=r"local\.snapshot: EISDIR"):
         SnapshotFile(tmp_path / "local.snapshot", Metrics()).read()
-
-
-def test_external_nodes_come_back_as_saved(tmp_path: Path) -> None:
-    file = ExternalNodesFile(tmp_path / "nodes.json")
-    trio.run(file.save, [ROUTER, PRINTER])
-
-    assert (ROUTER, PRINTER) == ExternalNodesFile(tmp_path / "nodes.json").load()
-
-
-def test_external_nodes_are_none_without_a_file(tmp_path: Path) -> None:
-    assert () == ExternalNodesFile(tmp_path / "nodes.json").load()
-
-
-def test_external_nodes_saved_at_once_end_in_the_last_state(tmp_path: Path) -> None:
-    file = ExternalNodesFile(tmp_path / "nodes.json")
-
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(file.save, [ROUTER])
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(file.save, [ROUTER, PRINTER])
-
-    trio.run(main)
-    assert (ROUTER, PRINTER) == file.load()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"format": 2, "nodes": []}',
-        b'{"format": 1, "nodes": [{"name": 3}]}',
-        b"\xff",
-        b"[" * 99999,
-    ],
-    ids=["empty", "torn", "list", "no-keys", "other-format", "wrong-type", "not-text", "deep"],
-)
-def test_external_nodes_that_make_no_sense_are_put_aside(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "nodes.json"
-    path.write_bytes(content)
-
-    assert () == ExternalNodesFile(path).load()
-    assert content == (tmp_path / "nodes.json.bad").read_bytes()
-    assert not path.exists()
-
-
-def test_external_nodes_that_cannot_be_saved_leave_the_old_ones(tmp_path: Path) -> None:
-    path = tmp_path / "nodes.json"
-    file = ExternalNodesFile(path)
-    trio.run(file.save, [ROUTER])
-    (tmp_path / "nodes.json.tmp").mkdir()
-
-    with pytest.raises(DataDirError, match="EISDIR"):
-        trio.run(file.save, [PRINTER])
-    assert (ROUTER,) == file.load()
 
 
 def test_data_directory_is_made(tmp_path: Path) -> None:
