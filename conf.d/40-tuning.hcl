@@ -46,6 +46,13 @@ dns_config {
   # TTL of a node's records. 0s: nothing is cached, a change is seen at once.
   node_ttl = "0s"
 
+  # TTL of PTR records, if it is to be another. nodedns's own key.
+  #ptr_ttl = "1m"
+
+  # Prefixes to answer reverse lookups for, or names of their zones; [] for none. Default: the /24 and /64 of each
+  # node's addresses. nodedns's own key.
+  #reverse_zones = ["10.1.0.0/16", "fd00::/8"]
+
   # Answers for addresses carry the node's meta as TXT in the additional section.
   enable_additional_node_meta_txt = true
 

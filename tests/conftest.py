@@ -52,6 +52,12 @@ def kdig_program() -> Path:
 
 
 @pytest.fixture(scope="session")
+def unbound_program() -> Path:
+    """The resolver ``unbound``."""
+    return require_program("unbound", package="unbound")
+
+
+@pytest.fixture(scope="session")
 def ip_program() -> Path:
     """Linux's ``ip``, on a machine where this user may make network namespaces."""
     return require_network_namespaces()

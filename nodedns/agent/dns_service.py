@@ -14,6 +14,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.cookies import Cookies, RollingSecret
+from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.net.dns_tcp import DnsTcpLimits, TcpDnsServer
@@ -45,7 +46,8 @@ def make_dns_servers(
         wall_clock: Seconds since 1970, which cookies hold.
     """
     limits = DnsTcpLimits()
-    zones = Zones((Zone.of_domain(config.domain),))
+    zone = Zone.of_domain(config.domain)
+    zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
     answers = DnsAnswers(
         table,
         zones,

@@ -9,9 +9,11 @@ from nodedns.config.draft import Draft
 from nodedns.config.rate_limit import rate_limit_policy
 from nodedns.dns.name import text_bytes
 from nodedns.dns.policy import MAX_SAID_BYTES, DnsPolicy
-from nodedns.errors import shorten
+from nodedns.dns.reverse_names import cut_reverse_zone
+from nodedns.errors import LocalProtocolError, shorten
+from nodedns.table.address_index import Digits
 
-__all__ = ["dns_policy"]
+__all__ = ["dns_policy", "reverse_zones"]
 
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
 AMPLIFICATION_RANGE = (0, 100)
@@ -30,6 +32,9 @@ def dns_policy(draft: Draft, node_name: str) -> DnsPolicy:
     changes |= {key: said for key in ("nsid", "version") if (said := getattr(given, key)) is not None}
     if given.node_ttl is not None:
         changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
+        changes["ptr_ttl_s"] = changes["node_ttl_s"]
+    if given.ptr_ttl is not None:
+        changes["ptr_ttl_s"] = _in_range(draft, "dns_config.ptr_ttl", int(given.ptr_ttl), 0, MAX_SECONDS)
     if given.enable_additional_node_meta_txt is not None:
         changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
     if given.udp_payload_bytes is not None:
@@ -54,6 +59,20 @@ def _short_enough(draft: Draft, changes: dict[str, Any]) -> dict[str, Any]:
                 draft.problem(f"dns_config.{key}", f"cannot be longer than {MAX_SAID_BYTES} bytes")
             changes[key] = ""
     return changes
+
+
+def reverse_zones(draft: Draft) -> tuple[Digits, ...] | None:
+    """Return the prefixes of the reverse zones, each once and cut to their borders; None where none were given."""
+    given = draft.settings.dns_config.reverse_zones if draft.settings.dns_config else None
+    if given is None:
+        return None
+    prefixes: list[Digits] = []
+    for text in given:
+        try:
+            prefixes += cut_reverse_zone(text)
+        except LocalProtocolError as error:
+            draft.problem("dns_config.reverse_zones", str(error))
+    return tuple(dict.fromkeys(prefixes))
 
 
 def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:

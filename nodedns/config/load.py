@@ -14,7 +14,7 @@ import attrs
 from nodedns.config import identity
 from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
-from nodedns.config.dns import dns_policy
+from nodedns.config.dns import dns_policy, reverse_zones
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -92,6 +92,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
         gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
+        reverse_zones=reverse_zones(draft),
         dns=dns_policy(draft, node_name),
         dns_cookies=cookies(draft),
         origins=draft.origins,

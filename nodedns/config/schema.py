@@ -19,6 +19,7 @@ from nodedns.config.encryption import Encryption
 from nodedns.dns.policy import DnsPolicy
 from nodedns.gossip.params import GossipParams
 from nodedns.serf.params import SerfParams
+from nodedns.table.address_index import Digits
 
 __all__ = ["OFF", "AgentConfig"]
 
@@ -68,6 +69,7 @@ class AgentConfig:
         gossip: Params of failure detection and dissemination.
         serf: Params of the Serf layer.
         dns: How DNS answers are made.
+        reverse_zones: Prefixes of the reverse zones to serve; ``None`` for those of the nodes' addresses.
         dns_cookies: How DNS cookies are made.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
@@ -110,6 +112,7 @@ class AgentConfig:
     gossip: GossipParams
     serf: SerfParams
     dns: DnsPolicy
+    reverse_zones: tuple[Digits, ...] | None
     dns_cookies: CookieParams
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

@@ -117,6 +117,8 @@ class DnsSettings:
     """How DNS answers are made."""
 
     node_ttl: Seconds | None = _key("TTL of a node's records.")
+    ptr_ttl: Seconds | None = _key("TTL of PTR records, if it is to be another; nodedns's own key.")
+    reverse_zones: list[str] | None = _key("Prefixes or zones to answer reverse lookups for; nodedns's own key.")
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     soa: SoaSettings | None = _key("The numbers of the SOA record.")
     udp_payload_bytes: int | None = _key("Largest DNS reply over UDP; nodedns's own key.")

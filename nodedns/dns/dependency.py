@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nodedns.table.address_index import Digits, digits_of
 from nodedns.table.view import NodeRow, RowChange
 
-__all__ = ["SERVERS", "ip_key", "keys_of_change", "node_key"]
+__all__ = ["SERVERS", "ip_key", "keys_of_change", "node_key", "prefix_key"]
+
+OCTET_DIGITS, IPV4_DIGITS = 2, 8
+NIBBLE_DIGITS, IPV6_DIGITS = 1, 32
 
 SERVERS = "servers"
 """The name servers of the zone and their addresses."""
@@ -27,15 +31,43 @@ def ip_key(ip_text: str) -> str:
     return "ip:" + ip_text
 
 
+def prefix_key(prefix: Digits) -> str:
+    """Return the key of a prefix: whether some address lies in it. It ends at an octet (IPv4) or nibble (IPv6)."""
+    return f"prefix:{prefix.version}:{prefix.text}"
+
+
 def keys_of_change(change: RowChange) -> tuple[str, ...]:
     """Return every key that the change of one row touches, each once."""
     labels = change.folded.split(".")
     keys = [node_key(".".join(labels[position:])) for position in range(len(labels))]
     rows = [row for row in (change.before, change.after) if row is not None]
-    keys += [ip_key(ip) for row in rows for ip in row.ip_texts]
+    keys += [ip_key(ip) for row in rows for ip in _ips(row)]
+    keys += _moved_prefixes(change)
     if change.is_local or _has_server(rows):
         keys.append(SERVERS)
     return tuple(dict.fromkeys(keys))
+
+
+def _moved_prefixes(change: RowChange) -> list[str]:
+    """Return the keys of the prefixes that have an address of the row in one of its two states only."""
+    before, after = _ips(change.before), _ips(change.after)
+    if before == after:
+        return []
+    left, reached = _keys_above(before), _keys_above(after)
+    return [key for key in left if key not in reached] + [key for key in reached if key not in left]
+
+
+def _ips(row: NodeRow | None) -> tuple[str, ...]:
+    return row.ip_texts if row is not None else ()
+
+
+def _keys_above(ips: tuple[str, ...]) -> dict[str, None]:
+    keys: dict[str, None] = {}
+    for ip in ips:
+        whole = prefix_key(digits_of(ip))
+        step, length = (OCTET_DIGITS, IPV4_DIGITS) if "." in ip else (NIBBLE_DIGITS, IPV6_DIGITS)
+        keys |= dict.fromkeys([whole[:-short] for short in range(length - step, 0, -step)])
+    return keys
 
 
 def _has_server(rows: Sequence[NodeRow]) -> bool:

@@ -40,6 +40,8 @@ class DnsPolicy:
 
     node_ttl_s: int = attrs.field(default=0, validator=_ttl)
     """TTL of node, name server and glue records. 0: a change is seen at once, and nothing is cached."""
+    ptr_ttl_s: int = attrs.field(default=0, validator=_ttl)
+    """TTL of PTR records."""
     soa_refresh_s: int = attrs.field(default=3600, validator=_ttl)
     """SOA REFRESH: how often a secondary looks for changes."""
     soa_retry_s: int = attrs.field(default=600, validator=_ttl)

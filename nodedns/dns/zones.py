@@ -13,6 +13,7 @@ import attrs
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question
+from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.rrset import Answer
 from nodedns.table.view import TableView
 
@@ -42,16 +43,23 @@ class Zones:
 
     Attributes:
         forward: Zones of the configured domains, the longest origin first.
+        reverse: Zones of addresses; none where it is not given.
     """
 
     forward: tuple[ServedZone, ...] = attrs.field(converter=_longest_first)
+    reverse: ReverseZones = attrs.field(factory=lambda: ReverseZones.of_prefixes((), ()))
 
     def covering(self, folded: Labels, view: TableView) -> ServedZone | None:
         """Return the zone with the longest origin that is ``folded`` or above it; None outside our names.
 
         Which reverse zones there are may depend on the table, hence ``view``.
         """
-        for zone in self.forward:
-            if folded[len(folded) - len(zone.origin) :] == zone.origin and len(folded) >= len(zone.origin):
-                return zone
-        return None
+        found = (zone for zone in self.forward if _covers(zone.origin, folded))
+        forward, reverse = next(found, None), self.reverse.covering(folded, view)
+        if forward is None or (reverse is not None and len(reverse.origin) > len(forward.origin)):
+            return reverse
+        return forward
+
+
+def _covers(origin: Labels, folded: Labels) -> bool:
+    return len(folded) >= len(origin) and folded[len(folded) - len(origin) :] == origin

@@ -22,6 +22,7 @@ import attrs
 from nodedns.errors import LocalProtocolError
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import MAX_LABEL_BYTES, NodeName, fold
+from nodedns.table.address_index import AddressIndex, digits_of
 from nodedns.table.changes import (
     Change,
     ClusterKnown,
@@ -66,7 +67,7 @@ class NodeTable:
             datacenter=datacenter,
             local_name=local_name,
             cluster_known=cluster_known,
-            node_set=NodeSet(by_name={}, by_ip={}, parents={}),
+            node_set=NodeSet(by_name={}, by_ip={}, addresses=AddressIndex(), parents={}),
             members={},
         )
 
@@ -227,6 +228,7 @@ class _Draft:
             node_set = NodeSet(
                 by_name=self._by_name,
                 by_ip=self._joined_addresses(),
+                addresses=self._moved_index(),
                 parents=node_set.parents if self._parents is None else self._parents,
             )
         return attrs.evolve(
@@ -274,6 +276,14 @@ class _Draft:
             else:
                 joined.pop(ip, None)
         return joined
+
+    def _moved_index(self) -> AddressIndex:
+        base = self._base_set
+        gone = [ip for ip, names in self._names_at.items() if not names and ip in base.by_ip]
+        come = [ip for ip, names in self._names_at.items() if names and ip not in base.by_ip]
+        if not gone and not come:
+            return base.addresses
+        return base.addresses.changed(map(digits_of, gone), map(digits_of, come))
 
     def _count_parents(self, folded: str, step: int) -> None:
         for parent in _parents_of(folded):

@@ -19,6 +19,7 @@ import attrs
 
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
+from nodedns.table.address_index import AddressIndex, Digits
 
 __all__ = ["NodeRow", "NodeSet", "RowChange", "TableView"]
 
@@ -96,11 +97,13 @@ class NodeSet:
     Attributes:
         by_name: Folded name to row.
         by_ip: IP text to folded names, sorted.
+        addresses: The keys of ``by_ip`` in order.
         parents: Each proper suffix of a dotted folded name, and how many names end in it.
     """
 
     by_name: Mapping[str, NodeRow]
     by_ip: Mapping[str, tuple[str, ...]]
+    addresses: AddressIndex
     parents: Mapping[str, int]
 
     @cached_property
@@ -163,6 +166,10 @@ class TableView:
         ip = _ip(ip_text)
         node_set = self._node_set
         return tuple(node_set.by_name[name] for name in node_set.by_ip.get(str(ip), ()))
+
+    def has_addresses_under(self, prefix: Digits) -> bool:
+        """Whether DNS gives some node an address that is, or begins with, ``prefix``."""
+        return self._node_set.addresses.has_under(prefix)
 
     def member(self, name: str) -> SerfMember | None:
         """Return the member of exactly this name, left ones included."""
