@@ -7,10 +7,21 @@ from ``queries`` and ``seconds`` and add a batch at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nodedns.dns.question import Rcode, Transport
 from nodedns.dns.responder import Drop, Reply
 from nodedns.dns.type_names import type_label
-from nodedns.observe.metrics import DNS_ANSWER_SECONDS, DNS_DROPPED, DNS_QUERIES, DNS_TRUNCATED, Metrics
+from nodedns.observe.metrics import (
+    DNS_ANSWER_SECONDS,
+    DNS_DROPPED,
+    DNS_PACKED_ANSWERS,
+    DNS_PACKED_HITS,
+    DNS_PACKED_MISSES,
+    DNS_QUERIES,
+    DNS_TRUNCATED,
+    Metrics,
+)
 from nodedns.observe.series import Spread, Tally
 
 __all__ = ["DnsLedger"]
@@ -29,6 +40,8 @@ class DnsLedger:
         self._seconds = {
             transport: metrics.spread(DNS_ANSWER_SECONDS, transport=transport.value) for transport in Transport
         }
+        self._packed_hits = metrics.tally(DNS_PACKED_HITS)
+        self._packed_misses = metrics.tally(DNS_PACKED_MISSES)
         self._truncated = {
             transport: metrics.tally(DNS_TRUNCATED, transport=transport.value) for transport in Transport
         }
@@ -50,6 +63,22 @@ class DnsLedger:
     def truncated(self, transport: Transport) -> Tally:
         """Return the series of answers with TC set."""
         return self._truncated[transport]
+
+    def count_packed(self, size: Callable[[], int]) -> None:
+        """Have ``size`` asked for how many answers are kept packed."""
+        self._metrics.set_by(DNS_PACKED_ANSWERS, size)
+
+    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
+        """Count a batch of queries over UDP of which ``hits`` were answered from packed answers.
+
+        Args:
+            hits: Queries answered so; the series of ``queries`` have been raised already.
+            misses: Queries that were not.
+            took_s: Seconds from the batch read to those answers ready, the same for each.
+        """
+        self._packed_hits.count += hits
+        self._packed_misses.count += misses
+        self._seconds[Transport.UDP].observe_many(took_s, hits)
 
     def note(self, outcome: Reply | Drop, transport: Transport, took_s: float) -> None:
         """Count what one message came to.

@@ -59,7 +59,7 @@ def make_dns_servers(
         keepalive_s=lambda: limits.idle_s,
     )
     return [
-        *(UdpDnsServer(sock, answers.respond, metrics) for sock in listeners.dns_udp),
+        *(UdpDnsServer(sock, answers.respond, metrics, answers) for sock in listeners.dns_udp),
         *(TcpDnsServer(listener, answers.respond, metrics, limits) for listener in listeners.dns_tcp),
     ]
 

@@ -18,13 +18,18 @@ from nodedns.dns.rrset import Rdata, RRset, SoaData
 from nodedns.model.names import fold
 from nodedns.table.view import NodeRow, TableView
 
-__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "address_rrsets", "node_owner"]
+__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "address_rrsets", "node_owner", "soa_serial"]
 
 MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
 
 HOSTMASTER = b"hostmaster"
 
-_SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
+SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
+
+
+def soa_serial(view: TableView) -> int:
+    """Return the serial of every zone made from ``view``; it moves when a node changes and at no other time."""
+    return view.nodes_index & SERIAL_MASK
 
 
 @attrs.frozen
@@ -49,7 +54,7 @@ class ZoneHead:
         soa = SoaData(
             mname=(NAME_SERVER, *self.domain),
             rname=(HOSTMASTER, *self.domain),
-            serial=self.view.nodes_index & _SERIAL_MASK,
+            serial=soa_serial(self.view),
             refresh_s=policy.soa_refresh_s,
             retry_s=policy.soa_retry_s,
             expire_s=policy.soa_expire_s,

@@ -1,8 +1,8 @@
 """DNS wire format: ``Answer`` to bytes. The only importer of dnslib.
 
 Strategy: replies echo the question section byte for byte, and dnslib packs the
-records. Its buffer compresses by exact bytes, so letter case survives; an owner
-that is the asked name becomes a pointer to it.
+records. A name that was written before becomes a pointer to it, an owner that is
+the asked name one to the question, in whatever letters.
 
 ``encode_answer`` is the one place where size matters: whole RRsets go in until
 one does not fit. A record set is taken back by cutting the buffer, so nothing
@@ -23,7 +23,7 @@ import attrs
 import dnslib
 
 from nodedns.dns.decode import HEADER, HEADER_BYTES, Header
-from nodedns.dns.name import Labels
+from nodedns.dns.name import Labels, fold_labels
 from nodedns.dns.question import Edns, Query, Rcode, RRType, Transport
 from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
 
@@ -43,15 +43,18 @@ _OPTION_EDE: Final = 15  # RFC 8914 section 2
 
 _PLAIN_UDP_BYTES: Final = 512  # RFC 1035 section 2.3.4; also the least an EDNS size counts as
 _TCP_BYTES: Final = 65_535
+_SOA_NUMBERS_BYTES: Final = 20  # RFC 1035 section 3.3.13: serial and four times end the record
+_POINTER: Final = 0xC000
 _POINTER_REACH: Final = 0x4000  # RFC 1035 section 4.1.4: a pointer has 14 bits
 
 
 @attrs.frozen
 class Encoded:
-    """A packed reply, and whether something that matters had to be left out."""
+    """A packed reply, whether something that matters had to be left out, and where in it a SOA has its serial."""
 
     wire: bytes
     is_truncated: bool
+    serial_at: int | None = None
 
 
 def encode_header_only(header: Header, rcode: Rcode) -> bytes:
@@ -94,7 +97,7 @@ def encode_answer(
     flags |= FLAG_AA if answer.authoritative else 0
     flags |= FLAG_TC if is_truncated else 0
     counts[2] += 1 if opt else 0
-    return Encoded(HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt, is_truncated)
+    return Encoded(HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt, is_truncated, writer.serial_at)
 
 
 def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
@@ -114,14 +117,27 @@ def _opt_of(edns: Edns, rcode: Rcode, payload_bytes: int, options: bytes) -> byt
 
 
 class _Buffer(dnslib.DNSBuffer):  # type: ignore[misc] # dnslib has no type hints
-    """dnslib's buffer, told to forget names that lie out of a pointer's reach."""
+    """dnslib's buffer, whose pointers go by folded names and stay within their reach.
+
+    So the reply to a question does not depend on the letters it was asked in, but for the
+    question itself (RFC 4343 section 4.1 allows for it).
+    """
 
     names: dict[Labels, int]
 
     def encode_name(self, name: dnslib.DNSLabel) -> None:
-        super().encode_name(name)
-        if self.offset >= _POINTER_REACH:
-            self.names = {name: offset for name, offset in self.names.items() if offset < _POINTER_REACH}
+        labels: Labels = tuple(name.label)
+        folded = fold_labels(labels)
+        for position, label in enumerate(labels):
+            known = self.names.get(folded[position:])
+            if known is not None:
+                self.pack("!H", _POINTER | known)
+                return
+            if self.offset < _POINTER_REACH:
+                self.names[folded[position:]] = self.offset
+            self.pack("!B", len(label))
+            self.append(label)
+        self.append(b"\0")
 
 
 class _Writer:
@@ -133,7 +149,8 @@ class _Writer:
         self._limit_bytes = limit_bytes
         self._is_cut_between_records = is_cut_between_records
         self.is_truncated = False
-        labels, offset = query.question.labels, HEADER_BYTES
+        self.serial_at: int | None = None
+        labels, offset = query.question.folded, HEADER_BYTES
         for position, label in enumerate(labels):
             self._buffer.names[labels[position:]] = offset
             offset += 1 + len(label)
@@ -168,6 +185,8 @@ class _Writer:
                 # Names in what is cut off stay known to the buffer; nothing is added after this.
                 del self._buffer.data[record_start if self._is_cut_between_records else start :]
                 return added if self._is_cut_between_records else 0
+            if rrset.rtype == RRType.SOA:
+                self.serial_at = len(self._buffer.data) - _SOA_NUMBERS_BYTES
         return len(rrset.rdatas)
 
 

@@ -33,6 +33,7 @@ from nodedns.dns.chaos import chaos_answer
 from nodedns.dns.codec import encode_answer, encode_header_only, encode_opt_alone, reply_limit
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.decode import (
+    HEADER_BYTES,
     Header,
     decode_header_untrusted,
     decode_opt_alone_untrusted,
@@ -94,6 +95,8 @@ class Reply:
         rcode: Response code, for metrics.
         qtype: Type asked for; None if the question was not read.
         is_truncated: Whether TC is set.
+        question_end: Where the question section ends in ``wire``, and in the query; 0 if it is not repeated.
+        serial_at: Where in ``wire`` the serial of its SOA stands; None if it has none.
         keys: What the reply depends on (``dependency``); None if it must not be kept. Only a function of
             the question, EDNS and flags of the query, the table and the policy may have keys, never
             one of the client, the time or the transport's state.
@@ -105,6 +108,8 @@ class Reply:
     rcode: Rcode
     qtype: int | None = None
     is_truncated: bool = False
+    question_end: int = 0
+    serial_at: int | None = None
     keys: tuple[str, ...] | None = None
     is_proved: bool = False
     has_answer: bool = False
@@ -143,6 +148,8 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
         answer.rcode,
         query.question.rtype,
         encoded.is_truncated,
+        HEADER_BYTES + len(query.question_wire),
+        encoded.serial_at,
         answer.keys if granted.is_lasting else None,
         is_proved=granted.is_proved or context.transport is Transport.TCP,
         has_answer=bool(answer.answer),

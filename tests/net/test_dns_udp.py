@@ -8,7 +8,7 @@ import trio
 
 from nodedns.errors import BindError
 from nodedns.model.address import Address
-from nodedns.net import dns_udp
+from nodedns.net import datagram_batch
 from nodedns.net.dns_guard import Respond, servfail
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
@@ -121,10 +121,10 @@ def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
         remote_log = RemoteLog(logger("dns"), trio.current_time)
         with sock, client_socket() as client:
             await client.connect(("127.0.0.1", server.local_address.port))
-            for _ in range(dns_udp.BATCH_QUERIES + 3):
+            for _ in range(datagram_batch.BATCH + 3):
                 await client.send(QUERY)
             async with trio.open_nursery() as nursery:
-                assert dns_udp.BATCH_QUERIES == server.answer_batch(remote_log, nursery)
+                assert datagram_batch.BATCH == server.answer_batch(remote_log, nursery)
                 assert 3 == server.answer_batch(remote_log, nursery)
                 assert 0 == server.answer_batch(remote_log, nursery)
 

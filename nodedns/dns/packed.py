@@ -1,0 +1,194 @@
+"""``PackedAnswers``: replies kept as bytes by the query they answer, and dropped as the table changes.
+
+Strategy: a query, its ID left out and its letters lower-cased, is a key. What it
+leads to are the bytes before and after the question, which stays as the client
+sent it, so that ID and letter case need no thought. Queries that differ in RD,
+CD or AD are packed anew from the same reply.
+
+Three things keep this right without dropping everything at each change:
+
+- A reply names what it depends on (``dependency``); ``drop`` forgets what a change touches.
+- Replies that hold a SOA are shared by all queries for which they are the same but
+  for the serial, so ``set_serial`` writes a new serial into a few dozen of them.
+- The reply to a name that does not exist is a template for all names that differ
+  in their first label alone. It is used after looking whether the name is there.
+
+What is kept is bounded; the oldest goes first. Only queries without EDNS options
+are kept, only types that people ask for, and no NXDOMAIN but as a template, so
+that a stranger cannot fill it with what nobody asks twice.
+
+This makes no answer: what is not here is for ``responder.respond``, whose replies
+``keep`` takes. It must give the same bytes, which a property test shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from nodedns.dns.decode import HEADER_BYTES
+from nodedns.dns.dependency import node_key
+from nodedns.dns.question import Rcode, RRType
+from nodedns.dns.responder import Reply
+
+__all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "Packed", "PackedAnswers"]
+
+MAX_PACKED: Final = 65_536
+"""Replies kept: A and AAAA of 10,000 nodes with and without RD and EDNS; some 30 MiB at worst."""
+MAX_TEMPLATES: Final = 4_096
+"""Templates, and shared replies with a SOA: 63 lengths of a label in each place where names are."""
+MAX_HEADS: Final = 256
+"""Different heads kept once for all replies, so that what is used with each query is small; a few dozen occur."""
+
+KEY_AT: Final = 2
+"""A key begins behind the ID."""
+
+Packed = tuple[bytes, int, bytes | bytearray, int, Any]
+"""``(head, question_end, tail, end, note)``: bytes 2 to 12 of the reply, where the question ends, what follows
+it, the length of the whole, and what the caller keeps with it. A plain tuple: it is unpacked for each query in
+less time than one attribute is read. A ``tail`` with a SOA is a bytearray, into which serials are written."""
+
+_MX: Final = 15
+_SRV: Final = 33
+_TYPES: Final = frozenset(
+    {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, _MX, _SRV}
+)
+# Places in a key.
+_LABEL_AT: Final = HEADER_BYTES - KEY_AT
+_SERIAL_BYTES: Final = 4
+_OPT_BYTES: Final = 11  # RFC 6891 section 6.1.2: an OPT record without options
+_QUESTION_TAIL_BYTES: Final = 4
+_RD: Final = 0x01  # in byte 2 of a message
+_AD_CD: Final = 0x30  # in byte 3
+_LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class PackedAnswers:
+    """The kept replies of one transport.
+
+    Args:
+        is_there: Whether a node or a name above one has this folded name.
+        capacity: Most replies kept.
+
+    Attributes:
+        hot: By key. Look here first; on a miss, ask ``template``.
+    """
+
+    def __init__(self, is_there: Callable[[str], bool], capacity: int = MAX_PACKED) -> None:
+        self.hot: dict[bytes, Packed] = {}
+        self._is_there = is_there
+        self._capacity = capacity
+        self._keys_of: dict[bytes, tuple[str, ...]] = {}
+        self._dependents: dict[str, dict[bytes, None]] = {}
+        self._with_soa: dict[tuple[object, ...], tuple[Packed, int]] = {}
+        self._templates: dict[bytes, Packed] = {}
+        self._serial = b""
+        self._heads: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self.hot) + len(self._templates)
+
+    def template(self, key: bytes) -> Packed | None:
+        """Return the reply to a name that is not there, if one like it was kept and it still is not there."""
+        if len(key) <= _LABEL_AT:
+            return None
+        label_end = _LABEL_AT + 1 + key[_LABEL_AT]
+        packed = self._templates.get(key[: _LABEL_AT + 1] + key[label_end:])
+        if packed is None or self._is_there(key[_LABEL_AT + 1 : label_end].decode("utf-8", "surrogateescape")):
+            return None
+        return packed
+
+    def keep(self, query: bytes, reply: Reply, note: object) -> None:
+        """Keep ``reply`` to ``query`` if queries like it may come again.
+
+        Args:
+            query: As received.
+            reply: What ``respond`` made of it, with the table as ``drop`` and ``set_serial`` last knew it.
+            note: Handed back with each use.
+        """
+        keys = reply.keys
+        if keys is None or not _is_common(query, reply):
+            return
+        key = query[KEY_AT:].lower()
+        if reply.rcode is Rcode.NXDOMAIN:
+            if keys == (_first_label_key(key),):
+                self._keep_template(key, self._shared(reply, note))
+            return
+        packed = self._shared(reply, note)
+        while len(self.hot) >= self._capacity:
+            self._forget(next(iter(self.hot)))
+        self._forget(key)
+        self.hot[key] = packed
+        self._keys_of[key] = keys
+        for name in keys:
+            self._dependents.setdefault(name, {})[key] = None
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget every reply that depends on one of ``keys``."""
+        for name in keys:
+            for key in tuple(self._dependents.get(name, ())):
+                self._forget(key)
+
+    def set_serial(self, serial: int) -> None:
+        """Write the zone's serial of now into every reply that holds a SOA."""
+        wire = serial.to_bytes(_SERIAL_BYTES, "big")
+        if wire == self._serial:
+            return
+        self._serial = wire
+        for packed, at in self._with_soa.values():
+            tail = packed[2]
+            assert isinstance(tail, bytearray)  # noqa: S101 - for the type checker; _shared made it one
+            tail[at : at + _SERIAL_BYTES] = wire
+
+    def clear(self) -> None:
+        """Forget everything, as when the policy changes."""
+        for kept in (self.hot, self._keys_of, self._dependents, self._with_soa, self._templates):
+            kept.clear()
+
+    def _keep_template(self, key: bytes, packed: Packed) -> None:
+        label_end = _LABEL_AT + 1 + key[_LABEL_AT]
+        while len(self._templates) >= MAX_TEMPLATES:
+            del self._templates[next(iter(self._templates))]
+        self._templates[key[: _LABEL_AT + 1] + key[label_end:]] = packed
+
+    def _shared(self, reply: Reply, note: object) -> Packed:
+        wire, end = reply.wire, reply.question_end
+        head, tail = wire[KEY_AT:HEADER_BYTES], wire[end:]
+        if reply.serial_at is None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            return self._heads.setdefault(head, head), end, tail, len(wire), note
+        at = reply.serial_at - end
+        sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note))
+        found = self._with_soa.get(sameness)
+        if found is not None:
+            return found[0]
+        if len(self._with_soa) >= MAX_TEMPLATES:
+            self.clear()  # whom to forget alone would take looking through everything
+        packed = head, end, bytearray(tail), len(wire), note
+        self._with_soa[sameness] = (packed, at)
+        return packed
+
+    def _forget(self, key: bytes) -> None:
+        self.hot.pop(key, None)
+        for name in self._keys_of.pop(key, ()):
+            dependents = self._dependents[name]
+            del dependents[key]
+            if not dependents:
+                del self._dependents[name]
+
+
+def _is_common(query: bytes, reply: Reply) -> bool:
+    """Whether a query is of a kind that comes again, and its lower-cased bytes tell it from every other."""
+    end = reply.question_end
+    if reply.qtype not in _TYPES or len(query) not in (end, end + _OPT_BYTES):
+        return False
+    if query[2] & ~_RD or query[3] & ~_AD_CD:
+        return False
+    # Letters of the name fold; a number that looks like one would be taken for another number.
+    return _LETTERS.isdisjoint(query[end - _QUESTION_TAIL_BYTES :])
+
+
+def _first_label_key(key: bytes) -> str:
+    label = key[_LABEL_AT + 1 : _LABEL_AT + 1 + key[_LABEL_AT]]
+    return node_key(label.decode("utf-8", "surrogateescape"))

@@ -1,0 +1,154 @@
+"""Whatever is asked, and whatever happens to the table: the same bytes with packed answers and without."""
+
+from __future__ import annotations
+
+import socket
+from random import Random
+
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodedns.agent.dns_answers import DnsAnswers
+from nodedns.agent.dns_ledger import DnsLedger
+from nodedns.agent.live_table import LiveTable
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import RRType
+from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
+from nodedns.model.names import NodeName
+from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
+from nodedns.observe.logs import RemoteLog, logger
+from nodedns.observe.metrics import DNS_PACKED_HITS, Metrics
+from nodedns.table.changes import Change, ExternalNode, NodeDeregistered, NodeRegistered
+from nodedns.table.node_table import NodeTable
+from nodedns.testing.dns_queries import OPT, query_wire
+
+NODES = st.sampled_from(["a", "b", "me", "x.a", "y.x.a", "node", "ns"])
+ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1", "www.example.com"])
+PLACES = st.sampled_from(
+    ["node.consul", "node.dc1.consul", "node.dc1.dc.consul", "node.dc2.consul", "consul", "addr.consul", "example.com"]
+)
+NAMES = st.one_of(
+    st.builds("{}.{}".format, st.one_of(NODES, st.sampled_from(["c", "q", "qq", "c.a", "0a000001", "dc1"])), PLACES),
+    st.sampled_from(["consul", "node.consul", "ns.consul", "dc1.consul", "2.0.0.10.in-addr.arpa", ""]),
+)
+TYPES = st.sampled_from(
+    [
+        RRType.A,
+        RRType.A,
+        RRType.AAAA,
+        RRType.AAAA,
+        RRType.ANY,
+        RRType.TXT,
+        RRType.NS,
+        RRType.SOA,
+        RRType.PTR,
+        15,
+        65,
+        97,
+    ]
+)
+FLAGS = st.sampled_from([0, 0, 0x0100, 0x0100, 0x0100, 0x0110, 0x0120, 0x0130, 0x0200, 0x0040, 0x8000, 0x2800])
+OPTS = st.sampled_from(
+    [
+        b"",
+        b"",
+        OPT,
+        OPT[:-4] + b"\x80\0\0\0",
+        OPT[:3] + b"\x02\0" + OPT[5:],
+        OPT[:-1] + b"\4\0\3\0\0",
+        OPT[:4] + b"A" + OPT[5:],
+    ]
+)
+
+
+def mixed_case(name: str, pattern: int) -> str:
+    return "".join(char.upper() if pattern >> (at % 16) & 1 else char for at, char in enumerate(name))
+
+
+QUERIES = st.builds(
+    lambda name, pattern, rtype, query_id, flags, opt: query_wire(
+        mixed_case(name, pattern), rtype, query_id=query_id, flags=flags, opt=opt
+    ),
+    NAMES,
+    st.integers(0, 0xFFFF),
+    TYPES,
+    st.integers(0, 0xFFFF),
+    FLAGS,
+    OPTS,
+)
+CHANGES: st.SearchStrategy[Change] = st.one_of(
+    st.builds(lambda name, ip: NodeRegistered(ExternalNode(NodeName(name), "", ip, {}, {"k": ip})), NODES, ADDRESSES),
+    st.builds(lambda name: NodeDeregistered(NodeName(name)), NODES),
+)
+
+
+def answers_of(table: LiveTable, metrics: Metrics) -> DnsAnswers:
+    zones = Zones((Zone.of_domain("consul"),))
+    return DnsAnswers(table, zones, DnsPolicy(), Random(1), DnsLedger(metrics), clock=trio.current_time)
+
+
+STEPS = st.lists(st.one_of(CHANGES, st.integers(0, 15)), max_size=40)
+
+
+@settings(max_examples=300)
+@given(queries=st.lists(QUERIES, min_size=1, max_size=4), steps=STEPS)
+def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change | int]) -> None:
+    """A few queries, asked again and again in other letters while the table changes."""
+
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
+        fast, plain = (answers_of(table, Metrics()) for _ in range(2))
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, Metrics(), fast)
+        remote_log = RemoteLog(logger("dns"), trio.current_time)
+        with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", server.local_address.port))
+            client.setblocking(False)
+            async with trio.open_nursery() as nursery:
+                for step in steps:
+                    if not isinstance(step, int):
+                        table.apply([step])
+                        continue
+                    query = in_other_letters(queries[step % len(queries)], step)
+                    client.send(query)
+                    server.answer_batch(remote_log, nursery)
+                    expected = plain.respond(query, server.local_address, False)
+                    assert ([] if expected is None else [expected]) == received(client)
+
+    trio.run(main)
+
+
+def in_other_letters(query: bytes, step: int) -> bytes:
+    first_letter = query[13:14]
+    return (
+        query[:1] + bytes((step,)) + query[2:13] + (first_letter.swapcase() if step & 8 else first_letter) + query[14:]
+    )
+
+
+def received(client: socket.socket) -> list[bytes]:
+    replies: list[bytes] = []
+    while True:
+        try:
+            replies.append(client.recv(4096))
+        except BlockingIOError:
+            return replies
+
+
+def test_property_above_does_use_packed_answers() -> None:
+    metrics = Metrics()
+
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
+        fast = answers_of(table, metrics)
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
+        table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
+        with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", server.local_address.port))
+            async with trio.open_nursery() as nursery:
+                for name in ("a", "A", "missing", "MISTING"):
+                    client.send(query_wire(f"{name}.node.consul"))
+                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+
+    trio.run(main)
+    assert 2 == metrics.tally(DNS_PACKED_HITS).count
