@@ -115,27 +115,25 @@ def _grant(edns: Edns, peer: Peer, nsid: str, cookies: Cookies | None) -> Grante
     subnet = edns.option(_OPTION_ECS)
     if subnet is not None:
         options += _packed(_OPTION_ECS, _global_scope_untrusted(subnet))
-    granted = _NOTHING
+    verdict = None
     cookie = edns.option(_OPTION_COOKIE)
     if cookie is not None and cookies is not None and peer.client is not None:
-        granted = _cookie_granted(cookie, peer.client, peer.transport, cookies)
-        options += granted.options
+        verdict = cookies.judge_untrusted(cookie, peer.client)
+        options += _packed(_OPTION_COOKIE, verdict.content)
+    is_lasting = verdict is None
     if peer.keepalive_s is not None and edns.option(_OPTION_KEEPALIVE) is not None:
+        is_lasting = False
         tenths = min(round(peer.keepalive_s * 10), _MAX_KEEPALIVE)
         options += _KEEPALIVE.pack(_OPTION_KEEPALIVE, 2, tenths)
-        granted = attrs.evolve(granted, is_lasting=False)
-    return attrs.evolve(granted, options=options) if options else granted
+    if not options:
+        return _NOTHING
+    rcode = Rcode.BADCOOKIE if verdict is not None and _is_refused(verdict, peer, cookies) else None
+    return Granted(options=options, rcode=rcode, cookie=verdict, is_lasting=is_lasting)
 
 
-def _cookie_granted(content: bytes, client: Address, transport: Transport, cookies: Cookies) -> Granted:
-    verdict = cookies.judge_untrusted(content, client)
-    is_refused = cookies.is_required and not verdict.is_valid and transport is Transport.UDP
-    return Granted(
-        options=_packed(_OPTION_COOKIE, verdict.content),
-        rcode=Rcode.BADCOOKIE if is_refused else None,
-        cookie=verdict,
-        is_lasting=False,
-    )
+def _is_refused(verdict: CookieVerdict, peer: Peer, cookies: Cookies | None) -> bool:
+    is_required = cookies is not None and cookies.is_required
+    return is_required and not verdict.is_valid and peer.transport is Transport.UDP
 
 
 def _packed(code: int, content: bytes) -> bytes:
