@@ -49,6 +49,11 @@ dns_config {
   # TTL of PTR records, if it is to be another. nodedns's own key.
   #ptr_ttl = "1m"
 
+  # Whether a node that has failed keeps its names ("keep", as in Consul) or loses them after a grace ("drop"); it gets
+  # them back when it is alive. nodedns's own keys.
+  failed_nodes = "keep"
+  #failed_nodes_grace = "30s"
+
   # Prefixes to answer reverse lookups for, or names of their zones; [] for none. Default: the /24 and /64 of each
   # node's addresses. nodedns's own key.
   #reverse_zones = ["10.1.0.0/16", "fd00::/8"]

@@ -20,6 +20,7 @@ from nodedns import __version__
 from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_service import make_dns_servers
 from nodedns.agent.event_log import EventLog
+from nodedns.agent.failed_nodes import FailedNodes
 from nodedns.agent.joining import Joiner
 from nodedns.agent.keyring_writer import KeyringWriter
 from nodedns.agent.keyrings import Keyrings
@@ -119,6 +120,7 @@ class Agent:
             cluster_known=memory.is_cluster_known(),
         )
         self.table = LiveTable(node_table, metrics)
+        self._failed_nodes = FailedNodes(config.failed_nodes_grace_s, self.table.apply)
         self._registrations = Registrations(memory, self.table)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
         self._coordinates = LiveCoordinates(
@@ -172,6 +174,7 @@ class Agent:
                 if self._memory.snapshot:
                     await nursery.start(self._memory.snapshot.run)
                 nursery.start_soon(self._keyring_writer.run)
+                nursery.start_soon(self._failed_nodes.run)
                 await nursery.start(self._driver.run)
                 for server in self._dns_servers:
                     await nursery.start(server.serve)
@@ -242,6 +245,7 @@ class Agent:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
                 self.table.note(MemberForgotten(member.name) if is_reaped else MemberUpserted(member))
+                self._failed_nodes.note(member, trio.current_time(), is_forgotten=is_reaped)
                 self._check_expectation()
             case JoinDone():
                 self._joiner.finish(event)

@@ -13,10 +13,12 @@ from nodedns.dns.reverse_names import cut_reverse_zone
 from nodedns.errors import LocalProtocolError, shorten
 from nodedns.table.address_index import Digits
 
-__all__ = ["dns_policy", "reverse_zones"]
+__all__ = ["dns_policy", "failed_nodes_grace", "reverse_zones"]
 
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
 AMPLIFICATION_RANGE = (0, 100)
+KEEP, DROP = "keep", "drop"
+FAILED_NODES_GRACE_S = 30.0  # Consul's dead_node_reclaim: after that, the name may be another machine's
 UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
 
 
@@ -73,6 +75,22 @@ def reverse_zones(draft: Draft) -> tuple[Digits, ...] | None:
         except LocalProtocolError as error:
             draft.problem("dns_config.reverse_zones", str(error))
     return tuple(dict.fromkeys(prefixes))
+
+
+def failed_nodes_grace(draft: Draft) -> float | None:
+    """Return for how many seconds DNS still answers for a failed node; None for as long as it is listed."""
+    given = draft.settings.dns_config
+    policy = given.failed_nodes if given else None
+    grace_s = given.failed_nodes_grace if given else None
+    if policy not in (None, KEEP, DROP):
+        draft.problem("dns_config.failed_nodes", f'must be "{KEEP}" or "{DROP}", not {shorten(policy)}')
+    if grace_s is not None and grace_s < 0:
+        draft.problem("dns_config.failed_nodes_grace", f"cannot be negative: {grace_s:g}s")
+    if policy == DROP:
+        return FAILED_NODES_GRACE_S if grace_s is None else max(grace_s, 0.0)
+    if grace_s is not None:
+        draft.warnings.append(f'dns_config.failed_nodes_grace is not used: failed_nodes is not "{DROP}"')
+    return None
 
 
 def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:

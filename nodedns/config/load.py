@@ -14,7 +14,7 @@ import attrs
 from nodedns.config import identity
 from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
-from nodedns.config.dns import dns_policy, reverse_zones
+from nodedns.config.dns import dns_policy, failed_nodes_grace, reverse_zones
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -95,6 +95,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         reverse_zones=reverse_zones(draft),
         dns=dns_policy(draft, node_name),
         dns_cookies=cookies(draft),
+        failed_nodes_grace_s=failed_nodes_grace(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

@@ -71,6 +71,7 @@ class AgentConfig:
         dns: How DNS answers are made.
         reverse_zones: Prefixes of the reverse zones to serve; ``None`` for those of the nodes' addresses.
         dns_cookies: How DNS cookies are made.
+        failed_nodes_grace_s: For how long DNS answers for a node that has failed; ``None`` for as long as it is listed.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
     """
@@ -114,5 +115,6 @@ class AgentConfig:
     dns: DnsPolicy
     reverse_zones: tuple[Digits, ...] | None
     dns_cookies: CookieParams
+    failed_nodes_grace_s: float | None
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

@@ -118,6 +118,8 @@ class DnsSettings:
 
     node_ttl: Seconds | None = _key("TTL of a node's records.")
     ptr_ttl: Seconds | None = _key("TTL of PTR records, if it is to be another; nodedns's own key.")
+    failed_nodes: str | None = _key("keep, or drop the names of failed nodes; nodedns's own key.")
+    failed_nodes_grace: Seconds | None = _key("How long a failed node keeps its names; nodedns's own key.")
     reverse_zones: list[str] | None = _key("Prefixes or zones to answer reverse lookups for; nodedns's own key.")
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     soa: SoaSettings | None = _key("The numbers of the SOA record.")

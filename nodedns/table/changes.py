@@ -18,6 +18,7 @@ __all__ = [
     "ClusterKnown",
     "ExternalNode",
     "MemberForgotten",
+    "MemberHidden",
     "MemberUpserted",
     "NodeDeregistered",
     "NodeRegistered",
@@ -62,6 +63,16 @@ class MemberForgotten:
 
 
 @attrs.frozen
+class MemberHidden:
+    """A failed member's names and addresses are no longer for DNS, until its status changes.
+
+    Without effect on a member that has not failed.
+    """
+
+    name: NodeName
+
+
+@attrs.frozen
 class NodeRegistered:
     """An external node is to exist as given, whatever stood under its name before."""
 
@@ -80,4 +91,4 @@ class ClusterKnown:
     """The expected servers were seen; from now on an absent name is known to be absent."""
 
 
-Change = MemberUpserted | MemberForgotten | NodeRegistered | NodeDeregistered | ClusterKnown
+Change = MemberUpserted | MemberForgotten | MemberHidden | NodeRegistered | NodeDeregistered | ClusterKnown

@@ -11,6 +11,9 @@ name has a row. Names differing only in case are one node to Consul's catalog
 and to DNS: the member that is alive has the row, of several the one that was so first,
 whatever else changes; where none is alive, the one changed last.
 A member that names another datacenter is listed as a member and has no row.
+
+A hidden row is one that only DNS does not see: it stays in the catalog, and out of the
+indexes of addresses and of the names that dots make exist.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from nodedns.table.changes import (
     ClusterKnown,
     ExternalNode,
     MemberForgotten,
+    MemberHidden,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -59,6 +63,7 @@ class NodeTable:
         # Folded name -> member names; the alive in the order in which they came alive, the others as they changed.
         self._spellings: dict[str, list[str]] = {}
         self._externals: dict[str, ExternalNode] = {}
+        self._hidden: set[str] = set()  # failed members only, by name
         self._row_changes: tuple[RowChange, ...] = ()
         self._view = TableView(
             index=first_index,
@@ -105,6 +110,8 @@ class NodeTable:
                 self._upsert(member, draft)
             case MemberForgotten(name=name):
                 self._forget(name, draft)
+            case MemberHidden(name=name):
+                self._hide(name, draft)
             case NodeRegistered(node=node):
                 self._externals[fold(node.name)] = node
                 self._settle(fold(node.name), draft)
@@ -118,6 +125,8 @@ class NodeTable:
         known = self._members.get(member.name)
         if known == member:
             return
+        if member.status is not MemberStatus.FAILED:
+            self._hidden.discard(member.name)
         stays_alive = known is not None and known.status is member.status is MemberStatus.ALIVE
         self._members[member.name] = member
         folded = fold(member.name)
@@ -133,6 +142,7 @@ class NodeTable:
     def _forget(self, name: NodeName, draft: _Draft) -> None:
         if self._members.pop(name, None) is None:
             return
+        self._hidden.discard(name)
         folded = fold(name)
         self._spellings[folded].remove(name)
         if not self._spellings[folded]:
@@ -140,6 +150,12 @@ class NodeTable:
         draft.begin_change()
         draft.members_changed = True
         self._settle(folded, draft, is_begun=True)
+
+    def _hide(self, name: NodeName, draft: _Draft) -> None:
+        member = self._members.get(name)
+        if member is not None and member.status is MemberStatus.FAILED:
+            self._hidden.add(name)
+            self._settle(fold(name), draft)
 
     def _settle(self, folded: str, draft: _Draft, *, is_begun: bool = False) -> None:
         present = draft.row(folded)
@@ -155,7 +171,7 @@ class NodeTable:
     def _wanted_row(self, folded: str) -> NodeRow | None:
         member = self._member_for_row(folded)
         if member is not None:
-            return _member_row(member, self._datacenter)
+            return _member_row(member, self._datacenter, is_hidden=member.name in self._hidden)
         external = self._externals.get(folded)
         return _external_row(external, self._datacenter) if external is not None else None
 
@@ -213,8 +229,8 @@ class _Draft:
             wanted = self._with_indexes(present, wanted)
             self._by_name[folded] = wanted
         self._move_addresses(folded, present, wanted)
-        if (present is None) != (wanted is None):
-            self._count_parents(folded, 1 if present is None else -1)
+        if _is_shown(present) != _is_shown(wanted):
+            self._count_parents(folded, 1 if _is_shown(wanted) else -1)
 
     def row_changes(self) -> tuple[RowChange, ...]:
         local = fold(self._base.local_name)
@@ -296,6 +312,10 @@ class _Draft:
                 del self._parents[parent]
 
 
+def _is_shown(row: NodeRow | None) -> bool:
+    return row is not None and not row.is_hidden
+
+
 def _parents_of(folded: str) -> list[str]:
     labels = folded.split(".")
     if not all(0 < len(label.encode("utf-8", "surrogatepass")) <= MAX_LABEL_BYTES for label in labels):
@@ -307,7 +327,7 @@ def _catalog_facts(row: NodeRow) -> tuple[object, ...]:
     return row.name, row.node_id, row.address, row.datacenter, row.tagged_addresses, row.meta, row.is_member
 
 
-def _member_row(member: SerfMember, datacenter: str) -> NodeRow:
+def _member_row(member: SerfMember, datacenter: str, *, is_hidden: bool) -> NodeRow:
     facts = facts_of(member, datacenter)
     ip = member.address.ip
     text = str(ip)
@@ -326,6 +346,7 @@ def _member_row(member: SerfMember, datacenter: str) -> NodeRow:
         dns_port=facts.dns_port,
         create_index=0,
         modify_index=0,
+        is_hidden=is_hidden,
     )
 
 

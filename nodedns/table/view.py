@@ -42,6 +42,7 @@ class NodeRow:
         create_index: Index at which the name appeared.
         modify_index: Index at which what the catalog shows of it last changed. Status is
             not part of that: Consul keeps it in a health check.
+        is_hidden: Whether it is listed but not for DNS: a member that failed too long ago.
     """
 
     name: NodeName
@@ -56,6 +57,7 @@ class NodeRow:
     dns_port: int
     create_index: int
     modify_index: int
+    is_hidden: bool = False
 
     @cached_property
     def ipv4(self) -> bytes | None:
@@ -69,7 +71,9 @@ class NodeRow:
 
     @cached_property
     def ip_texts(self) -> tuple[str, ...]:
-        """Each IP under which DNS gives this node, as text; IPv4 first."""
+        """Each IP under which DNS gives this node, as text, IPv4 first; none of a hidden one."""
+        if self.is_hidden:
+            return ()
         return tuple(str(ipaddress.ip_address(packed)) for packed in (self.ipv4, self.ipv6) if packed)
 
 
@@ -96,7 +100,7 @@ class NodeSet:
 
     Attributes:
         by_name: Folded name to row.
-        by_ip: IP text to folded names, sorted.
+        by_ip: IP text to folded names, sorted; of rows that are not hidden, as are the next two.
         addresses: The keys of ``by_ip`` in order.
         parents: Each proper suffix of a dotted folded name, and how many names end in it.
     """
@@ -146,8 +150,9 @@ class TableView:
         return self._node_set.by_name.get(fold(name))
 
     def node_folded(self, folded_name: str) -> NodeRow | None:
-        """Return the row of a name that is folded already."""
-        return self._node_set.by_name.get(folded_name)
+        """Return the row that DNS has for a name that is folded already; None if there is none or it is hidden."""
+        row = self._node_set.by_name.get(folded_name)
+        return row if row is not None and not row.is_hidden else None
 
     def has_names_under(self, folded_name: str) -> bool:
         """Whether some node's name ends in a dot and ``folded_name`` (RFC 8020: then it exists, empty)."""

@@ -60,7 +60,8 @@ def lines() -> Iterator[io.StringIO]:
     handler.setFormatter(LineFormatter())
     root = logging.getLogger("nodedns")
     root.addHandler(handler)
-    level, root.level = root.level, logging.DEBUG
+    level = root.level
+    root.setLevel(logging.DEBUG)  # which also forgets who was told that nobody listens
     yield stream
     root.removeHandler(handler)
     root.setLevel(level)

@@ -65,6 +65,38 @@ def test_pointers_have_the_ttl_of_nodes_unless_told_another(
     assert ttl_s == load_dns(given).dns.ptr_ttl_s
 
 
+@pytest.mark.parametrize(
+    ("given", "grace_s"),
+    [
+        ({}, None),
+        ({"failed_nodes": "keep"}, None),
+        ({"failed_nodes": "drop"}, 30.0),
+        ({"failed_nodes": "drop", "failed_nodes_grace": "5m"}, 300.0),
+        ({"failed_nodes": "drop", "failed_nodes_grace": "0s"}, 0.0),
+    ],
+)
+def test_failed_nodes_stay_unless_told_otherwise(
+    load_dns: LoadDns, given: dict[str, object], grace_s: float | None
+) -> None:
+    config = load_dns(given)
+    assert (grace_s, ()) == (config.failed_nodes_grace_s, config.warnings)
+
+
+def test_grace_that_is_not_used_is_a_warning(load_dns: LoadDns) -> None:
+    config = load_dns({"failed_nodes_grace": "1m"})
+    unused = 'dns_config.failed_nodes_grace is not used: failed_nodes is not "drop"'
+    assert (None, (unused,)) == (config.failed_nodes_grace_s, config.warnings)
+
+
+def test_bad_policy_and_bad_grace_are_problems(load_dns: LoadDns) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_dns({"failed_nodes": "hide", "failed_nodes_grace": "-1s"})
+    assert [
+        """dns_config.failed_nodes: must be "keep" or "drop", not 'hide'""",
+        "dns_config.failed_nodes_grace: cannot be negative: -1s",
+    ] == [str(problem).partition(": ")[2] for problem in caught.value.problems]
+
+
 def test_ttl_of_pointers_has_bounds(load_dns: LoadDns) -> None:
     with pytest.raises(ConfigError, match=r"dns_config\.ptr_ttl: must be between 0 and 2147483647, not -1"):
         load_dns({"ptr_ttl": "-1s"})

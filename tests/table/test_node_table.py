@@ -17,6 +17,7 @@ from nodedns.table.changes import (
     ClusterKnown,
     ExternalNode,
     MemberForgotten,
+    MemberHidden,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -266,6 +267,45 @@ def test_names_under_a_dotted_name_are_counted_down_again(table: NodeTable) -> N
     assert [True, True, False] == [view.has_names_under(name) for name in ("b.c", "c", "a.b.c")]
     view = table.apply([NodeDeregistered(NodeName("a.b.c"))])
     assert [False, True] == [view.has_names_under(name) for name in ("b.c", "c")]
+
+
+def test_hidden_member_is_listed_and_not_in_dns(table: NodeTable, make_member: MakeMember) -> None:
+    failed = make_member("a.b", status=MemberStatus.FAILED)
+    before = table.apply([MemberUpserted(failed)])
+    view = table.apply([MemberHidden(failed.name)])
+    row = view.node("a.b")
+    assert row is not None
+    assert (True, (), None, False) == (
+        row.is_hidden,
+        view.nodes_at("10.0.0.1"),
+        view.node_folded("a.b"),
+        view.has_names_under("b"),
+    )
+    assert (before.catalog_index, before.nodes_index + 1) == (view.catalog_index, view.nodes_index)
+    assert ([failed], [row]) == (list(view.members()), list(view.nodes()))
+
+
+def test_hidden_member_is_shown_again_when_its_status_changes(table: NodeTable, make_member: MakeMember) -> None:
+    failed = make_member("a", status=MemberStatus.FAILED)
+    table.apply([MemberUpserted(failed), MemberHidden(failed.name)])
+    still = table.apply([MemberUpserted(attrs.evolve(failed, tags={"x": "1"}))])
+    alive = table.apply([MemberUpserted(make_member("a"))])
+    again = table.apply([MemberUpserted(failed)])
+    assert [False, True, True] == [view.node_folded("a") is not None for view in (still, alive, again)]
+
+
+def test_hidden_member_that_was_forgotten_is_not_hidden_when_it_is_back(
+    table: NodeTable, make_member: MakeMember
+) -> None:
+    failed = make_member("a", status=MemberStatus.FAILED)
+    table.apply([MemberUpserted(failed), MemberHidden(failed.name), MemberForgotten(failed.name)])
+    assert table.apply([MemberUpserted(failed)]).node_folded("a") is not None
+
+
+@pytest.mark.parametrize("status", [MemberStatus.ALIVE, MemberStatus.LEAVING, MemberStatus.LEFT])
+def test_only_failed_members_are_hidden(table: NodeTable, make_member: MakeMember, status: MemberStatus) -> None:
+    view = table.apply([MemberUpserted(make_member("a", status=status)), NodeRegistered(external("x"))])
+    assert view is table.apply([MemberHidden(NodeName(name)) for name in ("a", "x", "nobody")])
 
 
 @pytest.mark.parametrize("name", ["a..b", "a.b.", "x" * 64 + ".b"])

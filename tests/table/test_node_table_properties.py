@@ -11,10 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
+from nodedns.table.address_index import digits_of
 from nodedns.table.changes import (
     Change,
     ExternalNode,
     MemberForgotten,
+    MemberHidden,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -35,7 +37,11 @@ EXTERNALS = st.builds(
     ExternalNode, NAMES, st.just(""), ADDRESSES, st.dictionaries(st.just("lan_ipv6"), st.just("2001:db8::1"))
 )
 CHANGES = st.one_of(
-    MEMBERS.map(MemberUpserted), NAMES.map(MemberForgotten), EXTERNALS.map(NodeRegistered), NAMES.map(NodeDeregistered)
+    MEMBERS.map(MemberUpserted),
+    NAMES.map(MemberForgotten),
+    NAMES.map(MemberHidden),
+    EXTERNALS.map(NodeRegistered),
+    NAMES.map(NodeDeregistered),
 )
 
 Facts = dict[str, tuple[str, str, MemberStatus]]
@@ -47,22 +53,26 @@ class TableAgainstModel(RuleBasedStateMachine):
         self.table = NodeTable("dc1", NodeName("a"), 1)
         self.members: list[SerfMember] = []  # the alive as they came alive, the others as they changed
         self.externals: dict[str, ExternalNode] = {}
+        self.hidden: set[str] = set()
 
     @rule(changes=st.lists(CHANGES, max_size=5))
     def apply(self, changes: list[Change]) -> None:
         before = self.table.view
         shown = (self.model_rows(), before.members())
+        in_dns = self.model_in_dns()
         for change in changes:
             self.tell_model(change)
         after = self.table.apply(changes)
         assert before.index <= after.index <= before.index + len(changes)
         if (self.model_rows(), after.members()) != shown:
             assert after.index > before.index
-        if self.model_rows() != shown[0]:
+        if (self.model_rows(), self.model_in_dns()) != (shown[0], in_dns):
             assert before.index < after.nodes_index <= after.index
 
     def tell_model(self, change: Change) -> None:
         match change:
+            case MemberHidden(name=name):
+                self.hidden |= {m.name for m in self.members if m.name == name and m.status is MemberStatus.FAILED}
             case MemberUpserted(member=member) if member not in self.members:
                 known = next((known for known in self.members if known.name == member.name), None)
                 if known is not None and known.status is member.status is MemberStatus.ALIVE:
@@ -75,6 +85,13 @@ class TableAgainstModel(RuleBasedStateMachine):
                 self.externals[node.name.lower()] = node
             case NodeDeregistered(name=name):
                 self.externals.pop(name.lower(), None)
+        self.hidden &= {member.name for member in self.members if member.status is MemberStatus.FAILED}
+
+    def model_in_dns(self) -> list[str]:
+        rows = self.model_rows().items()
+        return sorted(
+            name for name, (shown, _, status) in rows if status is MemberStatus.NONE or shown not in self.hidden
+        )
 
     def model_rows(self) -> Facts:
         rows: Facts = {folded: (node.name, node.address, MemberStatus.NONE) for folded, node in self.externals.items()}
@@ -101,14 +118,24 @@ class TableAgainstModel(RuleBasedStateMachine):
         view = self.table.view
         for ip in ("10.0.0.1", "10.0.0.2", "2001:db8::1"):
             packed = ipaddress.ip_address(ip).packed
-            assert [row for row in view.nodes() if packed in (row.ipv4, row.ipv6)] == list(view.nodes_at(ip))
+            holders = [row for row in view.nodes() if packed in (row.ipv4, row.ipv6)]
+            in_dns = self.model_in_dns()
+            assert [row for row in holders if row.name.lower() in in_dns] == list(view.nodes_at(ip))
+            assert bool(view.nodes_at(ip)) == view.has_addresses_under(digits_of(ip))
 
     @invariant()
     def parents_agree_with_the_rows(self) -> None:
         view = self.table.view
         for parent in ("a", "b", "b.a", "c.b.a", "q"):
-            expected = any(row.name.lower().endswith("." + parent) for row in view.nodes())
+            expected = any(name.endswith("." + parent) for name in self.model_in_dns())
             assert expected == view.has_names_under(parent)
+
+    @invariant()
+    def dns_has_the_rows_that_are_not_hidden(self) -> None:
+        view = self.table.view
+        folded = [row.name.lower() for row in view.nodes()]
+        assert self.model_in_dns() == [name for name in folded if view.node_folded(name) is not None]
+        assert [name not in self.model_in_dns() for name in folded] == [row.is_hidden for row in view.nodes()]
 
     @invariant()
     def indexes_are_in_order(self) -> None:
