@@ -42,6 +42,9 @@ gossip_lan {
 # Network coordinates: each agent learns from its probes how far the others are. They cost next to nothing.
 disable_coordinates = false
 
+# Servers to ask about names outside the domain, with a port or without. Default: none, such names are refused.
+#recursors = ["9.9.9.9", "[2620:fe::fe]:53"]
+
 dns_config {
   # TTL of a node's records. 0s: nothing is cached, a change is seen at once.
   node_ttl = "0s"
@@ -104,6 +107,14 @@ dns_config {
     # Default: a secret of the agent's own, a new one each day. "openssl rand -hex 16" makes one.
     #secrets = ["00112233445566778899aabbccddeeff"]
   }
+
+  # The order in which recursors are asked (sequential or random), how long each may take, and the networks whose
+  # clients may have that; allow_recursion is nodedns's own key.
+  recursor_strategy = "sequential"
+  recursor_timeout  = "2s"
+  allow_recursion = [
+    "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+  ]
 
   # The numbers of the zone's SOA record, in seconds.
   soa {

@@ -1,8 +1,14 @@
-"""``DnsAnswers``: the DNS room asked with the table of the moment; answers counted, and packed to be given again."""
+"""``DnsAnswers``: the DNS room asked with the table of the moment; answers counted, and packed to be given again.
+
+What is for recursors is asked of them by a function that the wiring brings, and
+comes later. RA tells each client whether it may have that; packed answers are
+kept without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache, partial
 from random import Random
 
 from nodedns.agent.dns_ledger import DnsLedger
@@ -10,15 +16,23 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.dns.apex import soa_serial
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import keys_of_change
+from nodedns.dns.forward import Forward
 from nodedns.dns.packed import PackedAnswers
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
-from nodedns.dns.responder import Drop, QueryContext, respond
+from nodedns.dns.recursion import NO_RECURSION, Recursion, with_ra
+from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
+from nodedns.net.dns_guard import Later
 from nodedns.table.view import RowChange
 
-__all__ = ["DnsAnswers"]
+__all__ = ["Ask", "DnsAnswers"]
+
+Ask = Callable[[Forward, Address], Awaitable[Reply]]
+"""Gets the reply to a query that is for recursors."""
+
+MAX_REMEMBERED_CLIENTS = 4_096  # of whom it is known whether they may have recursion; some 600 kB
 
 
 class DnsAnswers:
@@ -33,6 +47,8 @@ class DnsAnswers:
         clock: Monotonic seconds, to say how long answers take.
         cookies: Judges DNS cookies; None if they are turned off.
         keepalive_s: How long a TCP connection may be silent, in seconds; clients that ask are told.
+        recursion: For whom recursors are asked.
+        ask: Asks them; without it there is no recursion.
     """
 
     def __init__(
@@ -46,6 +62,8 @@ class DnsAnswers:
         clock: Callable[[], float],
         cookies: Cookies | None = None,
         keepalive_s: Callable[[], float] | None = None,
+        recursion: Recursion = NO_RECURSION,
+        ask: Ask | None = None,
     ) -> None:
         self._table = table
         self._zones = zones
@@ -55,12 +73,15 @@ class DnsAnswers:
         self._clock = clock
         self._cookies = cookies
         self._keepalive_s = keepalive_s
+        self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._packed = PackedAnswers(self._is_there)
         ledger.count_packed(lambda: len(self._packed))
         table.watch(self._drop_changed)
+        self._recursion = recursion if ask else NO_RECURSION
+        self._ask = ask
 
-    def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
-        """Return the reply to one message, or None for silence (``nodedns.net``'s ``Respond``)."""
+    def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | None:
+        """Return the reply to one message, None for silence, or what to await (``nodedns.net``'s ``Respond``)."""
         started = self._clock()
         transport = Transport.TCP if is_tcp else Transport.UDP
         context = QueryContext(
@@ -72,14 +93,23 @@ class DnsAnswers:
             self._rng,
             cookies=self._cookies,
             keepalive_s=self._keepalive_s() if is_tcp and self._keepalive_s is not None else None,
+            recursion=self._recursion,
         )
         outcome = respond(wire, context)
+        if isinstance(outcome, Forward):
+            assert self._ask is not None  # noqa: S101 - for the type checker; without it there is no recursion
+            return partial(self._forwarded, self._ask, outcome, client, started)
         self._ledger.note(outcome, transport, self._clock() - started)
         if isinstance(outcome, Drop):
             return None
         if not is_tcp:
             self._packed.keep(wire, outcome, self._ledger.queries(transport, outcome.qtype, outcome.rcode))
-        return outcome.wire
+        return with_ra(outcome.wire) if self._recursion.serves(client) else outcome.wire
+
+    async def _forwarded(self, ask: Ask, forward: Forward, client: Address, started: float) -> bytes:
+        reply = await ask(forward, client)
+        self._ledger.note(reply, forward.transport, self._clock() - started)
+        return reply.wire
 
     # --- nodedns.net's FastPath --------------------------------------------------------
 
@@ -88,6 +118,10 @@ class DnsAnswers:
         # Reading the view applies what waits, which drops what that changes.
         self._packed.set_serial(soa_serial(self._table.view))
         return self._packed
+
+    def offers_recursion(self) -> Callable[[bytes], bool] | None:
+        """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
+        return self._serves if self._recursion.recursors else None
 
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
         """Count a batch; the answers given have raised their own counts."""

@@ -17,6 +17,7 @@ from nodedns.dns.cookies import Cookies, RollingSecret
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
+from nodedns.net.dns_forward import Forwarder
 from nodedns.net.dns_tcp import DnsTcpLimits, TcpDnsServer
 from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.observe.metrics import Metrics
@@ -42,12 +43,13 @@ def make_dns_servers(
         table: What the answers come from.
         rng: Chance, for answers that have a choice.
         metrics: Counts answers.
-        entropy: Random bytes, for the cookies' secret where none is configured.
+        entropy: Random bytes, for the cookies' secret where none is configured, and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
     limits = DnsTcpLimits()
     zone = Zone.of_domain(config.domain)
     zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
+    forwarder = Forwarder(config.recursion, rng, entropy, metrics)
     answers = DnsAnswers(
         table,
         zones,
@@ -57,6 +59,8 @@ def make_dns_servers(
         clock=trio.current_time,
         cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
         keepalive_s=lambda: limits.idle_s,
+        recursion=config.recursion,
+        ask=forwarder.forward,
     )
     return [
         *(UdpDnsServer(sock, answers.respond, metrics, answers) for sock in listeners.dns_udp),

@@ -21,7 +21,7 @@ NO_LOG_FILES = "the log goes to the standard output; redirect it, or let systemd
 NO_MESH = "there is no service mesh."
 NO_METRICS = "metrics cannot be configured."
 NO_RAFT = "there is no Raft: every agent answers from its own memory."
-NO_RECURSORS = "names outside the domain are refused; let your resolver forward the domain to nodedns."
+NO_RECURSOR = "it is a list, recursors."
 NO_RELOAD = "the agent does not reload its configuration yet; restart it."
 NO_SERVICES_IN_DNS = "DNS answers for nodes only, not yet for services."
 NO_TLS = "the HTTP API is served without TLS."
@@ -52,7 +52,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_RAFT: ("autopilot", "protocol", "raft_protocol", "raft_boltdb", "raft_logstore", "raft_snapshot_interval",
               "raft_snapshot_threshold", "raft_trailing_logs", "server_rejoin_age_max", "disable_remote_exec",
               "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
-    NO_RECURSORS: ("recursor", "recursors", "dns_config.recursor_strategy", "dns_config.recursor_timeout"),
+    NO_RECURSOR: ("recursor",),
     NO_RELOAD: ("auto_reload_config",),
     NO_SERVICES_IN_DNS: ("dns_config.service_ttl", "dns_config.only_passing", "dns_config.udp_answer_limit",
                          "dns_config.a_record_limit"),
@@ -96,7 +96,6 @@ ABSENT_FLAGS: Mapping[str, str] = {
     "protocol": NO_RAFT,
     "raft-protocol": NO_RAFT,
     "read-replica": NO_ENTERPRISE,
-    "recursor": NO_RECURSORS,
     "retry-interval-wan": NO_WAN,
     "retry-join-wan": NO_WAN,
     "retry-max-wan": NO_WAN,

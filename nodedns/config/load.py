@@ -19,6 +19,7 @@ from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
 from nodedns.config.network import network, retry_join
+from nodedns.config.recursion import recursion
 from nodedns.config.schema import AgentConfig
 from nodedns.config.settings import Settings, leaves, merge
 from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
@@ -96,6 +97,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         dns=dns_policy(draft, node_name),
         dns_cookies=cookies(draft),
         failed_nodes_grace_s=failed_nodes_grace(draft),
+        recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

@@ -17,6 +17,7 @@ import attrs
 from nodedns.config.cookies import CookieParams
 from nodedns.config.encryption import Encryption
 from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
 from nodedns.serf.params import SerfParams
 from nodedns.table.address_index import Digits
@@ -72,6 +73,7 @@ class AgentConfig:
         reverse_zones: Prefixes of the reverse zones to serve; ``None`` for those of the nodes' addresses.
         dns_cookies: How DNS cookies are made.
         failed_nodes_grace_s: For how long DNS answers for a node that has failed; ``None`` for as long as it is listed.
+        recursion: Who is asked about names outside ours, and for whom.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
     """
@@ -116,5 +118,6 @@ class AgentConfig:
     reverse_zones: tuple[Digits, ...] | None
     dns_cookies: CookieParams
     failed_nodes_grace_s: float | None
+    recursion: Recursion
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

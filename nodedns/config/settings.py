@@ -129,6 +129,9 @@ class DnsSettings:
     nsid: str | None = _key("Which server this is, for who asks by NSID or id.server; nodedns's own key.")
     version: str | None = _key("What version.bind and version.server say; nodedns's own key.")
     cookies: CookieSettings | None = _key("DNS cookies.")
+    recursor_strategy: str | None = _key("Order in which recursors are asked: sequential or random.")
+    recursor_timeout: Seconds | None = _key("How long each recursor may take to answer.")
+    allow_recursion: list[str] | None = _key("Networks whose clients may have recursion; nodedns's own key.")
 
 
 @attrs.frozen(kw_only=True)
@@ -173,6 +176,7 @@ class Settings:
     pid_file: str | None = _key("File that holds the process id while the agent runs.")
     gossip_profile: str | None = _key("Defaults of gossip_lan: lan, wan or local.")
     gossip_lan: GossipSettings | None = _key("How members watch each other.")
+    recursors: list[str] | None = _key("Addresses of servers to ask about names outside the domain.")
     dns_config: DnsSettings | None = _key("How DNS answers are made.")
 
 

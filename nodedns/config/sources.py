@@ -48,6 +48,7 @@ FLAG_PATHS: Mapping[str, str] = {
     "node-meta": "node_meta",
     "pid-file": "pid_file",
     "profile": "gossip_profile",
+    "recursor": "recursors",
     "rejoin": "rejoin_after_leave",
     "retry-interval": "retry_interval",
     "retry-join": "retry_join",

@@ -27,7 +27,7 @@ from nodedns.dns.name import Labels, fold_labels
 from nodedns.dns.question import Edns, Query, Rcode, RRType, Transport
 from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
 
-__all__ = ["Encoded", "encode_answer", "encode_header_only", "encode_opt_alone", "reply_limit"]
+__all__ = ["Encoded", "encode_answer", "encode_header_only", "encode_opt", "encode_opt_alone", "reply_limit"]
 
 #   root name, type 41, payload size, extended rcode + version + flags, RDLENGTH
 _OPT = struct.Struct("!BHHIH")
@@ -84,10 +84,7 @@ def encode_answer(
         payload_bytes: Our own largest UDP reply, also offered in the OPT record.
         options: EDNS options to say, packed; of no effect where the query has no OPT record.
     """
-    opt = b""
-    if query.edns is not None:
-        ede = b"" if answer.ede is None else struct.pack("!HHH", _OPTION_EDE, 2, answer.ede)
-        opt = _opt_of(query.edns, answer.rcode, payload_bytes, options + ede)
+    opt = encode_opt(query.edns, answer, payload_bytes, options)
     writer = _Writer(query, reply_limit(query.edns, transport, payload_bytes) - len(opt), transport is Transport.TCP)
     counts = [writer.add_section(answer.answer), writer.add_section(answer.authority), writer.add_section(answer.glue)]
     is_truncated = writer.is_truncated
@@ -108,6 +105,21 @@ def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> 
         return _PLAIN_UDP_BYTES
     # RFC 6891 section 6.2.3: sizes below 512 count as 512.
     return max(_PLAIN_UDP_BYTES, min(edns.payload_bytes, payload_bytes))
+
+
+def encode_opt(edns: Edns | None, answer: Answer, payload_bytes: int, options: bytes = b"") -> bytes:
+    """Return the OPT record of a reply that says ``answer``; nothing for a client that sent none.
+
+    Args:
+        edns: The client's.
+        answer: Its code and its extended error count here.
+        payload_bytes: The size that we offer.
+        options: Further EDNS options, packed.
+    """
+    if edns is None:
+        return b""
+    ede = b"" if answer.ede is None else struct.pack("!HHH", _OPTION_EDE, 2, answer.ede)
+    return _opt_of(edns, answer.rcode, payload_bytes, options + ede)
 
 
 def _opt_of(edns: Edns, rcode: Rcode, payload_bytes: int, options: bytes) -> bytes:
@@ -175,7 +187,7 @@ class _Writer:
     def _add_rrset(self, rrset: RRset) -> int:
         start = len(self._buffer.data)
         owner = dnslib.DNSLabel(rrset.owner)
-        pack_rdata = _RDATA[rrset.rtype]
+        pack_rdata = _RDATA.get(rrset.rtype, _raw)
         for added, rdata in enumerate(rrset.rdatas):
             record_start = len(self._buffer.data)
             record = dnslib.RR(owner, rrset.rtype, rrset.rclass, rrset.ttl_s, pack_rdata(rdata))

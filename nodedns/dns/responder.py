@@ -9,10 +9,10 @@ The ladder of refusals, header first, as NSD has it:
 4. signed: NOTAUTH, for there are no keys
 5. EDNS version above 0: BADVERS; malformed options: FORMERR; a cookie wanted first: BADCOOKIE
 6. class CH: what the server says of itself; class other than that, IN and ANY: REFUSED
-7. a name outside our zones: REFUSED
+7. a name outside our zones: a recursor is to be asked, or REFUSED
 8. zone transfer: REFUSED
 9. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
-10. the zone with the longest origin answers
+10. the zone with the longest origin answers; an alias is followed, out of our zones by a recursor
 
 Class ANY is answered from class IN without AA: we cannot vouch for the other
 classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
@@ -29,6 +29,7 @@ from random import Random
 
 import attrs
 
+from nodedns.dns.alias import follow
 from nodedns.dns.chaos import chaos_answer
 from nodedns.dns.codec import encode_answer, encode_header_only, encode_opt_alone, reply_limit
 from nodedns.dns.cookies import Cookies
@@ -40,8 +41,11 @@ from nodedns.dns.decode import (
     decode_query_untrusted,
 )
 from nodedns.dns.edns import Granted, Peer, grant_options
+from nodedns.dns.forward import Forward, may_forward, refuse_outside
+from nodedns.dns.name import fold_labels
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.question import Edns, Query, Rcode, RRClass, RRType, Transport, Tsig
+from nodedns.dns.question import Edns, Query, Question, Rcode, RRClass, RRType, Transport, Tsig
+from nodedns.dns.recursion import NO_RECURSION, Recursion
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_NOT_READY, EDE_PROHIBITED, Answer
 from nodedns.dns.tsig import with_bad_key
 from nodedns.dns.zones import Zones
@@ -74,6 +78,7 @@ class QueryContext:
         rng: Chance, for answers that have a choice.
         cookies: Judges DNS cookies; None if they are turned off.
         keepalive_s: How long the client's connection may be silent, said to those who ask; None over UDP.
+        recursion: Who else may be asked, and for whom.
     """
 
     client: Address | None
@@ -84,6 +89,7 @@ class QueryContext:
     rng: Random
     cookies: Cookies | None = None
     keepalive_s: float | None = None
+    recursion: Recursion = NO_RECURSION
 
 
 @attrs.frozen
@@ -122,8 +128,8 @@ class Drop:
     reason: DropReason
 
 
-def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
-    """Answer one message. Never raises, whatever ``wire`` holds."""
+def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
+    """Answer one message, or say whom to ask for it. Never raises, whatever ``wire`` holds."""
     try:
         header = decode_header_untrusted(wire)
     except DnsWireError:
@@ -141,7 +147,10 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
     if query.tsig is not None:
         return _answer_signed(query, query.tsig, context)
     granted = _grant(query.edns, context)
+    is_proved = granted.is_proved or context.transport is Transport.TCP
     answer = _answer(query, context) if granted.rcode is None else Answer(rcode=granted.rcode)
+    if isinstance(answer, Forward):
+        return attrs.evolve(answer, options=granted.options, is_proved=is_proved)
     encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes, granted.options)
     return Reply(
         encoded.wire,
@@ -151,7 +160,7 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop:
         HEADER_BYTES + len(query.question_wire),
         encoded.serial_at,
         answer.keys if granted.is_lasting else None,
-        is_proved=granted.is_proved or context.transport is Transport.TCP,
+        is_proved=is_proved,
         has_answer=bool(answer.answer),
     )
 
@@ -190,7 +199,7 @@ def _answer_signed(query: Query, tsig: Tsig, context: QueryContext) -> Reply:
     return Reply(wire, Rcode.NOTAUTH, query.question.rtype, is_proved=context.transport is Transport.TCP)
 
 
-def _answer(query: Query, context: QueryContext) -> Answer:
+def _answer(query: Query, context: QueryContext) -> Answer | Forward:
     question = query.question
     if question.rclass == RRClass.CH:
         return chaos_answer(question, context.policy)
@@ -198,7 +207,7 @@ def _answer(query: Query, context: QueryContext) -> Answer:
         return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
     zone = context.zones.covering(question.folded, context.view)
     if zone is None:
-        return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
+        return _outside(query, context)
     if question.rtype in _TRANSFERS:
         return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
     if not context.view.cluster_known:
@@ -206,4 +215,28 @@ def _answer(query: Query, context: QueryContext) -> Answer:
     answer = zone.answer(question, context.view, context.policy)
     if question.rclass == RRClass.ANY:
         return attrs.evolve(answer, authoritative=False)
-    return answer
+    return _followed(answer, query, context)
+
+
+def _outside(query: Query, context: QueryContext) -> Answer | Forward:
+    if may_forward(query, context.recursion, context.client):
+        return _forward(query, context, query.question)
+    return refuse_outside(query, context.recursion, context.client)
+
+
+def _followed(answer: Answer, query: Query, context: QueryContext) -> Answer | Forward:
+    question = query.question
+    followed = follow(answer, question, context.zones, context.view, context.policy)
+    if followed.outside is None or not context.recursion.recursors:
+        return followed.answer
+    if not may_forward(query, context.recursion, context.client):
+        # Another client, or RD, would make another answer.
+        return attrs.evolve(followed.answer, keys=None)
+    # Asked for ANY, Consul asks its recursors for A.
+    rtype = RRType.A if question.rtype == RRType.ANY else question.rtype
+    asked = Question(followed.outside, fold_labels(followed.outside), rtype, RRClass.IN)
+    return _forward(query, context, asked, followed.answer)
+
+
+def _forward(query: Query, context: QueryContext, asked: Question, prefix: Answer | None = None) -> Forward:
+    return Forward(query, asked, context.transport, context.policy.udp_payload_bytes, prefix)

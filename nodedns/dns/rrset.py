@@ -10,13 +10,26 @@ from __future__ import annotations
 import attrs
 
 from nodedns.dns.name import Labels
-from nodedns.dns.question import Rcode, RRClass, RRType
+from nodedns.dns.question import Rcode, RRClass
 
-__all__ = ["EDE_NOT_AUTHORITATIVE", "EDE_NOT_READY", "EDE_PROHIBITED", "Answer", "RRset", "Rdata", "SoaData"]
+__all__ = [
+    "EDE_NETWORK_ERROR",
+    "EDE_NOT_AUTHORITATIVE",
+    "EDE_NOT_READY",
+    "EDE_NO_REACHABLE_AUTHORITY",
+    "EDE_PROHIBITED",
+    "Answer",
+    "RRset",
+    "Rdata",
+    "SoaData",
+]
 
-EDE_NOT_READY = 14  # RFC 8914 section 4.15
-EDE_PROHIBITED = 18  # RFC 8914 section 4.19
-EDE_NOT_AUTHORITATIVE = 20  # RFC 8914 section 4.21
+# RFC 8914 section 4
+EDE_NOT_READY = 14
+EDE_PROHIBITED = 18
+EDE_NOT_AUTHORITATIVE = 20
+EDE_NO_REACHABLE_AUTHORITY = 22
+EDE_NETWORK_ERROR = 23
 
 
 @attrs.frozen
@@ -33,7 +46,7 @@ class SoaData:
 
 
 Rdata = bytes | Labels | SoaData
-"""A and AAAA: the packed address. NS, CNAME and PTR: a name. TXT: its strings, each at most 255 bytes."""
+"""NS, CNAME and PTR: a name. TXT: its strings, each at most 255 bytes. A, AAAA and others: the data as packed."""
 
 
 @attrs.frozen
@@ -41,7 +54,7 @@ class RRset:
     """All records of one name and type; one TTL for all (RFC 2181 section 5.2), never empty."""
 
     owner: Labels
-    rtype: RRType
+    rtype: int
     ttl_s: int
     rdatas: tuple[Rdata, ...]
     rclass: RRClass = RRClass.IN

@@ -22,6 +22,7 @@ import trio
 
 from nodedns.dns.decode import HEADER_BYTES
 from nodedns.dns.packed import KEY_AT, PackedAnswers
+from nodedns.dns.recursion import FLAG_RA, FLAGS_LOW_AT
 from nodedns.model.address import Address
 from nodedns.net.datagram_batch import SLOT_BYTES, make_batch
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
@@ -58,6 +59,10 @@ class FastPath(Protocol):
 
         What is noted with an answer is a tally, raised each time the answer is given.
         """
+        ...
+
+    def offers_recursion(self) -> Callable[[bytes], bool] | None:
+        """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
         ...
 
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
@@ -145,6 +150,9 @@ class UdpDnsServer:
         if packed is None:
             return every
         others = self._give_packed(packed, lengths)
+        may_recurse = self._fast_path.offers_recursion()
+        if may_recurse is not None:
+            self._offer_recursion(may_recurse, others, len(lengths))
         self._fast_path.note_packed(len(lengths) - len(others), len(others), trio.current_time() - started)
         return others
 
@@ -173,6 +181,14 @@ class UdpDnsServer:
             lengths[slot] = end
             tally.count += 1
         return others
+
+    def _offer_recursion(self, may_recurse: Callable[[bytes], bool], others: list[int], count: int) -> None:
+        """Set RA in what was packed, for the clients that may have recursion."""
+        buffer, starts, sender_ip = self._batch.buffer, self._batch.starts, self._batch.sender_ip
+        passed_over = set(others)
+        for slot in range(count):
+            if slot not in passed_over and may_recurse(sender_ip(slot)):
+                buffer[starts[slot] + FLAGS_LOW_AT] |= FLAG_RA
 
     def _ask(self, slot: int, length: int, remote_log: RemoteLog, nursery: trio.Nursery) -> int:
         """Have one query answered and write the reply over it; return the reply's length, 0 for none yet."""

@@ -34,10 +34,14 @@ __all__ = [
     "DNS_ANSWER_SECONDS",
     "DNS_DROPPED",
     "DNS_ERRORS",
+    "DNS_FORWARDS",
+    "DNS_FORWARDS_OPEN",
+    "DNS_FORWARD_SECONDS",
     "DNS_PACKED_ANSWERS",
     "DNS_PACKED_HITS",
     "DNS_PACKED_MISSES",
     "DNS_QUERIES",
+    "DNS_RECURSOR_ERRORS",
     "DNS_STREAMS",
     "DNS_STREAMS_OPEN",
     "DNS_TRUNCATED",
@@ -159,6 +163,21 @@ DNS_ANSWER_SECONDS = HistogramSpec(
     "Time from a query read to its answer ready.",
     (0.000002, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1),
 )
+DNS_FORWARDS = CounterSpec(
+    "nodedns_dns_forwards_total",
+    ("outcome",),
+    "Queries for recursors: answered, failed with all of them, over a limit.",
+)
+DNS_FORWARDS_OPEN = GaugeSpec("nodedns_dns_forwards_open", (), "Queries that wait for recursors now.")
+DNS_FORWARD_SECONDS = HistogramSpec(
+    "nodedns_dns_forward_seconds",
+    (),
+    "Time that such a query waited, all recursors asked included.",
+    (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+DNS_RECURSOR_ERRORS = CounterSpec(
+    "nodedns_dns_recursor_errors_total", ("reason",), "What recursors did wrong: by reason, or by the response code."
+)
 HTTP_REQUESTS = CounterSpec("nodedns_http_requests_total", ("method", "status"), "HTTP requests answered.")
 HTTP_REQUEST_SECONDS = HistogramSpec(
     "nodedns_http_request_seconds",
@@ -200,6 +219,10 @@ METRICS: tuple[Spec, ...] = (
     DNS_PACKED_HITS,
     DNS_PACKED_MISSES,
     DNS_ANSWER_SECONDS,
+    DNS_FORWARDS,
+    DNS_FORWARDS_OPEN,
+    DNS_FORWARD_SECONDS,
+    DNS_RECURSOR_ERRORS,
     HTTP_REQUESTS,
     HTTP_REQUEST_SECONDS,
 )

@@ -11,6 +11,7 @@ import dns.rcode
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from nodedns.dns.forward import Forward
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
@@ -68,6 +69,7 @@ def mutated_queries(draw: st.DrawFn) -> bytes:
 def checked(wire: bytes, context: QueryContext, transport: Transport) -> Reply | Drop:
     context = QueryContext(None, transport, context.view, context.zones, context.policy, context.rng)
     reply = respond(wire, context)
+    assert not isinstance(reply, Forward)
     if isinstance(reply, Reply):
         assert wire[:2] == reply.wire[:2]
         assert len(reply.wire) <= (65_535 if transport is Transport.TCP else 1232)

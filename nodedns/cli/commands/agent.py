@@ -81,6 +81,12 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "lan|wan|local",
         "Timings of gossip: for machines on one network, far apart, or agents on one machine. Default: lan.",
     ),
+    list_flag(
+        "recursor",
+        "ip[:port]",
+        "A DNS server to ask about names outside the domain, for clients in dns_config.allow_recursion. May be "
+        "repeated. Default: none; such names are refused.",
+    ),
     bool_flag("rejoin", "Join the remembered members again even after a graceful leave."),
     text_flag("retry-interval", "duration", "Pause between two rounds of -retry-join. Default: 30s."),
     list_flag(
