@@ -116,6 +116,10 @@ dns_config {
     "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
   ]
 
+  # One log line for each query, at most 10,000 in 30 seconds. Costs a busy agent most of its speed; it can be
+  # switched on and off at run time: nodedns dns query-log -enable. nodedns's own key.
+  query_log = false
+
   # The numbers of the zone's SOA record, in seconds.
   soa {
     refresh = 3600

@@ -58,6 +58,18 @@ def unbound_program() -> Path:
 
 
 @pytest.fixture(scope="session")
+def prometheus_program() -> Path:
+    """Debian's ``prometheus``, a real server that scrapes."""
+    return require_program("prometheus", package="prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool_program() -> Path:
+    """Its ``promtool``, which checks what is exposed."""
+    return require_program("promtool", package="prometheus")
+
+
+@pytest.fixture(scope="session")
 def ip_program() -> Path:
     """Linux's ``ip``, on a machine where this user may make network namespaces."""
     return require_network_namespaces()

@@ -18,7 +18,7 @@ import trio
 
 from nodedns import __version__
 from nodedns.agent.coordinates import LiveCoordinates
-from nodedns.agent.dns_service import make_dns_servers
+from nodedns.agent.dns_service import make_dns_ledger, make_dns_servers
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.failed_nodes import FailedNodes
 from nodedns.agent.joining import Joiner
@@ -29,6 +29,7 @@ from nodedns.agent.live_journal import LiveJournal
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
+from nodedns.agent.monitoring import Monitoring
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.resolving import Resolver
@@ -41,10 +42,12 @@ from nodedns.api.actions import (
     FireEvent,
     FirePlainEvent,
     ForceLeave,
+    ForgetMissingNames,
     Join,
     Leave,
     OperateKeyring,
     RegisterNode,
+    SwitchQueryLog,
 )
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext
@@ -135,8 +138,17 @@ class Agent:
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
         self._keyrings = Keyrings(self._serf, self._questions)
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
+        self._dns_ledger = make_dns_ledger(config, rng, metrics)
+        self._monitoring = Monitoring(metrics, self._dns_ledger, wall_clock)
         self._dns_servers = make_dns_servers(
-            config, listeners, self.table, rng, metrics, entropy=entropy, wall_clock=wall_clock
+            config,
+            listeners,
+            self.table,
+            rng,
+            metrics,
+            ledger=self._dns_ledger,
+            entropy=entropy,
+            wall_clock=wall_clock,
         )
         self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
@@ -175,6 +187,7 @@ class Agent:
                     await nursery.start(self._memory.snapshot.run)
                 nursery.start_soon(self._keyring_writer.run)
                 nursery.start_soon(self._failed_nodes.run)
+                nursery.start_soon(self._monitoring.run)
                 await nursery.start(self._driver.run)
                 for server in self._dns_servers:
                     await nursery.start(server.serve)
@@ -289,6 +302,8 @@ class Agent:
             recent_events=self._event_book.recent,
             chronicle=self._journal.chronicle(),
             conflicts=self._serf.conflicts,
+            dns=self._monitoring.dns,
+            metrics=self._monitoring.metrics,
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
@@ -319,6 +334,10 @@ class Agent:
                 return self._event_book.fire(action)
             case OperateKeyring():
                 return await self._keyrings.operate(action)
+            case SwitchQueryLog(is_on):
+                self._dns_ledger.query_log.switch(is_on=is_on)
+            case ForgetMissingNames():
+                self._dns_ledger.missing.clear()
         return None
 
     async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:

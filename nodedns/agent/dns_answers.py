@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache, partial
 from random import Random
 
+import attrs
+
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
 from nodedns.dns.apex import soa_serial
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import keys_of_change
 from nodedns.dns.forward import Forward
-from nodedns.dns.packed import PackedAnswers
+from nodedns.dns.packed import NAME_AT, PackedAnswers
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.recursion import NO_RECURSION, Recursion, with_ra
@@ -43,7 +45,7 @@ class DnsAnswers:
         zones: The zones served.
         policy: Knobs.
         rng: Chance, for answers that have a choice.
-        ledger: Counts answers and drops.
+        ledger: Counts and tells what each message came to.
         clock: Monotonic seconds, to say how long answers take.
         cookies: Judges DNS cookies; None if they are turned off.
         keepalive_s: How long a TCP connection may be silent, in seconds; clients that ask are told.
@@ -98,23 +100,26 @@ class DnsAnswers:
         outcome = respond(wire, context)
         if isinstance(outcome, Forward):
             assert self._ask is not None  # noqa: S101 - for the type checker; without it there is no recursion
-            return partial(self._forwarded, self._ask, outcome, client, started)
-        self._ledger.note(outcome, transport, self._clock() - started)
-        if isinstance(outcome, Drop):
-            return None
-        if not is_tcp:
-            self._packed.keep(wire, outcome, self._ledger.queries(transport, outcome.qtype, outcome.rcode))
-        return with_ra(outcome.wire) if self._recursion.serves(client) else outcome.wire
+            return partial(self._forwarded, self._ask, outcome, wire, client, started)
+        if isinstance(outcome, Reply):
+            if not is_tcp:
+                self._packed.keep(wire, outcome, self._ledger.queries(transport, outcome.qtype, outcome.rcode))
+            if self._recursion.serves(client):
+                outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
+        self._ledger.note(wire, client, transport, outcome, self._clock() - started)
+        return None if isinstance(outcome, Drop) else outcome.wire
 
-    async def _forwarded(self, ask: Ask, forward: Forward, client: Address, started: float) -> bytes:
+    async def _forwarded(self, ask: Ask, forward: Forward, wire: bytes, client: Address, started: float) -> bytes:
         reply = await ask(forward, client)
-        self._ledger.note(reply, forward.transport, self._clock() - started)
+        self._ledger.note(wire, client, forward.transport, reply, self._clock() - started)
         return reply.wire
 
     # --- nodedns.net's FastPath --------------------------------------------------------
 
     def packed_now(self) -> PackedAnswers | None:
-        """Return the packed answers over UDP that are true now."""
+        """Return the packed answers over UDP that are true now; None while each query is to be logged."""
+        if self._ledger.query_log.is_on:
+            return None
         # Reading the view applies what waits, which drops what that changes.
         self._packed.set_serial(soa_serial(self._table.view))
         return self._packed
@@ -126,6 +131,9 @@ class DnsAnswers:
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
         """Count a batch; the answers given have raised their own counts."""
         self._ledger.note_packed(hits, misses, took_s)
+        missing = self._packed.take_missing()
+        if missing:
+            self._ledger.missing.note_batch(missing, NAME_AT)
 
     def _is_there(self, folded_name: str) -> bool:
         view = self._table.view

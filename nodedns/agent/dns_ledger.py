@@ -1,17 +1,24 @@
-"""``DnsLedger``: what is counted of every DNS message, whichever path answered it.
+"""``DnsLedger``: what is counted and told of every DNS message, whichever path answered it.
 
 Strategy: each series is asked for once and kept, so that counting an answer is
 two look-ups and two additions. Paths that answer in bulk take the same series
-from ``queries`` and ``seconds`` and add a batch at a time.
+from ``queries``, ``seconds`` and ``truncated``, add a batch at a time, hand
+names that do not exist to ``missing``, and leave queries to ``note`` while
+``query_log`` is on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from nodedns.agent.query_log import QueryLog
+from nodedns.dns.decode import HEADER_BYTES
+from nodedns.dns.missing_names import MissingNames
+from nodedns.dns.name import name_end
 from nodedns.dns.question import Rcode, Transport
 from nodedns.dns.responder import Drop, Reply
 from nodedns.dns.type_names import type_label
+from nodedns.model.address import Address
 from nodedns.observe.metrics import (
     DNS_ANSWER_SECONDS,
     DNS_DROPPED,
@@ -32,11 +39,15 @@ class DnsLedger:
 
     Args:
         metrics: Where they are counted.
+        missing: Counts the names that do not exist.
+        query_log: Tells of each query, while it is on.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, missing: MissingNames, query_log: QueryLog) -> None:
+        self.missing = missing
+        self.query_log = query_log
         self._metrics = metrics
-        self._queries: dict[tuple[Transport, str, Rcode], Tally] = {}
+        self._queries: dict[tuple[bool, str, Rcode], Tally] = {}
         self._seconds = {
             transport: metrics.spread(DNS_ANSWER_SECONDS, transport=transport.value) for transport in Transport
         }
@@ -49,7 +60,8 @@ class DnsLedger:
     def queries(self, transport: Transport, qtype: int | None, rcode: Rcode) -> Tally:
         """Return the series of answered queries of one kind, to be kept and added to."""
         # By label and not by number: a stranger may ask for any of 65,536 types.
-        key = (transport, type_label(qtype), rcode)
+        # The transport as a bool: an enum's hash is a call.
+        key = (transport is Transport.TCP, type_label(qtype), rcode)
         found = self._queries.get(key)
         if found is None:
             found = self._metrics.tally(DNS_QUERIES, transport=transport.value, qtype=key[1], rcode=rcode.name)
@@ -80,18 +92,28 @@ class DnsLedger:
         self._packed_misses.count += misses
         self._seconds[Transport.UDP].observe_many(took_s, hits)
 
-    def note(self, outcome: Reply | Drop, transport: Transport, took_s: float) -> None:
-        """Count what one message came to.
+    def note(self, wire: bytes, client: Address, transport: Transport, outcome: Reply | Drop, took_s: float) -> None:
+        """Count and tell what one message came to.
 
         Args:
+            wire: The message.
+            client: Who sent it.
+            transport: How it came.
             outcome: The reply, or why there is none.
-            transport: How the message came.
             took_s: Seconds from the message read to its outcome.
         """
         if isinstance(outcome, Drop):
             self._metrics.count(DNS_DROPPED, reason=outcome.reason.value)
-            return
-        self.queries(transport, outcome.qtype, outcome.rcode).count += 1
+        else:
+            self._count(wire, client, transport, outcome, took_s)
+        if self.query_log.is_on:
+            self.query_log.note(wire, client, transport, outcome, took_s)
+
+    def _count(self, wire: bytes, client: Address, transport: Transport, reply: Reply, took_s: float) -> None:
+        self.queries(transport, reply.qtype, reply.rcode).count += 1
         self._seconds[transport].observe(took_s)
-        if outcome.is_truncated:
+        if reply.is_truncated:
             self._truncated[transport].count += 1
+        if reply.rcode is Rcode.NXDOMAIN:
+            name = wire[HEADER_BYTES : name_end(wire, HEADER_BYTES)]
+            self.missing.note(name.lower(), client=client)

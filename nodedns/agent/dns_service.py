@@ -11,9 +11,11 @@ from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.query_log import QueryLog
 from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.cookies import Cookies, RollingSecret
+from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
@@ -22,7 +24,14 @@ from nodedns.net.dns_tcp import DnsTcpLimits, TcpDnsServer
 from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.observe.metrics import Metrics
 
-__all__ = ["make_dns_servers"]
+__all__ = ["make_dns_ledger", "make_dns_servers"]
+
+
+def make_dns_ledger(config: AgentConfig, rng: Random, metrics: Metrics) -> DnsLedger:
+    """Return what counts and tells of DNS queries, its query log on where the configuration says so."""
+    query_log = QueryLog(trio.current_time)
+    query_log.switch(is_on=config.dns_query_log)
+    return DnsLedger(metrics, MissingNames(rng), query_log)
 
 
 def make_dns_servers(
@@ -32,6 +41,7 @@ def make_dns_servers(
     rng: Random,
     metrics: Metrics,
     *,
+    ledger: DnsLedger,
     entropy: Callable[[int], bytes],
     wall_clock: Callable[[], float],
 ) -> list[UdpDnsServer | TcpDnsServer]:
@@ -42,7 +52,8 @@ def make_dns_servers(
         listeners: The sockets.
         table: What the answers come from.
         rng: Chance, for answers that have a choice.
-        metrics: Counts answers.
+        metrics: Counts connections and what was dropped.
+        ledger: Counts and tells of answers.
         entropy: Random bytes, for the cookies' secret where none is configured, and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
@@ -55,7 +66,7 @@ def make_dns_servers(
         zones,
         config.dns,
         rng,
-        DnsLedger(metrics),
+        ledger,
         clock=trio.current_time,
         cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
         keepalive_s=lambda: limits.idle_s,

@@ -26,6 +26,7 @@ __all__ = [
     "FireEvent",
     "FirePlainEvent",
     "ForceLeave",
+    "ForgetMissingNames",
     "Join",
     "KeyringReport",
     "KeyringVerb",
@@ -33,6 +34,7 @@ __all__ = [
     "OperateKeyring",
     "Perform",
     "RegisterNode",
+    "SwitchQueryLog",
 ]
 
 
@@ -135,8 +137,30 @@ class KeyringReport:
     nodes: int = 0
 
 
-Action = Join | Leave | ForceLeave | RegisterNode | DeregisterNode | FireEvent | FirePlainEvent | OperateKeyring
+@attrs.frozen
+class SwitchQueryLog:
+    """Begin to log each DNS query, or stop."""
 
+    is_on: bool
+
+
+@attrs.frozen
+class ForgetMissingNames:
+    """Count anew which missing names DNS is asked for."""
+
+
+Action = (
+    Join
+    | Leave
+    | ForceLeave
+    | RegisterNode
+    | DeregisterNode
+    | FireEvent
+    | FirePlainEvent
+    | OperateKeyring
+    | SwitchQueryLog
+    | ForgetMissingNames
+)
 
 ActionResult: TypeAlias = object
 """What came of an action: None, or a value of the class that the action's docstring names."""

@@ -15,11 +15,24 @@ import attrs
 
 from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
+from nodedns.model.figures import Interval
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.history import HistoryEntry, MemberHistory
+from nodedns.model.missing_name import MissingSummary
 from nodedns.table.view import TableView
 
-__all__ = ["AgentFacts", "ApiContext", "Chronicle", "Json", "KnownCoordinates", "RecentEvents", "Stats"]
+__all__ = [
+    "AgentFacts",
+    "ApiContext",
+    "Chronicle",
+    "DnsReadings",
+    "Json",
+    "KnownCoordinates",
+    "MetricsReadings",
+    "QueryLogState",
+    "RecentEvents",
+    "Stats",
+]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Stats = Mapping[str, Mapping[str, str]]
@@ -116,6 +129,57 @@ class Chronicle:
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@attrs.frozen
+class QueryLogState:
+    """The query log.
+
+    Attributes:
+        is_on: Whether queries are logged.
+        lines: Written since the agent started.
+        suppressed: Held back since then, because there were too many.
+    """
+
+    is_on: bool = False
+    lines: int = 0
+    suppressed: int = 0
+
+
+def _nothing_missing(_limit: int) -> MissingSummary:
+    return MissingSummary()
+
+
+@attrs.frozen(kw_only=True)
+class DnsReadings:
+    """What may be read of the DNS service.
+
+    Attributes:
+        top_missing: Returns the so many most asked names that do not exist.
+        query_log: Returns the state of the query log.
+    """
+
+    top_missing: Callable[[int], MissingSummary] = _nothing_missing
+    query_log: Callable[[], QueryLogState] = QueryLogState
+
+
+def _no_text() -> bytes:
+    return b""
+
+
+@attrs.frozen(kw_only=True)
+class MetricsReadings:
+    """What may be read of the metrics.
+
+    Attributes:
+        text: Returns all of them in Prometheus's text format, version 0.0.4.
+        open_text: Returns them in OpenMetrics's format, version 1.0.0.
+        interval: Returns those of the last ten seconds.
+    """
+
+    text: Callable[[], bytes] = _no_text
+    open_text: Callable[[], bytes] = _no_text
+    interval: Callable[[], Interval] = Interval
+
+
 @attrs.frozen(kw_only=True)
 class ApiContext:
     """What a handler may look at.
@@ -130,6 +194,8 @@ class ApiContext:
         recent_events: User events seen.
         chronicle: What happened to members.
         conflicts: Returns the names that two agents claim now.
+        dns: What is told of the DNS service.
+        metrics: What is counted.
     """
 
     view: TableView
@@ -141,3 +207,5 @@ class ApiContext:
     recent_events: RecentEvents = attrs.field(factory=RecentEvents)
     chronicle: Chronicle = Chronicle()
     conflicts: Callable[[], Sequence[Conflict]] = _no_conflicts
+    dns: DnsReadings = DnsReadings()
+    metrics: MetricsReadings = MetricsReadings()

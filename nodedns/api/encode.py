@@ -21,6 +21,7 @@ from nodedns.model.member import SerfMember
 from nodedns.table.view import NodeRow
 
 __all__ = [
+    "ACL_HEADER",
     "empty_response",
     "error_response",
     "json_response",

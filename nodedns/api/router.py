@@ -15,7 +15,19 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.api import agent, catalog, conflicts, coordinate, events, keyring, queries, status, why
+from nodedns.api import (
+    agent,
+    catalog,
+    conflicts,
+    coordinate,
+    dns_service,
+    events,
+    keyring,
+    metrics,
+    queries,
+    status,
+    why,
+)
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -55,6 +67,7 @@ ROUTES = (
     Route("/v1/agent/join/", _PUT, agent.join),
     Route("/v1/agent/leave", _PUT, agent.leave),
     Route("/v1/agent/members", _GET, agent.get_members),
+    Route("/v1/agent/metrics", _GET, metrics.get_metrics),
     Route("/v1/agent/query/", _PUT, queries.ask),
     Route("/v1/agent/self", _GET, agent.get_self),
     Route("/v1/agent/version", _GET, agent.get_version),
@@ -69,6 +82,8 @@ ROUTES = (
     Route("/v1/coordinate/node/", _GET, coordinate.get_node),
     Route("/v1/coordinate/nodes", _GET, coordinate.get_nodes),
     Route("/v1/coordinate/update", _PUT, coordinate.update),
+    Route("/v1/dns/query-log", ("GET", "PUT"), dns_service.query_log),
+    Route("/v1/dns/top", ("GET", "DELETE"), dns_service.top),
     Route("/v1/event/fire/", _PUT, events.fire),
     Route("/v1/event/list", _GET, events.get_list),
     Route("/v1/operator/keyring", ("GET", "PUT", "POST", "DELETE"), keyring.operate_keyring),

@@ -149,9 +149,9 @@ class AgentClient:
             raise misshapen(path)
         return answer or []
 
-    def get_object(self, path: str) -> dict[str, Any]:
+    def get_object(self, path: str, query: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         """Return the JSON object that answers a GET. Arguments and errors as ``get``."""
-        answer = self.get(path)
+        answer = self.get(path, query)
         if not isinstance(answer, dict):
             raise misshapen(path)
         return answer

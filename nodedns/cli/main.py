@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "agent": "Runs an agent",
     "catalog": "Shows nodes and datacenters",
     "demo": "Runs two joined agents on this machine, to try things out",
+    "dns": "Shows and logs what DNS is asked",
     "event": "Fires a user event",
     "force-leave": "Turns a failed member into one that left",
     "info": "Shows figures of the running agent",

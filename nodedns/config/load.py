@@ -98,6 +98,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         dns_cookies=cookies(draft),
         failed_nodes_grace_s=failed_nodes_grace(draft),
         recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
+        dns_query_log=bool(settings.dns_config and settings.dns_config.query_log),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

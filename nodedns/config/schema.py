@@ -74,6 +74,7 @@ class AgentConfig:
         dns_cookies: How DNS cookies are made.
         failed_nodes_grace_s: For how long DNS answers for a node that has failed; ``None`` for as long as it is listed.
         recursion: Who is asked about names outside ours, and for whom.
+        dns_query_log: Whether each DNS query is logged from the start.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
     """
@@ -119,5 +120,6 @@ class AgentConfig:
     dns_cookies: CookieParams
     failed_nodes_grace_s: float | None
     recursion: Recursion
+    dns_query_log: bool
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

@@ -132,6 +132,7 @@ class DnsSettings:
     recursor_strategy: str | None = _key("Order in which recursors are asked: sequential or random.")
     recursor_timeout: Seconds | None = _key("How long each recursor may take to answer.")
     allow_recursion: list[str] | None = _key("Networks whose clients may have recursion; nodedns's own key.")
+    query_log: bool | None = _key("Whether each DNS query is logged from the start; nodedns's own key.")
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ This makes no answer: what is not here is for ``responder.respond``, whose repli
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from nodedns.dns.dependency import node_key
 from nodedns.dns.question import Rcode, RRType
 from nodedns.dns.responder import Reply
 
-__all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "Packed", "PackedAnswers"]
+__all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "NAME_AT", "Packed", "PackedAnswers"]
 
 MAX_PACKED: Final = 65_536
 """Replies kept: A and AAAA of 10,000 nodes with and without RD and EDNS; some 30 MiB at worst."""
@@ -42,6 +43,11 @@ MAX_HEADS: Final = 256
 
 KEY_AT: Final = 2
 """A key begins behind the ID."""
+NAME_AT: Final = HEADER_BYTES - KEY_AT
+"""Where in a key the name begins, and with it its first label."""
+
+MAX_MISSING: Final = 1_024
+"""Keys of missing names kept until they are taken; a batch is 64."""
 
 Packed = tuple[bytes, int, bytes | bytearray, int, Any]
 """``(head, question_end, tail, end, note)``: bytes 2 to 12 of the reply, where the question ends, what follows
@@ -53,8 +59,6 @@ _SRV: Final = 33
 _TYPES: Final = frozenset(
     {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, _MX, _SRV}
 )
-# Places in a key.
-_LABEL_AT: Final = HEADER_BYTES - KEY_AT
 _SERIAL_BYTES: Final = 4
 _OPT_BYTES: Final = 11  # RFC 6891 section 6.1.2: an OPT record without options
 _QUESTION_TAIL_BYTES: Final = 4
@@ -83,6 +87,7 @@ class PackedAnswers:
         self._with_soa: dict[tuple[object, ...], tuple[Packed, int]] = {}
         self._templates: dict[bytes, Packed] = {}
         self._serial = b""
+        self._missing: deque[bytes] = deque(maxlen=MAX_MISSING)
         self._heads: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -90,13 +95,20 @@ class PackedAnswers:
 
     def template(self, key: bytes) -> Packed | None:
         """Return the reply to a name that is not there, if one like it was kept and it still is not there."""
-        if len(key) <= _LABEL_AT:
+        if len(key) <= NAME_AT:
             return None
-        label_end = _LABEL_AT + 1 + key[_LABEL_AT]
-        packed = self._templates.get(key[: _LABEL_AT + 1] + key[label_end:])
-        if packed is None or self._is_there(key[_LABEL_AT + 1 : label_end].decode("utf-8", "surrogateescape")):
+        label_end = NAME_AT + 1 + key[NAME_AT]
+        packed = self._templates.get(key[: NAME_AT + 1] + key[label_end:])
+        if packed is None or self._is_there(key[NAME_AT + 1 : label_end].decode("utf-8", "surrogateescape")):
             return None
+        self._missing.append(key)
         return packed
+
+    def take_missing(self) -> list[bytes]:
+        """Return the keys that ``template`` had an answer for since this was called last."""
+        missing = list(self._missing)
+        self._missing.clear()
+        return missing
 
     def keep(self, query: bytes, reply: Reply, note: object) -> None:
         """Keep ``reply`` to ``query`` if queries like it may come again.
@@ -146,10 +158,10 @@ class PackedAnswers:
             kept.clear()
 
     def _keep_template(self, key: bytes, packed: Packed) -> None:
-        label_end = _LABEL_AT + 1 + key[_LABEL_AT]
+        label_end = NAME_AT + 1 + key[NAME_AT]
         while len(self._templates) >= MAX_TEMPLATES:
             del self._templates[next(iter(self._templates))]
-        self._templates[key[: _LABEL_AT + 1] + key[label_end:]] = packed
+        self._templates[key[: NAME_AT + 1] + key[label_end:]] = packed
 
     def _shared(self, reply: Reply, note: object) -> Packed:
         wire, end = reply.wire, reply.question_end
@@ -190,5 +202,5 @@ def _is_common(query: bytes, reply: Reply) -> bool:
 
 
 def _first_label_key(key: bytes) -> str:
-    label = key[_LABEL_AT + 1 : _LABEL_AT + 1 + key[_LABEL_AT]]
+    label = key[NAME_AT + 1 : NAME_AT + 1 + key[NAME_AT]]
     return node_key(label.decode("utf-8", "surrogateescape"))

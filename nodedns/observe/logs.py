@@ -48,7 +48,9 @@ LEVELS: Mapping[str, int] = {
 }
 """Level names as ``-log-level`` takes them, in any letter case."""
 
-LOGGER_NAMES = frozenset({"agent", "cli", "config", "dns", "gossip", "http", "net", "serf", "snapshot", "table"})
+LOGGER_NAMES = frozenset(
+    {"agent", "cli", "config", "dns", "dns.query", "gossip", "http", "net", "serf", "snapshot", "table"}
+)
 """Every name that ``logger`` may be called with; a new one is added here first."""
 
 REMOTE_BURST = 10
@@ -102,6 +104,10 @@ class Log:
     def is_enabled(self, level: int) -> bool:
         """Whether a line of that level would be written; ask before costly fields."""
         return self._logger.isEnabledFor(level)
+
+    def let_through(self, level: int | None) -> None:
+        """Write lines of ``level`` and above whatever level ``configure`` set; with None, as that says again."""
+        self._logger.setLevel(logging.NOTSET if level is None else level)
 
     def _emit(self, level: int, message: str, fields: Mapping[str, object]) -> None:
         if self._logger.isEnabledFor(level):

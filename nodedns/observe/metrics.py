@@ -21,12 +21,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Sized
 
 import attrs
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+    Metric,
 )
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from nodedns.observe.series import Level, Spread, Tally
 
@@ -73,6 +75,7 @@ __all__ = [
     "HistogramSpec",
     "Metrics",
     "Spec",
+    "Values",
 ]
 
 MAX_SERIES = 512
@@ -334,8 +337,13 @@ class Metrics:
         return dict(self._spreads[spec.name])
 
     def expose(self) -> bytes:
-        """Return everything in Prometheus's text format."""
-        return generate_latest(self._registry)
+        """Return everything in Prometheus's text format, version 0.0.4, and figures of the process."""
+        return generate_latest(_OfAgentAndProcess(self))
+
+    def expose_open(self) -> bytes:
+        """Return the same in OpenMetrics's format, version 1.0.0."""
+        text: bytes = openmetrics.generate_latest(_OfAgentAndProcess(self))  # type: ignore[no-untyped-call]
+        return text
 
 
 class _Exposition:
@@ -364,6 +372,18 @@ class _Exposition:
                         steps = [(_bound_text(bound), count) for bound, count in spread.cumulative()]
                         histogram.add_metric(values, steps, spread.sum)
                     yield histogram
+
+
+class _OfAgentAndProcess:
+    """One agent's families, and behind them those that Prometheus knows of any process: its CPU, memory, files."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._own = _Exposition(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all of them."""
+        yield from self._own.collect()
+        yield from ProcessCollector(registry=None).collect()
 
 
 def _values(spec: Spec, labels: dict[str, str]) -> Values:

@@ -104,8 +104,11 @@ class Spread:
         total = value * times
         self.sum += total
         self.squares += value * total
-        self.low = min(self.low, value)
-        self.high = max(self.high, value)
+        # Not min and max: two calls would take as long as all of the above, in what is done for each lone query.
+        if value < self.low:  # noqa: PLR1730 - see above
+            self.low = value
+        if value > self.high:  # noqa: PLR1730 - see above
+            self.high = value
 
     def forget_extremes(self) -> None:
         """Have ``low`` and ``high`` begin anew."""

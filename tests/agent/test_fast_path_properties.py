@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.query_log import QueryLog
 from nodedns.dns.adoption import give_up
 from nodedns.dns.forward import Forward
+from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
 from nodedns.dns.recursion import NO_RECURSION, Recursion, Recursor
@@ -93,7 +95,11 @@ RECURSORS = (Recursor("192.0.2.53", 53),)
 RECURSIONS = st.sampled_from([NO_RECURSION, Recursion(recursors=RECURSORS), Recursion(recursors=RECURSORS, allowed=())])
 
 
-def answers_of(table: LiveTable, metrics: Metrics, recursion: Recursion = NO_RECURSION) -> DnsAnswers:
+def ledger_of(metrics: Metrics) -> DnsLedger:
+    return DnsLedger(metrics, MissingNames(Random(1)), QueryLog(trio.current_time))
+
+
+def answers_of(table: LiveTable, ledger: DnsLedger, recursion: Recursion = NO_RECURSION) -> DnsAnswers:
     zones = Zones((Zone.of_domain("consul"),))
 
     async def refuse(forward: Forward, client: Address) -> Reply:
@@ -105,11 +111,15 @@ def answers_of(table: LiveTable, metrics: Metrics, recursion: Recursion = NO_REC
         zones,
         DnsPolicy(),
         Random(1),
-        DnsLedger(metrics),
+        ledger,
         clock=trio.current_time,
         recursion=recursion,
         ask=refuse,
     )
+
+
+def counted(ledger: DnsLedger) -> dict[str, int]:
+    return {each.name: each.count for each in ledger.missing.top(1_000).names}
 
 
 STEPS = st.lists(st.one_of(CHANGES, st.integers(0, 15)), max_size=40)
@@ -122,7 +132,8 @@ def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
-        fast, plain = (answers_of(table, Metrics(), recursion) for _ in range(2))
+        ledgers = [ledger_of(Metrics()) for _ in range(2)]
+        fast, plain = (answers_of(table, ledger, recursion) for ledger in ledgers)
         server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, Metrics(), fast)
         remote_log = RemoteLog(logger("dns"), trio.current_time)
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -139,6 +150,7 @@ def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change
                     expected = plain.respond(query, server.local_address, False)
                     # What is for recursors comes later, from them.
                     assert ([expected] if isinstance(expected, bytes) else []) == received(client)
+        assert counted(ledgers[1]) == counted(ledgers[0])
 
     trio.run(main)
 
@@ -164,7 +176,7 @@ def test_property_above_does_use_packed_answers() -> None:
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
-        fast = answers_of(table, metrics)
+        fast = answers_of(table, ledger_of(metrics))
         server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
         table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -176,3 +188,24 @@ def test_property_above_does_use_packed_answers() -> None:
 
     trio.run(main)
     assert 2 == metrics.tally(DNS_PACKED_HITS).count
+
+
+def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
+    metrics = Metrics()
+
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
+        ledger = ledger_of(metrics)
+        fast = answers_of(table, ledger)
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
+        with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", server.local_address.port))
+            async with trio.open_nursery() as nursery:
+                for is_on in (False, True, True, False):
+                    ledger.query_log.switch(is_on=is_on)
+                    client.send(query_wire("a.node.consul"))
+                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+        assert 2 == ledger.query_log.state().lines
+
+    trio.run(main)
+    assert 1 == metrics.tally(DNS_PACKED_HITS).count

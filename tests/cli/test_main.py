@@ -11,11 +11,13 @@ import pytest
 
 from nodedns import __version__
 from nodedns.cli.commands.catalog import CATALOG_COMMANDS
+from nodedns.cli.commands.dns import DNS_COMMANDS
 from nodedns.cli.main import COMMANDS
 
 Shell = Callable[..., tuple[int, str, str]]
 
-LEAVES = sorted({*COMMANDS, *(f"catalog {name}" for name in CATALOG_COMMANDS)} - {"catalog"})
+GROUPS = {"catalog": CATALOG_COMMANDS, "dns": DNS_COMMANDS}
+LEAVES = sorted({*COMMANDS, *(f"{group} {name}" for group in GROUPS for name in GROUPS[group])} - GROUPS.keys())
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

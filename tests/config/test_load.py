@@ -281,6 +281,12 @@ def test_gossip_and_serf_take_their_keys(files: Files) -> None:
     )
 
 
+@pytest.mark.parametrize(("block", "is_on"), [({}, False), ({"query_log": True}, True), ({"query_log": False}, False)])
+def test_query_log_is_off_unless_told(files: Files, block: dict[str, bool], is_on: bool) -> None:
+    files.add({"dns_config": block})
+    assert is_on == files.load().dns_query_log
+
+
 def test_dns_takes_its_keys(files: Files) -> None:
     files.add(
         {

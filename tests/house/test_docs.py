@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodedns.api.router import ROUTES
+from nodedns.observe.metrics import METRICS, CounterSpec, GaugeSpec, HistogramSpec
 from nodedns.testing.source_tree import package_files, project_root, public_definitions
 
 ROOT = project_root(Path(__file__))
@@ -46,6 +47,17 @@ def test_every_endpoint_is_in_the_table() -> None:
 
     assert [] == [route.path for route in ROUTES if route.path not in listed]
     assert set() == listed - {route.path for route in ROUTES}
+
+
+def test_every_metric_is_in_the_table_with_its_kind_and_labels() -> None:
+    row = re.compile(r"^   \* - ``(nodedns_[a-z_]+)``\n     - ([a-z]+)\n     -(.*)$", re.MULTILINE)
+    listed = [
+        (name, kind, tuple(re.findall("``([a-z]+)``", labels)))
+        for name, kind, labels in row.findall(DOCS[ROOT / "docs" / "metrics.rst"])
+    ]
+    kinds = {CounterSpec: "counter", GaugeSpec: "gauge", HistogramSpec: "histogram"}
+
+    assert [(spec.name, kinds[type(spec)], spec.labels) for spec in METRICS] == listed
 
 
 def test_every_decision_is_listed() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodedns.observe import metrics
 from nodedns.observe.logs import LOGGER_NAMES
 from nodedns.testing.source_tree import SourceFile, package_files, project_root
 
@@ -33,6 +34,15 @@ def test_metric_names_stand_in_the_table_only(file: SourceFile) -> None:
     ]
 
     assert [] == spelled
+
+
+def test_every_metric_is_counted_somewhere() -> None:
+    named = {
+        node.id for file in FILES if file.module != TABLE for node in ast.walk(file.tree) if isinstance(node, ast.Name)
+    }
+    specs = [name for name, value in vars(metrics).items() if isinstance(value, metrics.Spec)]
+
+    assert [] == [name for name in specs if name not in named]
 
 
 def named_loggers(tree: ast.Module) -> list[str]:

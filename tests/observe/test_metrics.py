@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from nodedns.observe import metrics
@@ -159,4 +160,17 @@ def test_text_is_what_prometheus_reads() -> None:
 
     (sample,) = families["nodedns_dns_dropped"].samples
     assert (sample.labels, sample.value) == ({"reason": 'a "quoted"\nreason'}, 2.0)
-    assert {spec.name.removesuffix("_total") for spec in metrics.METRICS} == set(families)
+    ours = {name for name in families if not name.startswith("process_")}
+    assert {spec.name.removesuffix("_total") for spec in metrics.METRICS} == ours
+    assert families["process_cpu_seconds"].samples[0].value > 0
+
+
+def test_open_text_is_what_openmetrics_wants() -> None:
+    counted = Metrics()
+    counted.count(metrics.DNS_DROPPED, 2, reason="short")
+    counted.observe(metrics.DNS_ANSWER_SECONDS, 0.00001, transport="udp")
+
+    families = {family.name: family for family in open_families(counted.expose_open().decode())}  # type: ignore[no-untyped-call]
+
+    assert families["nodedns_dns_dropped"].samples[0].value == 2.0
+    assert families["nodedns_dns_answer_seconds"].type == "histogram"
