@@ -117,7 +117,8 @@ class UdpDnsServer:
         ends = trio.current_time() + TURN_S
         answered = 0
         while trio.current_time() < ends:
-            count = self.answer_batch(remote_log, nursery, may_wait=answered >= BUSY_QUERIES)
+            # Whoever waits for a recursor is not helped by everybody waiting for more queries.
+            count = self.answer_batch(remote_log, nursery, may_wait=answered >= BUSY_QUERIES and not self._pending)
             answered += count
             if not count:
                 break

@@ -5,17 +5,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+import attrs
 import dns.flags
 import dns.message
 import dns.rcode
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nodedns.dns.forward import Forward
+from nodedns.dns.forward import Forward, encode_upstream_query
 from nodedns.dns.question import Transport
+from nodedns.dns.recursion import Recursion, Recursor
 from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
+from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
@@ -111,6 +114,20 @@ def test_reply_without_edns_fits_512_bytes_and_has_no_opt(context: QueryContext,
     assert isinstance(reply, Reply)
     assert len(reply.wire) <= 512
     assert dns.message.from_wire(reply.wire).edns < 0
+
+
+@given(wire=st.one_of(queries(), mutated_queries()), transport=TRANSPORTS)
+def test_only_questions_that_are_not_ours_go_to_recursors(
+    context: QueryContext, wire: bytes, transport: Transport
+) -> None:
+    recursion = Recursion(recursors=(Recursor("192.0.2.53", 53),))
+    client = Address.from_text("127.0.0.1", 40_000)
+    outcome = respond(wire, attrs.evolve(context, client=client, transport=transport, recursion=recursion))
+    if isinstance(outcome, Forward):
+        assert context.zones.covering(outcome.asked.folded, context.view) is None
+        assert wire[2] & 1  # RD
+        upstream = encode_upstream_query(outcome, 0x1234)
+        dns.message.from_wire(upstream)
 
 
 NODE_LABEL = st.text(st.characters(codec="utf-8", exclude_characters="."), min_size=1, max_size=8)

@@ -154,6 +154,26 @@ def test_two_agents_that_forward_to_each_other_end(tmp_path: Path) -> None:
         assert ["NOERROR", "NOERROR"] == [one.dig("first.node.consul").status, two.dig("second.node.consul").status]
 
 
+def test_question_that_goes_round_through_dnsmasq_ends(tmp_path: Path) -> None:
+    """Forwarding to each other is the commonest mistake, and a DS query the commonest way to notice."""
+    program = require_program("dnsmasq", package="dnsmasq-base")
+    config = tmp_path / "dns.hcl"
+    config.write_text('dns_config { recursor_timeout = "500ms" }')
+    with lone_agent(tmp_path) as lone:
+        host = next(free_hosts(53))
+        options = ["--keep-in-foreground", "--no-resolv", "--no-hosts", "--cache-size=0", "--bind-interfaces"]
+        where = [f"--listen-address={host}", f"--server={lone.host}#{DNS_PORT}", "--except-interface=none"]
+        with Process([program, *options, *where, "--conf-file=/dev/null", "--pid-file", "--log-facility=-"]) as dnsmasq:
+            dnsmasq.wait_line("started")
+            lone.start(f"-recursor={host}", f"-config-file={config}")
+            for kind in ("DS", "A"):
+                assert "SERVFAIL" == lone.dig("+tries=1", "www.example.com", kind).status
+            rounds = run_program(["dig", f"@{host}", "+tries=1", "+time=3", "www.example.org", "DS"])
+            assert DigAnswer.of_text(rounds.out).status in ("SERVFAIL", "REFUSED")
+            own = run_program(["dig", f"@{host}", "+tries=1", "lone.node.consul"])
+            assert "NOERROR" == DigAnswer.of_text(own.out).status
+
+
 def test_agent_refuses_to_be_its_own_recursor(tmp_path: Path) -> None:
     with lone_agent(tmp_path) as lone:
         refused = lone.refuse(f"-recursor={lone.host}:{DNS_PORT}")

@@ -9,8 +9,8 @@ import trio
 from nodedns.errors import BindError
 from nodedns.model.address import Address
 from nodedns.net import datagram_batch
-from nodedns.net.dns_guard import Respond, servfail
-from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
+from nodedns.net.dns_guard import Later, Respond, servfail
+from nodedns.net.dns_udp import BUSY_QUERIES, UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import Metrics
 
@@ -168,3 +168,36 @@ def test_cancelled_server_closes_its_socket() -> None:
 
     trio.run(main)
     assert -1 == sock.fileno()
+
+
+@pytest.mark.parametrize("is_later", [True, False])
+def test_server_waits_for_more_queries_only_while_no_client_waits_for_others(is_later: bool) -> None:
+    waited: list[bool] = []
+
+    async def never() -> bytes | None:
+        await trio.sleep_forever()
+        return None
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | None:
+        return never if is_later else wire
+
+    async def main() -> None:
+        sock = bind_dns_udp("127.0.0.1", 0)
+        server = UdpDnsServer(sock, respond, Metrics())
+        receive = server._batch.receive
+
+        def noting(*, may_wait: bool = False) -> list[int]:
+            waited.append(may_wait)
+            return receive(may_wait=may_wait)
+
+        server._batch.receive = noting  # type: ignore[method-assign]
+        with sock, client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            for _ in range(BUSY_QUERIES):
+                await client.send(QUERY)
+            async with trio.open_nursery() as nursery:
+                server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    assert (not is_later) is (True in waited)
