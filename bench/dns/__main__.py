@@ -6,8 +6,9 @@
 All servers run at the same time on one CPU, each with one worker; dnsperf runs
 on the other, and asks them by turns, so that whatever else the machine does hits
 all alike. A server that is not installed is named, with its package. Ends with
-the figures to reach, and whether they are. ``--write`` keeps the samples, and the plot
-that ``docs/performance.rst`` shows; ``--read`` goes by kept samples and measures nothing.
+the figures to reach, and whether they are. ``--write`` keeps the samples, the
+tables and the plot that ``docs/performance.rst`` shows; ``--read`` measures
+nothing and goes by the samples kept.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.dns.agents import ALONE
+from bench.dns.figures import KEPT, write
 from bench.dns.load import CLIENTS, OUTSTANDING, need_dnsperf
 from bench.dns.machine import machine, versions
-from bench.dns.plot import draw
 from bench.dns.processes import CLIENT_CPU, SERVER_CPU, need_two_cpus
 from bench.dns.report import goals, tables
 from bench.dns.servers import SERVERS, Missing
@@ -30,8 +31,6 @@ from bench.dns.workloads import SHARED, Bench, starting
 
 __all__ = ["main"]
 
-FIGURES = Path(__file__).parent.parent.parent / "docs" / "figures"
-KEPT = FIGURES / "dns.json"
 WORDS = {True: "reached", False: "NOT reached", None: ""}
 
 
@@ -45,7 +44,7 @@ def options() -> argparse.Namespace:
     every = [*SHARED, *ALONE]
     parser.add_argument("--workloads", nargs="+", choices=every, default=every, metavar="WORKLOAD")
     parser.add_argument("--saturation", type=float, default=60.0, help="seconds of the pool's saturation (default 60)")
-    parser.add_argument("--write", action="store_true", help=f"keep the samples in {KEPT.name}, and the plot beside it")
+    parser.add_argument("--write", action="store_true", help=f"keep {KEPT.name}, and tables and plot beside it")
     parser.add_argument("--read", action="store_true", help="measure nothing: the tables of the samples kept")
     return parser.parse_args()
 
@@ -104,10 +103,8 @@ def main() -> None:
         except Missing as reason:
             raise SystemExit(str(reason)) from reason
     show(found)
-    if chosen.write and not chosen.read:
-        KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if chosen.write:
-        draw(found["samples"], FIGURES / "dns.svg")
+        write(found)
 
 
 if __name__ == "__main__":

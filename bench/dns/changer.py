@@ -22,7 +22,7 @@ from bench.dns.names import ASKED, ORIGIN, address_of, host_name
 
 __all__ = ["Catalog", "main"]
 
-CONNECTIONS = 4
+CONNECTIONS = 16
 OTHER_ADDRESS = "10.99.0.1"
 TIMEOUT_S = 20.0
 
