@@ -16,7 +16,7 @@ In dev mode there is no directory, and nothing is kept.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nodedns.config.schema import AgentConfig
@@ -109,12 +109,10 @@ class Memory:
         """Return the registered nodes. Blocks; for the start."""
         return self._external.load() if self._external else ()
 
-    async def note_external_node(
-        self, change: NodeRegistered | NodeDeregistered, nodes: Collection[ExternalNode]
-    ) -> None:
-        """Keep a change of these ``nodes``, over ``kill -9`` too. Raises ``DataDirError``."""
+    async def note_external_node(self, change: NodeRegistered | NodeDeregistered) -> None:
+        """Keep a change of the registered nodes, over ``kill -9`` too. Raises ``DataDirError``."""
         if self._external:
-            await self._external.note(change, nodes)
+            await self._external.note(change)
 
     def is_cluster_known(self) -> bool:
         """Whether the expected servers were seen in an earlier run."""

@@ -7,8 +7,6 @@ appears.
 
 from __future__ import annotations
 
-import trio
-
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import Memory
 from nodedns.errors import ApiError
@@ -33,8 +31,7 @@ class Registrations:
         self._memory = memory
         self._table = table
         self._nodes = {fold(node.name): node for node in memory.external_nodes()}
-        # Around a write to disk: what is answered comes in the order of what is written.
-        self._writing = trio.Lock()
+        self._coming = 0
         table.apply([NodeRegistered(node) for node in self._nodes.values()])
 
     async def register(self, node: ExternalNode) -> None:
@@ -44,20 +41,24 @@ class Registrations:
             ApiError: There are too many.
             DataDirError: It cannot be stored; nothing has changed.
         """
-        async with self._writing:
-            if fold(node.name) not in self._nodes and len(self._nodes) >= MAX_EXTERNAL_NODES:
-                raise ApiError(500, f"this agent keeps {MAX_EXTERNAL_NODES} registered nodes already")
-            change = NodeRegistered(node)
-            await self._memory.note_external_node(change, self._nodes.values())
-            self._nodes[fold(node.name)] = node
-            self._table.apply([change])
+        key = fold(node.name)
+        if key not in self._nodes and len(self._nodes) + self._coming >= MAX_EXTERNAL_NODES:
+            raise ApiError(500, f"this agent keeps {MAX_EXTERNAL_NODES} registered nodes already")
+        change = NodeRegistered(node)
+        self._coming += 1
+        try:
+            await self._memory.note_external_node(change)
+        finally:
+            self._coming -= 1
+        # What is answered changes in the order of what is written: nobody is waited for from here on.
+        self._nodes[key] = node
+        self._table.apply([change])
 
     async def deregister(self, name: NodeName) -> None:
         """Forget the node of that name; an unknown one is no error. Raises ``DataDirError``."""
-        async with self._writing:
-            if fold(name) not in self._nodes:
-                return
-            change = NodeDeregistered(name)
-            await self._memory.note_external_node(change, self._nodes.values())
-            del self._nodes[fold(name)]
-            self._table.apply([change])
+        if fold(name) not in self._nodes and not self._coming:
+            return
+        change = NodeDeregistered(name)
+        await self._memory.note_external_node(change)
+        self._nodes.pop(fold(name), None)
+        self._table.apply([change])

@@ -2,9 +2,10 @@
 
 A document with all nodes, and beside it a file to which each change is added, so
 that registering one node among ten thousand writes one line and not ten
-thousand. When the changes outnumber the nodes, the document is written anew and
-the changes begin again. Changes that are in the document already, as after a
-crash between the two, do no harm: each says what is to be, not what to do.
+thousand. What is noted while the disk is busy goes to it together, in one write.
+When the changes outnumber the nodes, the document is written anew and the changes
+begin again. Changes that are in the document already, as after a crash between
+the two, do no harm: each says what is to be, not what to do.
 
 A last line without its end was never confirmed to anybody, and is passed over.
 
@@ -18,6 +19,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from nodedns.errors import DataDirError, shorten
@@ -37,6 +39,15 @@ _SENSELESS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _SNAPSHOT = logger("snapshot")
 
 
+@attrs.define(eq=False)
+class _Batch:
+    """Changes that reach the disk in one write, or not at all."""
+
+    changes: list[NodeRegistered | NodeDeregistered] = attrs.field(factory=list)
+    is_done: bool = False
+    problem: str = ""
+
+
 class ExternalNodesFile:
     """The document at ``path``, and the changes since in a file beside it that ends in ``.changes``."""
 
@@ -45,7 +56,9 @@ class ExternalNodesFile:
         self._changes_path = path.with_name(path.name + ".changes")
         self._document = GrowingFile(path)
         self._changes = GrowingFile(self._changes_path)
+        self._nodes: dict[str, ExternalNode] = {}
         self._noted = 0
+        self._waiting = _Batch()
         self._writing = trio.Lock()
 
     def load(self) -> tuple[ExternalNode, ...]:
@@ -57,31 +70,30 @@ class ExternalNodesFile:
         Raises:
             DataDirError: A file is there and cannot be read or put aside.
         """
-        nodes: dict[str, ExternalNode] = {}
+        self._nodes.clear()
+        self._noted = 0
         document = _read(self._path)
         if document is not None:
             try:
-                nodes.update((fold(node.name), node) for node in _decode_nodes(document))
+                self._nodes.update((fold(node.name), node) for node in _decode_nodes(document))
             except _SENSELESS as error:
                 _put_aside(self._path, error)
         changes = _read(self._changes_path)
         if changes is not None:
-            self._apply(changes, nodes)
-        return tuple(nodes.values())
+            self._replay(changes)
+        return tuple(self._nodes.values())
 
-    def _apply(self, changes: bytes, nodes: dict[str, ExternalNode]) -> None:
+    def _replay(self, changes: bytes) -> None:
         end = changes.rfind(b"\n") + 1
         self._changes.cut(end)
         try:
             for line in changes[:end].splitlines():
-                _apply_line(line, nodes)
+                _apply(_decode_change(line), self._nodes)
                 self._noted += 1
         except _SENSELESS as error:
             _put_aside(self._changes_path, error)
-            self._changes.cut(0)
-            self._noted = 0
             # The changes before the senseless one are now in no file that is read.
-            self._store(tuple(nodes.values()))
+            self._store(tuple(self._nodes.values()))
 
     async def save(self, nodes: Collection[ExternalNode]) -> None:
         """Replace everything; once this returns, ``kill -9`` does not lose them.
@@ -89,32 +101,51 @@ class ExternalNodesFile:
         Raises:
             DataDirError: The files are as they were.
         """
-        async with self._writing:
-            await trio.to_thread.run_sync(self._store, tuple(nodes))
+        with trio.CancelScope(shield=True):
+            async with self._writing:
+                await trio.to_thread.run_sync(self._store, tuple(nodes))
+                self._nodes = {fold(node.name): node for node in nodes}
 
-    async def note(self, change: NodeRegistered | NodeDeregistered, nodes: Collection[ExternalNode]) -> None:
-        """Keep one change, over ``kill -9`` too.
+    async def note(self, change: NodeRegistered | NodeDeregistered) -> None:
+        """Keep one change, over ``kill -9`` too; those who wait return in the order in which they came.
 
-        Args:
-            change: What happens.
-            nodes: All nodes before it; nobody changes them meanwhile.
+        Not cancelled on the way: who asked must hear what is on the disk now.
 
         Raises:
             DataDirError: The files say what they said.
         """
-        line = _encode_change(change)
-        async with self._writing:
-            if self._noted >= max(MIN_CHANGES, len(nodes)):
-                await trio.to_thread.run_sync(self._store, tuple(nodes))
-            await trio.to_thread.run_sync(self._add, line)
+        batch = self._waiting
+        batch.changes.append(change)
+        with trio.CancelScope(shield=True):
+            async with self._writing:
+                if not batch.is_done:
+                    self._waiting = _Batch()
+                    await self._write(batch)
+        if batch.problem:
+            raise DataDirError(batch.problem)
+
+    async def _write(self, batch: _Batch) -> None:
+        lines = b"".join(map(_encode_change, batch.changes))
+        batch.is_done = True
+        batch.problem = f"cannot write {self._changes_path}: interrupted"
+        try:
+            if self._noted >= max(MIN_CHANGES, len(self._nodes)):
+                await trio.to_thread.run_sync(self._store, tuple(self._nodes.values()))
+            await trio.to_thread.run_sync(self._add, lines)
+        except DataDirError as problem:
+            batch.problem = str(problem)
+            return
+        batch.problem = ""
+        self._noted += len(batch.changes)
+        for change in batch.changes:
+            _apply(change, self._nodes)
 
     # In a worker thread, one call at a time.
-    def _add(self, line: bytes) -> None:
+    def _add(self, lines: bytes) -> None:
         try:
-            self._changes.append(line)
+            self._changes.append(lines)
         except OSError as error:
             raise _not_written(self._changes_path, error) from error
-        self._noted += 1
 
     def _store(self, nodes: Collection[ExternalNode]) -> None:
         try:
@@ -183,13 +214,18 @@ def _decode_nodes(content: bytes) -> tuple[ExternalNode, ...]:
     return tuple(map(_decode_node, document["nodes"]))
 
 
-def _apply_line(line: bytes, nodes: dict[str, ExternalNode]) -> None:
+def _decode_change(line: bytes) -> NodeRegistered | NodeDeregistered:
     change = json.loads(line)
     if "registered" in change:
-        node = _decode_node(change["registered"])
-        nodes[fold(node.name)] = node
+        return NodeRegistered(_decode_node(change["registered"]))
+    return NodeDeregistered(NodeName(_text(change["deregistered"])))
+
+
+def _apply(change: NodeRegistered | NodeDeregistered, nodes: dict[str, ExternalNode]) -> None:
+    if isinstance(change, NodeRegistered):
+        nodes[fold(change.node.name)] = change.node
     else:
-        nodes.pop(fold(NodeName(_text(change["deregistered"]))), None)
+        nodes.pop(fold(change.name), None)
 
 
 def _decode_node(node: Any) -> ExternalNode:  # noqa: ANN401 - whatever stood in the file

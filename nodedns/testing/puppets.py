@@ -30,7 +30,7 @@ from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.messages import Ack, Alive, IndirectPing, Message, Ping, PushPullNode
 from nodedns.gossip.params import LAN
 from nodedns.gossip.stream_reader import PushPullState, StreamReader
-from nodedns.gossip.wire import compress, decode_packet_untrusted, encode_message, encode_push_pull
+from nodedns.gossip.wire import compress, decode_packet_untrusted, encode_compound, encode_message, encode_push_pull
 from nodedns.model.address import Address
 from nodedns.model.coordinate import ORIGIN
 from nodedns.model.member import NodeState
@@ -50,6 +50,7 @@ RECEIVE_BYTES = 65_536
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 STREAM_TIMEOUT_S = 10.0
 COPIES_EVERY_S = 0.2  # the gossip interval of a LAN
+PACKET_BYTES = 1_300  # of memberlist's 1,400, the rest being lengths and a seal
 
 
 @attrs.frozen
@@ -57,6 +58,20 @@ class _Planned:
     at: float
     payload: bytes
     source: int
+
+
+def _packed_as_gossip(due: list[_Planned]) -> list[tuple[int, list[bytes]]]:
+    """Put into packets what is sent at one time: as much as fits, but a piece of news once in each."""
+    packets: list[tuple[int, list[bytes]]] = []
+    for planned in due:
+        for _, payloads in packets:
+            fits = sum(map(len, payloads)) + len(planned.payload) <= PACKET_BYTES
+            if fits and planned.payload not in payloads:
+                payloads.append(planned.payload)
+                break
+        else:
+            packets.append((planned.source, [planned.payload]))
+    return packets
 
 
 class PuppetPool:
@@ -178,8 +193,9 @@ class PuppetPool:
         due = [planned for planned in self._planned if planned.at <= here]
         if due and self._agent is not None:
             self._planned = [planned for planned in self._planned if planned.at > here]
-            for planned in due:
-                self._send(planned.payload, self._first + planned.source, self._agent)
+            for source, payloads in _packed_as_gossip(due):
+                packet = payloads[0] if len(payloads) == 1 else encode_compound(payloads)
+                self._send(packet, self._first + source, self._agent)
 
     # --- datagrams -------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ def changes_beside(path: Path) -> Path:
 
 def note(file: ExternalNodesFile, *changes: NodeRegistered | NodeDeregistered) -> None:
     for change in changes:
-        trio.run(file.note, change, ())
+        trio.run(file.note, change)
 
 
 def test_external_nodes_come_back_as_saved(tmp_path: Path) -> None:
@@ -124,9 +124,9 @@ def test_changes_that_outnumber_the_nodes_go_into_the_document(tmp_path: Path, m
     path = tmp_path / "nodes.json"
     file = ExternalNodesFile(path)
     for _ in range(3):
-        trio.run(file.note, NodeRegistered(ROUTER), (ROUTER,))
+        trio.run(file.note, NodeRegistered(ROUTER))
     assert not path.exists()
-    trio.run(file.note, NodeRegistered(PRINTER), (ROUTER,))
+    trio.run(file.note, NodeRegistered(PRINTER))
 
     assert 1 == len(changes_beside(path).read_bytes().splitlines())
     assert (ROUTER, PRINTER) == ExternalNodesFile(path).load()
@@ -141,6 +141,63 @@ def test_changes_left_behind_by_a_crash_do_no_harm(tmp_path: Path) -> None:
     changes_beside(path).write_bytes(changes)
 
     assert (PRINTER,) == ExternalNodesFile(path).load()
+
+
+def test_changes_noted_at_once_are_written_together_and_return_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.json"
+    file = ExternalNodesFile(path)
+    nodes = [ExternalNode(NodeName(f"node-{number}"), "", "10.0.0.1") for number in range(20)]
+    returned: list[ExternalNode] = []
+
+    async def one(node: ExternalNode) -> None:
+        await file.note(NodeRegistered(node))
+        returned.append(node)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for node in nodes:
+                nursery.start_soon(one, node)
+
+    trio.run(main)
+
+    written = ExternalNodesFile(path).load()
+    assert len(nodes) == len(written)
+    assert returned == list(written)
+
+
+def test_change_noted_by_a_task_that_is_cancelled_is_kept_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.json"
+    file = ExternalNodesFile(path)
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await file.note(NodeRegistered(ROUTER))
+
+    trio.run(main)
+
+    assert (ROUTER,) == ExternalNodesFile(path).load()
+
+
+def test_changes_that_could_not_be_written_together_fail_together(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.json"
+    changes_beside(path).mkdir()
+    file = ExternalNodesFile(path)
+    failed: list[str] = []
+
+    async def one(node: ExternalNode) -> None:
+        with pytest.raises(DataDirError, match="EISDIR"):
+            await file.note(NodeRegistered(node))
+        failed.append(node.name)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, ROUTER)
+            nursery.start_soon(one, PRINTER)
+
+    trio.run(main)
+
+    assert {"router", "printer"} == set(failed)
 
 
 def test_change_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
@@ -161,17 +218,15 @@ CHANGES = st.one_of(
 )
 
 
-def applied(changes: list[NodeRegistered | NodeDeregistered]) -> list[dict[str, ExternalNode]]:
-    """What there is before each change, and in the end."""
-    states: list[dict[str, ExternalNode]] = [{}]
+def applied(changes: list[NodeRegistered | NodeDeregistered]) -> dict[str, ExternalNode]:
+    """What there is in the end."""
+    nodes: dict[str, ExternalNode] = {}
     for change in changes:
-        after = dict(states[-1])
         if isinstance(change, NodeRegistered):
-            after[fold(change.node.name)] = change.node
+            nodes[fold(change.node.name)] = change.node
         else:
-            after.pop(fold(change.name), None)
-        states.append(after)
-    return states
+            nodes.pop(fold(change.name), None)
+    return nodes
 
 
 @given(st.lists(CHANGES, max_size=12), st.integers(1, 6))
@@ -179,12 +234,10 @@ def test_nodes_come_back_as_the_changes_left_them(
     tmp_path_factory: pytest.TempPathFactory, changes: list[NodeRegistered | NodeDeregistered], limit: int
 ) -> None:
     path = tmp_path_factory.mktemp("nodes") / "nodes.json"
-    states = applied(changes)
     file = ExternalNodesFile(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nodes_file, "MIN_CHANGES", limit)
-        for change, before in zip(changes, states, strict=False):
-            trio.run(file.note, change, before.values())
+        note(file, *changes)
 
     loaded = {fold(node.name): node for node in ExternalNodesFile(path).load()}
-    assert states[-1] == loaded
+    assert applied(changes) == loaded
