@@ -1,8 +1,9 @@
 """``Puppeteer``: members of a pool, played by a thread of the bench, that announce other tags at a steady rate.
 
 The members are ``nodedns.testing.puppets``. Each change reaches the agent as
-often as gossip passes on a piece of news in a pool of that size, each time in a
-datagram of its own; real gossip packs several into one. Their
+often as gossip passes on a piece of news in a pool of that size, packed with others
+as gossip packs them. That is more than a pool could do: its members send fifteen
+packets a second each, which hold fewer than a hundred such messages, not twelve hundred. Their
 tags show as TXT records beside their addresses, so with each change an answer changes.
 """
 
