@@ -2,7 +2,8 @@
 
 A ratio is taken within each round, where both servers were measured a moment
 apart, and the median of the rounds is shown: another program that takes the CPU
-for a while then spoils a round, not the result.
+for a while then spoils a round, not the result. Beside it stands the ratio of the
+least figures of both, which are those of the rounds that were disturbed least.
 """
 
 from __future__ import annotations
@@ -113,7 +114,11 @@ def tables(samples: Samples) -> str:
 
 def _at_most(samples: Samples, of: tuple[str, str, str], bar: float, what: str, reach: str) -> Goal:
     workload, to, figure = of
-    return _goal(what, reach, ratio(samples, workload, NODEDNS, to, figure), lambda value: value <= bar)
+    goal = _goal(what, reach, ratio(samples, workload, NODEDNS, to, figure), lambda value: value <= bar)
+    if goal.is_met is None:
+        return goal
+    ours, theirs = (min(_values(samples, workload, server, figure)) for server in (NODEDNS, to))
+    return attrs.evolve(goal, measured=f"{goal.measured}; least to least {ours / theirs:.2f}")
 
 
 def _at_least(samples: Samples, of: tuple[str, str], bar: float, what: str, reach: str) -> Goal:
@@ -130,6 +135,7 @@ def _goal(what: str, reach: str, found: float | None, is_met: Callable[[float], 
 def goals(samples: Samples, facts: Mapping[str, Any]) -> list[Goal]:
     """Return all figures to reach, measured or not."""
     quiet = ratio(samples, "changes", "changing", "quiet", "qps")
+    quiet_cpu = ratio(samples, "changes", "changing", "quiet", "cpu_us")
     http = ratio(samples, "registrations", "changing", "quiet", "qps")
     together = ratio(samples, TOGETHER, NODEDNS, ECHO, "median_us")
     large = ratio(samples, "many", "10,000", "1,000", "cpu_us")
@@ -140,7 +146,7 @@ def goals(samples: Samples, facts: Mapping[str, Any]) -> list[Goal]:
         _at_most(samples, ("missing", NSD, "cpu_us"), 1.3, "CPU a query, missing names", "<= 1.3 x NSD's"),
         _at_most(samples, (APART, ECHO, "median_us"), 1.5, "one in flight, a CPU for each", "<= 1.5 x the C loop's"),
         Goal("one in flight, one CPU for both", "no bar: x the C loop's", cell(together, ".2f"), None),
-        _goal("qps while 100 nodes change a second", ">= 0.8 x quiet", quiet, lambda value: value >= 0.8),
+        _changes_goal(quiet, quiet_cpu),
         _registrations_goal(http, facts),
         _goal("CPU a query, 10,000 nodes", "<= 1.1 x with 1,000", large, lambda value: value <= 1.1),
         _shown_goal(facts),
@@ -148,6 +154,11 @@ def goals(samples: Samples, facts: Mapping[str, Any]) -> list[Goal]:
         _at_least(samples, ("tcp-pipelined", UNBOUND), 1.0, "TCP, one connection pipelined, qps", ">= 1 x unbound's"),
         _at_least(samples, ("tcp-connection", UNBOUND), 0.5, "TCP, a connection a query, qps", ">= 0.5 x unbound's"),
     ]
+
+
+def _changes_goal(found: float | None, cpu: float | None) -> Goal:
+    goal = _goal("qps while 100 nodes change a second", ">= 0.8 x quiet", found, lambda value: value >= 0.8)
+    return attrs.evolve(goal, measured=f"{goal.measured}; CPU a query {cpu:.2f} x") if cpu else goal
 
 
 def _registrations_goal(found: float | None, facts: Mapping[str, Any]) -> Goal:
