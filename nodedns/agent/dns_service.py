@@ -20,7 +20,8 @@ from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.net.dns_forward import Forwarder
-from nodedns.net.dns_tcp import DnsTcpLimits, TcpDnsServer
+from nodedns.net.dns_tcp import TcpDnsServer
+from nodedns.net.dns_tcp_limits import StreamCensus
 from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.observe.metrics import Metrics
 
@@ -57,7 +58,7 @@ def make_dns_servers(
         entropy: Random bytes, for the cookies' secret where none is configured, and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
-    limits = DnsTcpLimits()
+    census = StreamCensus()
     zone = Zone.of_domain(config.domain)
     zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
@@ -69,13 +70,13 @@ def make_dns_servers(
         ledger,
         clock=trio.current_time,
         cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
-        keepalive_s=lambda: limits.idle_s,
         recursion=config.recursion,
         ask=forwarder.forward,
+        keepalive_s=census.idle_s,
     )
     return [
         *(UdpDnsServer(sock, answers.respond, metrics, answers) for sock in listeners.dns_udp),
-        *(TcpDnsServer(listener, answers.respond, metrics, limits) for listener in listeners.dns_tcp),
+        *(TcpDnsServer(listener, answers.respond, metrics, census) for listener in listeners.dns_tcp),
     ]
 
 

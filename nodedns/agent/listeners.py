@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import attrs
 
 from nodedns.config.schema import AgentConfig
-from nodedns.net.dns_tcp import bind_dns_tcp
+from nodedns.net.dns_tcp_listener import DnsTcpListener, bind_dns_tcp
 from nodedns.net.dns_udp import bind_dns_udp
 from nodedns.net.http_server import bind_http
 from nodedns.net.tcp import TcpListener, bind_gossip
@@ -38,7 +38,7 @@ class Listeners:
     gossip_udp: UdpTransport
     gossip_tcp: TcpListener
     dns_udp: tuple[socket.socket, ...]
-    dns_tcp: tuple[TcpListener, ...]
+    dns_tcp: tuple[DnsTcpListener, ...]
     http: tuple[socket.socket, ...]
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ def bind_listeners(config: AgentConfig) -> Listeners:
         undo.callback(gossip_udp.close)
         undo.callback(gossip_tcp.close)
         dns_udp: list[socket.socket] = []
-        dns_tcp: list[TcpListener] = []
+        dns_tcp: list[DnsTcpListener] = []
         for host in config.dns_addrs:
             dns_udp.append(bind_dns_udp(host, config.dns_port))
             undo.callback(dns_udp[-1].close)

@@ -2,9 +2,9 @@
 
 A sans-IO machine: bytes in as they come, whole messages out. Several messages
 may come in one piece and one in several (RFC 7766 section 6.2.1.1). The buffer
-holds one message in the making and one read; the caller takes out all messages
-before it reads on, which is also what holds back a client that asks faster
-than it is answered.
+holds one message in the making and one read; the caller takes out all messages,
+in as many goes as it likes, before it reads on, which is also what holds back a
+client that asks faster than it is answered.
 
 Source: RFC 1035 section 4.2.2, RFC 7766 section 8.
 """
@@ -36,8 +36,11 @@ def frame(message: bytes) -> bytes:
 class TcpFraming:
     """The receiving side of one connection."""
 
+    __slots__ = ("_at", "_buffer")
+
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._at = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take in what was read, at most ``MAX_READ_BYTES``. Take out all messages after calling.
@@ -45,23 +48,43 @@ class TcpFraming:
         Raises:
             LocalProtocolError: More was fed than a caller that takes messages out can have.
         """
-        if len(self._buffer) + len(data) > LENGTH_BYTES + MAX_MESSAGE_BYTES + MAX_READ_BYTES:
+        rest = self._buffer[self._at :]
+        if len(rest) + len(data) > LENGTH_BYTES + MAX_MESSAGE_BYTES + MAX_READ_BYTES:
             raise LocalProtocolError("messages must be taken out before more is fed")
-        self._buffer += data
+        self._buffer = rest + data if rest else data
+        self._at = 0
 
     def next_message(self) -> bytes | None:
         """Return the next whole message, None if more bytes are needed."""
-        buffer = self._buffer
-        if len(buffer) < LENGTH_BYTES:
+        end = self._end()
+        if not end:
             return None
-        end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big")
-        if len(buffer) < end:
-            return None
-        message = bytes(buffer[LENGTH_BYTES:end])
-        del buffer[:end]
+        message = self._buffer[self._at + LENGTH_BYTES : end]
+        if end == len(self._buffer):
+            self.clear()
+        else:
+            self._at = end
         return message
+
+    def clear(self) -> None:
+        """Forget what was read."""
+        self._buffer = b""
+        self._at = 0
+
+    @property
+    def has_message(self) -> bool:
+        """Whether a whole message is there to be taken out."""
+        return self._end() > 0
 
     @property
     def is_mid_message(self) -> bool:
-        """Whether a message has begun and not ended: a close now cuts it off."""
-        return bool(self._buffer)
+        """Whether a message has begun and not been taken out: a close now cuts it off."""
+        return self._at < len(self._buffer)
+
+    def _end(self) -> int:
+        """Return where the next message ends, 0 if that has not come yet."""
+        buffer, at = self._buffer, self._at
+        if len(buffer) - at < LENGTH_BYTES:
+            return 0
+        end = at + LENGTH_BYTES + (buffer[at] << 8 | buffer[at + 1])
+        return end if end <= len(buffer) else 0

@@ -13,7 +13,8 @@ from functools import partial
 
 import trio
 
-from nodedns.errors import shorten
+from nodedns.dns.framing import MAX_MESSAGE_BYTES
+from nodedns.errors import TooBig, shorten
 from nodedns.model.address import Address
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import DNS_ERRORS, Metrics
@@ -45,6 +46,13 @@ def servfail(query: bytes) -> bytes | None:
     return query[:2] + bytes((flags, SERVFAIL)) + bytes(8)
 
 
+def _checked(reply: bytes) -> bytes:
+    """Return a reply that its length field over TCP can tell of. Raises ``TooBig``."""
+    if len(reply) > MAX_MESSAGE_BYTES:
+        raise TooBig("DNS message", len(reply), MAX_MESSAGE_BYTES)
+    return reply
+
+
 class GuardedResponder:
     """Calls ``respond`` and turns an unforeseen exception into SERVFAIL."""
 
@@ -58,15 +66,18 @@ class GuardedResponder:
         """Return the reply to one message, None for silence, or what to await for it. Never raises an ``Exception``."""
         try:
             reply = self._respond(wire, client, is_tcp)
+            if isinstance(reply, bytes):
+                return _checked(reply) if is_tcp else reply
         except Exception as error:
             return self._failed(error, wire, client, is_tcp=is_tcp)
-        if reply is None or isinstance(reply, bytes):
-            return reply
+        if reply is None:
+            return None
         return partial(self._later, reply, wire, client, is_tcp=is_tcp)
 
     async def _later(self, later: Later, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
         try:
-            return await later()
+            reply = await later()
+            return _checked(reply) if is_tcp and reply is not None else reply
         except Exception as error:
             return self._failed(error, wire, client, is_tcp=is_tcp)
 

@@ -1,53 +1,53 @@
-"""``TcpDnsServer``: DNS over TCP with pipelining, and bounds on what a client may hold.
+"""``TcpDnsServer``: DNS over TCP, all connections of a listener served by one task.
 
-A connection carries any number of queries (RFC 7766 section 6.2.1), answered in
-order as they come. What a client can hold is bounded: connections in all and
-for each address, the time it may be silent, and the time it may take to read a
-reply. Nearly full, the server grants less silence (RFC 7766 section 6.2.3,
-RFC 9210 section 4.4).
+Strategy: a poller of our own (``select.epoll``) watches the listening socket and
+every connection; trio watches the poller. A turn takes what the poller names,
+reads, answers and writes without awaiting, up to a bound, and then lets
+others have theirs; so a flood of connections cannot make gossip late. Queries that
+came in one read are answered in one write. A query of a new connection is
+answered before the next is looked at, mostly without waiting at all. A task and
+a stream for each connection cost several times the answer (ADR 0018).
+
+A connection carries any number of queries (RFC 7766 section 6.2.1). Replies that
+somebody else must be asked for are waited for in tasks of their own and
+overtaken by the others (section 6.2.1.1). A client that has shut down its
+sending side still gets all its answers.
+
+What a client may hold is in ``dns_tcp_limits``; what to answer is decided by
+``respond``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import select
+import socket
+from collections import deque
+from operator import attrgetter
 
-import attrs
 import trio
 
-from nodedns.dns.framing import MAX_READ_BYTES, TcpFraming, frame
+from nodedns.dns.framing import frame
 from nodedns.model.address import Address
-from nodedns.net.dns_guard import GuardedResponder, Respond
-from nodedns.net.tcp import TcpListener, bind_tcp
-from nodedns.net.transport import StreamListener
+from nodedns.net.dns_guard import GuardedResponder, Later, Respond, servfail
+from nodedns.net.dns_tcp_connection import NOTHING, READABLE, Connection
+from nodedns.net.dns_tcp_limits import StreamCensus
+from nodedns.net.dns_tcp_listener import StreamSource
+from nodedns.net.tcp import CONNECTION_ERRNOS, SHORTAGE_ERRNOS, SHORTAGE_PAUSE_S
+from nodedns.net.transport import errno_name
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_DROPPED, DNS_STREAMS, DNS_STREAMS_OPEN, Metrics
 
-__all__ = ["DnsTcpLimits", "TcpDnsServer", "bind_dns_tcp"]
+__all__ = ["TcpDnsServer"]
 
-PORT_FLAG = "-dns-port"
+BATCH_MESSAGES = 64  # answered between two checkpoints, as over UDP; half as many again where the last is a long one
+VISIT_MESSAGES = 32  # answered of one connection before the next has its turn
+VISIT_BYTES = 65_536  # of replies, after which the next has its turn likewise
+MAX_EVENTS = 64  # taken from the poller at once
+MAX_PENDING = 1_024  # replies being waited for, over all connections; BIND's recursive-clients is 1,000
+SWEEP_S = 0.25  # how late a time-out may be noticed
+GONE = select.EPOLLERR | select.EPOLLHUP
 
 _DNS = logger("dns")
-
-
-@attrs.frozen(kw_only=True)
-class DnsTcpLimits:
-    """What clients may hold. Times are seconds."""
-
-    connections: int = 256
-    """Connections in all (NSD's tcp-count is 100, Unbound's incoming-num-tcp 10 a thread)."""
-    connections_per_client: int = 16
-    """Connections from one address; RFC 7766 section 6.2.2 asks clients for one."""
-    idle_s: float = 10.0
-    """Silence after which a connection is closed (RFC 7766 section 6.2.3: a few seconds)."""
-    busy_idle_s: float = 2.0
-    """The same while more than half of the connections are taken."""
-    write_s: float = 5.0
-    """Time in which a client must take a reply."""
-
-
-def bind_dns_tcp(host: str, port: int) -> TcpListener:
-    """Return a listener for ``TcpDnsServer``. Raises ``BindError``."""
-    return TcpListener(bind_tcp(host, port, PORT_FLAG))
 
 
 class TcpDnsServer:
@@ -57,20 +57,23 @@ class TcpDnsServer:
         listener: From ``bind_dns_tcp``.
         respond: Decides each reply.
         metrics: Counts connections and what was dropped.
-        limits: What clients may hold.
+        census: Counts and bounds connections; shared by all servers of an agent.
     """
 
     def __init__(
-        self, listener: StreamListener, respond: Respond, metrics: Metrics, limits: DnsTcpLimits | None = None
+        self, listener: StreamSource, respond: Respond, metrics: Metrics, census: StreamCensus | None = None
     ) -> None:
         self._listener = listener
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
-        self._streams = metrics.tally(DNS_STREAMS)
-        self._streams_open = metrics.level(DNS_STREAMS_OPEN)
-        self._limits = limits or DnsTcpLimits()
-        self._open = 0
-        self._open_by_host: Counter[str] = Counter()
+        self._census = census or StreamCensus()
+        self._accepted = metrics.tally(DNS_STREAMS)
+        metrics.set_by(DNS_STREAMS_OPEN, lambda: self._census.total)
+        self._connections: dict[int, Connection] = {}
+        self._named: deque[tuple[int, int]] = deque()
+        self._pending = 0
+        self._now = 0.0
+        self._has_connections = trio.Event()
 
     @property
     def local_address(self) -> Address:
@@ -79,85 +82,207 @@ class TcpDnsServer:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
-        return self._open
+        """How many of its connections are open."""
+        return len(self._connections)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Answer queries until cancelled, then close the listener; raises only when it is broken."""
-        remote_log = RemoteLog(_DNS, trio.current_time)
+        """Answer queries until cancelled, then close everything; raises only when the listener is broken."""
+        self._remote_log = RemoteLog(_DNS, trio.current_time)
+        with select.epoll() as self._poller:
+            self._poller.register(self._listener.fileno(), READABLE)
+            try:
+                async with trio.open_nursery() as self._nursery:
+                    self._nursery.start_soon(self._watch_times)
+                    task_status.started()
+                    while True:
+                        await trio.lowlevel.wait_readable(self._poller.fileno())
+                        while self._take_turn():
+                            await trio.lowlevel.checkpoint()
+            finally:
+                self._listener.close()
+                for connection in list(self._connections.values()):
+                    self._close(connection)
+
+    # --- one turn: synchronous, bounded ------------------------------------------------------
+
+    def _take_turn(self) -> bool:
+        """Answer what is there, about ``BATCH_MESSAGES``; return whether there may be more."""
+        self._now = trio.current_time()
+        if not self._named:
+            self._named.extend(self._poller.poll(0, MAX_EVENTS))
+        left = BATCH_MESSAGES
+        while self._named and left > 0:
+            fd, events = self._named.popleft()
+            connection = self._connections.get(fd)
+            if connection is not None:
+                left -= self._attend(connection, events)
+            elif fd == self._listener.fileno():
+                left -= self._accept(left)
+        return bool(self._named)
+
+    def _accept(self, most: int) -> int:
+        """Take in up to ``most`` connections and what they ask; return how many there were."""
+        for taken in range(most):
+            try:
+                sock, client = self._listener.accept()
+            except BlockingIOError:
+                return taken
+            except OSError as error:
+                if error.errno in SHORTAGE_ERRNOS:
+                    self._pause(error)
+                elif error.errno not in CONNECTION_ERRNOS:
+                    raise
+                return taken + 1
+            self._admit(sock, client)
+        return most
+
+    def _admit(self, sock: socket.socket, client: Address) -> None:
+        refusal = self._census.refusal(client)
+        if refusal:
+            sock.close()
+            self._drop(client, refusal)
+            return
+        self._accepted.count += 1
+        self._census.opened(client)
+        connection = Connection(sock, client, self._now)
+        self._connections[connection.fd] = connection
+        self._has_connections.set()
+        self._attend(connection, READABLE)
+
+    def _attend(self, connection: Connection, events: int) -> int:
+        """Do what ``events`` allow; return about how much work it was."""
+        if connection.watched == NOTHING and events & GONE:
+            # It waited for later replies, which nobody will read now.
+            self._close(connection)
+            return 1
         try:
-            async with trio.open_nursery() as nursery:
-                task_status.started()
-                while True:
-                    stream, client = await self._listener.accept()
-                    refusal = self._refusal(client)
-                    if refusal:
-                        self._metrics.count(DNS_DROPPED, reason=refusal)
-                        remote_log.debug("connection refused", client.host, reason=refusal)
-                        await trio.aclose_forcefully(stream)
-                    else:
-                        self._streams.add()
-                        self._count(client, 1)
-                        nursery.start_soon(self._serve_connection, stream, client)
-        finally:
-            self._listener.close()
+            answered = self._converse(connection)
+        except OSError:
+            self._close(connection)  # the client is gone; that is its right
+            return 1
+        self._settle(connection)
+        return 1 + answered
 
-    def _refusal(self, client: Address) -> str:
-        if self._open >= self._limits.connections:
-            return "too-many-streams"
-        if self._open_by_host[client.host] >= self._limits.connections_per_client:
-            return "too-many-streams-of-client"
-        return ""
+    def _converse(self, connection: Connection) -> int:
+        if connection.is_blocked:
+            connection.send(b"", self._now)
+            if connection.is_blocked:
+                return 0
+        if not connection.is_ending and not connection.framing.has_message:
+            connection.receive()
+        return self._answer(connection)
 
-    def _count(self, client: Address, change: int) -> None:
-        self._open += change
-        self._open_by_host[client.host] += change
-        if not self._open_by_host[client.host]:
-            # Else the counter would grow by one entry for every address there is.
-            del self._open_by_host[client.host]
-        # A level that all listeners share, so it is moved and not set.
-        self._streams_open.add(change)
+    def _answer(self, connection: Connection) -> int:
+        """Answer some of what was read, in one write; return how many messages."""
+        framing, client = connection.framing, connection.client
+        replies: list[bytes] = []
+        count = size = 0
+        while count < VISIT_MESSAGES and size < VISIT_BYTES and connection.pending < self._census.limits.pending:
+            message = framing.next_message()
+            if message is None:
+                break
+            count += 1
+            reply = self._responder.reply_to(message, client, is_tcp=True)
+            if reply is None:
+                # Not a query at all: nothing more that this client says is worth waiting for.
+                framing.clear()
+                connection.is_ending = True
+                break
+            if not isinstance(reply, bytes):
+                reply = self._ask_others(connection, message, reply)
+            if reply is not None:
+                replies.append(frame(reply))
+                size += len(reply)
+        if count:
+            connection.active_at = self._now
+        if replies:
+            connection.send(b"".join(replies), self._now)
+        return count
 
-    async def _serve_connection(self, stream: trio.abc.Stream, client: Address) -> None:
+    def _settle(self, connection: Connection) -> None:
+        """Close what is done or has too much coming; have the poller watch for what the others need next."""
+        if connection.is_done:
+            self._close(connection)
+        elif connection.is_overfull:
+            self._close(connection, "slow-reader")
+        else:
+            wanted = connection.wanted(self._census.limits.pending)
+            if connection.watched is None:
+                self._poller.register(connection.fd, wanted)
+            elif wanted != connection.watched:
+                self._poller.modify(connection.fd, wanted)
+            connection.watched = wanted
+
+    def _close(self, connection: Connection, reason: str = "") -> None:
+        if connection.is_closed:
+            return
+        if connection.framing.is_mid_message and not connection.framing.has_message:
+            reason = reason or "unfinished-message"
+        if reason:
+            self._drop(connection.client, reason)
+        del self._connections[connection.fd]
+        connection.close()
+        self._census.closed(connection.client)
+
+    def _drop(self, client: Address, reason: str) -> None:
+        self._metrics.count(DNS_DROPPED, reason=reason)
+        self._remote_log.debug("connection closed", client.host, reason=reason)
+
+    # --- what waits ------------------------------------------------------------------------------
+
+    def _ask_others(self, connection: Connection, message: bytes, later: Later) -> bytes | None:
+        """Have ``later`` waited for, or return what to say instead."""
+        if self._pending >= MAX_PENDING:
+            self._metrics.count(DNS_DROPPED, reason="too-many-pending")
+            return servfail(message)
+        self._pending += 1
+        connection.pending += 1
+        self._nursery.start_soon(self._answer_later, connection, later)
+        return None
+
+    async def _answer_later(self, connection: Connection, later: Later) -> None:
         try:
-            await self._converse(stream, client)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client is gone; that is its right
+            reply = await later()
         finally:
-            self._count(client, -1)
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(stream)
+            self._pending -= 1
+            connection.pending -= 1
+        if connection.is_closed:
+            return
+        connection.active_at = now = trio.current_time()
+        try:
+            if reply is not None:
+                connection.send(frame(reply), now)
+        except OSError:
+            self._close(connection)
+        else:
+            self._settle(connection)
 
-    async def _converse(self, stream: trio.abc.Stream, client: Address) -> None:
-        framing = TcpFraming()
-        deadline = trio.current_time() + self._idle_s()
+    def _pause(self, error: OSError) -> None:
+        """Accept nobody for a while: the process or the machine has run out of something."""
+        self._remote_log.warning("accept paused", self.local_address.host, error=errno_name(error))
+        self._poller.unregister(self._listener.fileno())
+        self._nursery.start_soon(self._resume)
+
+    async def _resume(self) -> None:
+        await trio.sleep(SHORTAGE_PAUSE_S)
+        self._poller.register(self._listener.fileno(), READABLE)
+
+    async def _watch_times(self) -> None:
         while True:
-            data = None
-            # A query in the making does not renew the time: one byte now and then holds nothing open.
-            with trio.move_on_at(deadline):
-                data = await stream.receive_some(MAX_READ_BYTES)
-            if not data:
-                return
-            framing.receive_data(bytes(data))
-            while (message := framing.next_message()) is not None:
-                if not await self._answer(stream, client, message):
-                    return
-                deadline = trio.current_time() + self._idle_s()
+            await self._has_connections.wait()
+            await trio.sleep(SWEEP_S)
+            self._sweep(trio.current_time())
+            if not self._connections:
+                self._has_connections = trio.Event()
 
-    async def _answer(self, stream: trio.abc.Stream, client: Address, message: bytes) -> bool:
-        """Answer one message; return whether the connection goes on."""
-        reply = self._responder.reply_to(message, client, is_tcp=True)
-        if reply is not None and not isinstance(reply, bytes):
-            reply = await reply()
-        if reply is None:
-            # Not a query at all: nothing that this client says is worth waiting for.
-            return False
-        with trio.move_on_after(self._limits.write_s) as scope:
-            await stream.send_all(frame(reply))
-        if scope.cancelled_caught:
-            self._metrics.count(DNS_DROPPED, reason="slow-reader")
-        return not scope.cancelled_caught
-
-    def _idle_s(self) -> float:
-        is_busy = 2 * self._open > self._limits.connections
-        return self._limits.busy_idle_s if is_busy else self._limits.idle_s
+    def _sweep(self, now: float) -> None:
+        """Close connections that were silent, or left replies unread, for too long."""
+        # The longest silent first: each that is closed may give the others more time.
+        for connection in sorted(self._connections.values(), key=attrgetter("active_at")):
+            if connection.pending and not connection.is_blocked:
+                continue
+            # With messages left over it waits for room to write, as when it is blocked.
+            is_slow = connection.is_blocked or connection.framing.has_message
+            since = connection.active_at if connection.blocked_at is None else connection.blocked_at
+            if now - since >= (self._census.limits.write_s if is_slow else self._census.idle_s()):
+                self._close(connection, "slow-reader" if is_slow else "")

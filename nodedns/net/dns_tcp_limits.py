@@ -1,0 +1,87 @@
+"""``StreamCensus``: who holds how many DNS connections, over all listeners of an agent, and how long one may be idle.
+
+What a client can hold is bounded: connections in all and for each client, the
+time it may be silent, the time it may take to read what it asked for, and the
+replies it may have others asked for. A client is an IPv4 address, or an IPv6 /64:
+who has one address of such a network usually has them all. Nearly full, less
+silence is granted (RFC 7766 section 6.2.3, RFC 9210 section 4.4).
+
+This closes nothing and knows no socket.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+
+from nodedns.model.address import Address
+
+__all__ = ["DnsTcpLimits", "StreamCensus"]
+
+IPV6_CLIENT_BYTES = 8  # a /64; NSD's rrl-ipv6-prefix-length
+
+
+@attrs.frozen(kw_only=True)
+class DnsTcpLimits:
+    """What clients may hold. Times are seconds."""
+
+    connections: int = 256
+    """Connections in all, over all listeners (NSD's tcp-count is 100, BIND's tcp-clients 150)."""
+    connections_per_client: int = 32
+    """Connections of one client. RFC 7766 section 6.2.2 asks clients for one; dnsmasq opens up to 20."""
+    idle_s: float = 10.0
+    """Silence after which a connection is closed (RFC 7766 section 6.2.3: a few seconds; Knot's tcp-idle-timeout)."""
+    busy_idle_s: float = 2.0
+    """The longest silence while more than half of the connections are taken."""
+    write_s: float = 5.0
+    """Time in which a client must take what is there for it."""
+    pending: int = 100
+    """Replies of one connection that somebody else is asked for (Knot Resolver's net.tcp_pipeline)."""
+
+
+class StreamCensus:
+    """Counts connections; one for all listeners of an agent."""
+
+    def __init__(self, limits: DnsTcpLimits | None = None) -> None:
+        self.limits = limits or DnsTcpLimits()
+        self._total = 0
+        self._by_client: Counter[bytes] = Counter()
+
+    @property
+    def total(self) -> int:
+        """How many connections are open."""
+        return self._total
+
+    def refusal(self, client: Address) -> str:
+        """Return why ``client`` may not have another connection, empty if it may."""
+        if self._total >= self.limits.connections:
+            return "too-many-streams"
+        if self._by_client[_client_key(client)] >= self.limits.connections_per_client:
+            return "too-many-streams-of-client"
+        return ""
+
+    def opened(self, client: Address) -> None:
+        """Count a connection."""
+        self._total += 1
+        self._by_client[_client_key(client)] += 1
+
+    def closed(self, client: Address) -> None:
+        """Count one less."""
+        key = _client_key(client)
+        self._total -= 1
+        self._by_client[key] -= 1
+        if not self._by_client[key]:
+            # Else there would soon be an entry for every address there is.
+            del self._by_client[key]
+
+    def idle_s(self) -> float:
+        """Return the silence in force now, in seconds."""
+        limits = self.limits
+        is_busy = 2 * self._total > limits.connections
+        return min(limits.busy_idle_s, limits.idle_s) if is_busy else limits.idle_s
+
+
+def _client_key(client: Address) -> bytes:
+    # 4 bytes are left as they are: no IPv6 network has a key of that length.
+    return client.packed[:IPV6_CLIENT_BYTES]
