@@ -120,6 +120,16 @@ dns_config {
   # switched on and off at run time: nodedns dns query-log -enable. nodedns's own key.
   query_log = false
 
+  # What clients may hold over TCP. nodedns's own keys.
+  tcp {
+    # In all, and of one address or one IPv6 /64. What is above is closed at once.
+    max_connections            = 256
+    max_connections_per_client = 32
+
+    # Silence after which a connection is closed; at most 2 s while more than half of the connections are taken.
+    idle_timeout = "10s"
+  }
+
   # The numbers of the zone's SOA record, in seconds.
   soa {
     refresh = 3600

@@ -94,9 +94,9 @@ def flood(
     return _sample(server, command, seconds, _dnsperf_figures)
 
 
-def dial(server: Server, program: Path, wires: Path, seconds: float) -> Sample:
-    """Ask each query over a TCP connection of its own, for ``seconds``; ``program`` is made of ``dial.c``."""
-    return _sample(server, [program, server.host, str(server.port), wires, f"{seconds:g}"], seconds, json.loads)
+def dial(server: Server, program: Path, wires: Path, seconds: float, more: Sequence[str] = ()) -> Sample:
+    """Ask over TCP for ``seconds`` with a client of the bench's own: ``dial.c``, or with ``more`` ``tcp.c``."""
+    return _sample(server, [program, server.host, str(server.port), wires, f"{seconds:g}", *more], seconds, json.loads)
 
 
 def _sample(

@@ -15,6 +15,7 @@ import attrs
 
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.dns.apex import soa_serial
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import keys_of_change
@@ -51,6 +52,9 @@ class DnsAnswers:
         keepalive_s: How long a TCP connection may be silent, in seconds; clients that ask are told.
         recursion: For whom recursors are asked.
         ask: Asks them; without it there is no recursion.
+
+    Attributes:
+        over_tcp: The packed answers over TCP; those over UDP are in here.
     """
 
     def __init__(
@@ -77,7 +81,8 @@ class DnsAnswers:
         self._keepalive_s = keepalive_s
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._packed = PackedAnswers(self._is_there)
-        ledger.count_packed(lambda: len(self._packed))
+        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, self.offers_recursion)
+        ledger.count_packed(lambda: len(self._packed) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
         self._ask = ask
@@ -102,7 +107,9 @@ class DnsAnswers:
             assert self._ask is not None  # noqa: S101 - for the type checker; without it there is no recursion
             return partial(self._forwarded, self._ask, outcome, wire, client, started)
         if isinstance(outcome, Reply):
-            if not is_tcp:
+            if is_tcp:
+                self.over_tcp.keep(wire, outcome)
+            else:
                 self._packed.keep(wire, outcome, self._ledger.queries(transport, outcome.qtype, outcome.rcode))
             if self._recursion.serves(client):
                 outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
@@ -141,4 +148,6 @@ class DnsAnswers:
 
     def _drop_changed(self, changes: Sequence[RowChange]) -> None:
         for change in changes:
-            self._packed.drop(keys_of_change(change))
+            keys = keys_of_change(change)
+            self._packed.drop(keys)
+            self.over_tcp.drop(keys)

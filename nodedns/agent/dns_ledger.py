@@ -80,17 +80,18 @@ class DnsLedger:
         """Have ``size`` asked for how many answers are kept packed."""
         self._metrics.set_by(DNS_PACKED_ANSWERS, size)
 
-    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
-        """Count a batch of queries over UDP of which ``hits`` were answered from packed answers.
+    def note_packed(self, hits: int, misses: int, took_s: float, transport: Transport = Transport.UDP) -> None:
+        """Count a batch of queries of which ``hits`` were answered from packed answers.
 
         Args:
             hits: Queries answered so; the series of ``queries`` have been raised already.
             misses: Queries that were not.
             took_s: Seconds from the batch read to those answers ready, the same for each.
+            transport: How they came.
         """
         self._packed_hits.count += hits
         self._packed_misses.count += misses
-        self._seconds[Transport.UDP].observe_many(took_s, hits)
+        self._seconds[transport].observe_many(took_s, hits)
 
     def note(self, wire: bytes, client: Address, transport: Transport, outcome: Reply | Drop, took_s: float) -> None:
         """Count and tell what one message came to.

@@ -58,7 +58,7 @@ def make_dns_servers(
         entropy: Random bytes, for the cookies' secret where none is configured, and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
-    census = StreamCensus()
+    census = StreamCensus(config.dns_tcp)
     zone = Zone.of_domain(config.domain)
     zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
@@ -76,7 +76,7 @@ def make_dns_servers(
     )
     return [
         *(UdpDnsServer(sock, answers.respond, metrics, answers) for sock in listeners.dns_udp),
-        *(TcpDnsServer(listener, answers.respond, metrics, census) for listener in listeners.dns_tcp),
+        *(TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp) for listener in listeners.dns_tcp),
     ]
 
 

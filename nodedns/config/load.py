@@ -15,6 +15,7 @@ from nodedns.config import identity
 from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
 from nodedns.config.dns import dns_policy, failed_nodes_grace, reverse_zones
+from nodedns.config.dns_tcp import dns_tcp_limits
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -99,6 +100,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         failed_nodes_grace_s=failed_nodes_grace(draft),
         recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
         dns_query_log=bool(settings.dns_config and settings.dns_config.query_log),
+        dns_tcp=dns_tcp_limits(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

@@ -19,6 +19,7 @@ from nodedns.config.encryption import Encryption
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
+from nodedns.net.dns_tcp_limits import DnsTcpLimits
 from nodedns.serf.params import SerfParams
 from nodedns.table.address_index import Digits
 
@@ -75,6 +76,7 @@ class AgentConfig:
         failed_nodes_grace_s: For how long DNS answers for a node that has failed; ``None`` for as long as it is listed.
         recursion: Who is asked about names outside ours, and for whom.
         dns_query_log: Whether each DNS query is logged from the start.
+        dns_tcp: What clients may hold over TCP.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
     """
@@ -121,5 +123,6 @@ class AgentConfig:
     failed_nodes_grace_s: float | None
     recursion: Recursion
     dns_query_log: bool
+    dns_tcp: DnsTcpLimits
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

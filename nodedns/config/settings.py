@@ -19,6 +19,7 @@ __all__ = [
     "AddressSettings",
     "CookieSettings",
     "DnsSettings",
+    "DnsTcpSettings",
     "GossipSettings",
     "KeyText",
     "PortSettings",
@@ -113,6 +114,15 @@ class CookieSettings:
 
 
 @attrs.frozen(kw_only=True)
+class DnsTcpSettings:
+    """What clients may hold over TCP; nodedns's own keys."""
+
+    max_connections: int | None = _key("DNS connections over TCP in all.")
+    max_connections_per_client: int | None = _key("DNS connections over TCP of one address, or of one IPv6 /64.")
+    idle_timeout: Seconds | None = _key("Silence after which a DNS connection is closed.")
+
+
+@attrs.frozen(kw_only=True)
 class DnsSettings:
     """How DNS answers are made."""
 
@@ -133,6 +143,7 @@ class DnsSettings:
     recursor_timeout: Seconds | None = _key("How long each recursor may take to answer.")
     allow_recursion: list[str] | None = _key("Networks whose clients may have recursion; nodedns's own key.")
     query_log: bool | None = _key("Whether each DNS query is logged from the start; nodedns's own key.")
+    tcp: DnsTcpSettings | None = _key("What clients may hold over TCP.")
 
 
 @attrs.frozen(kw_only=True)

@@ -60,6 +60,7 @@ _TYPES: Final = frozenset(
     {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, _MX, _SRV}
 )
 _SERIAL_BYTES: Final = 4
+_LONGEST_KEPT: Final = HEADER_BYTES + 255 + 4 + 11  # the longest name (RFC 1035 section 3.1), type and class, an OPT
 _OPT_BYTES: Final = 11  # RFC 6891 section 6.1.2: an OPT record without options
 _QUESTION_TAIL_BYTES: Final = 4
 _RD: Final = 0x01  # in byte 2 of a message
@@ -92,6 +93,17 @@ class PackedAnswers:
 
     def __len__(self) -> int:
         return len(self.hot) + len(self._templates)
+
+    def find(self, query: bytes) -> Packed | None:
+        """Return what answers ``query`` now, a template included; None if that is not kept."""
+        if len(query) > _LONGEST_KEPT:
+            return None
+        key = query[KEY_AT:]
+        found = self.hot.get(key)
+        if found is None:
+            folded = key.lower()
+            found = self.hot.get(folded) or self.template(folded)
+        return found
 
     def template(self, key: bytes) -> Packed | None:
         """Return the reply to a name that is not there, if one like it was kept and it still is not there."""

@@ -6,7 +6,7 @@ reads, answers and writes without awaiting, up to a bound, and then lets
 others have theirs; so a flood of connections cannot make gossip late. Queries that
 came in one read are answered in one write. A query of a new connection is
 answered before the next is looked at, mostly without waiting at all. A task and
-a stream for each connection cost several times the answer (ADR 0018).
+a stream for each connection cost several times the answer (ADR 0021).
 
 A connection carries any number of queries (RFC 7766 section 6.2.1). Replies that
 somebody else must be asked for are waited for in tasks of their own and
@@ -28,10 +28,12 @@ import trio
 
 from nodedns.dns.framing import frame
 from nodedns.model.address import Address
-from nodedns.net.dns_guard import GuardedResponder, Later, Respond, servfail
+from nodedns.net.dns_guard import Later, Respond, servfail
 from nodedns.net.dns_tcp_connection import NOTHING, READABLE, Connection
 from nodedns.net.dns_tcp_limits import StreamCensus
 from nodedns.net.dns_tcp_listener import StreamSource
+from nodedns.net.dns_tcp_replies import TcpReplies
+from nodedns.net.dns_udp import FastPath
 from nodedns.net.tcp import CONNECTION_ERRNOS, SHORTAGE_ERRNOS, SHORTAGE_PAUSE_S
 from nodedns.net.transport import errno_name
 from nodedns.observe.logs import RemoteLog, logger
@@ -58,13 +60,19 @@ class TcpDnsServer:
         respond: Decides each reply.
         metrics: Counts connections and what was dropped.
         census: Counts and bounds connections; shared by all servers of an agent.
+        fast_path: Where packed answers come from; None to ask for each.
     """
 
     def __init__(
-        self, listener: StreamSource, respond: Respond, metrics: Metrics, census: StreamCensus | None = None
+        self,
+        listener: StreamSource,
+        respond: Respond,
+        metrics: Metrics,
+        census: StreamCensus | None = None,
+        fast_path: FastPath | None = None,
     ) -> None:
         self._listener = listener
-        self._responder = GuardedResponder(respond, metrics)
+        self._replies = TcpReplies(respond, metrics, fast_path)
         self._metrics = metrics
         self._census = census or StreamCensus()
         self._accepted = metrics.tally(DNS_STREAMS)
@@ -174,7 +182,10 @@ class TcpDnsServer:
 
     def _answer(self, connection: Connection) -> int:
         """Answer some of what was read, in one write; return how many messages."""
-        framing, client = connection.framing, connection.client
+        framing = connection.framing
+        if not framing.has_message:
+            return 0
+        self._replies.begin(connection.client)
         replies: list[bytes] = []
         count = size = 0
         while count < VISIT_MESSAGES and size < VISIT_BYTES and connection.pending < self._census.limits.pending:
@@ -182,7 +193,7 @@ class TcpDnsServer:
             if message is None:
                 break
             count += 1
-            reply = self._responder.reply_to(message, client, is_tcp=True)
+            reply = self._replies.reply_to(message)
             if reply is None:
                 # Not a query at all: nothing more that this client says is worth waiting for.
                 framing.clear()
@@ -193,8 +204,8 @@ class TcpDnsServer:
             if reply is not None:
                 replies.append(frame(reply))
                 size += len(reply)
-        if count:
-            connection.active_at = self._now
+        self._replies.finish()
+        connection.active_at = self._now
         if replies:
             connection.send(b"".join(replies), self._now)
         return count

@@ -24,6 +24,7 @@ from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
+from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_PACKED_HITS, Metrics
@@ -31,6 +32,7 @@ from nodedns.table.changes import Change, ExternalNode, NodeDeregistered, NodeRe
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.dns_queries import OPT, query_wire
 
+CLIENT = Address.from_text("127.0.0.1", 50_000)
 NODES = st.sampled_from(["a", "b", "me", "x.a", "y.x.a", "node", "ns"])
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1", "www.example.com"])
 PLACES = st.sampled_from(
@@ -155,6 +157,28 @@ def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change
     trio.run(main)
 
 
+@settings(max_examples=300)
+@given(queries=st.lists(QUERIES, min_size=1, max_size=4), steps=STEPS, recursion=RECURSIONS)
+def test_packed_answers_over_tcp_are_the_answers(
+    queries: list[bytes], steps: list[Change | int], recursion: Recursion
+) -> None:
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
+        fast, plain = (answers_of(table, Metrics(), recursion) for _ in range(2))
+        replies = TcpReplies(fast.respond, Metrics(), fast.over_tcp)
+        for step in steps:
+            if not isinstance(step, int):
+                table.apply([step])
+                continue
+            query = in_other_letters(queries[step % len(queries)], step)
+            replies.begin(CLIENT)
+            expected, reply = plain.respond(query, CLIENT, True), replies.reply_to(query)
+            assert callable(reply) if callable(expected) else expected == reply
+            replies.finish()
+
+    trio.run(main)
+
+
 def in_other_letters(query: bytes, step: int) -> bytes:
     first_letter = query[13:14]
     return (
@@ -169,6 +193,25 @@ def received(client: socket.socket) -> list[bytes]:
             replies.append(client.recv(4096))
         except BlockingIOError:
             return replies
+
+
+def test_packed_answers_over_tcp_are_used_and_counted() -> None:
+    metrics = Metrics()
+
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
+        fast = answers_of(table, metrics)
+        replies = TcpReplies(fast.respond, metrics, fast.over_tcp)
+        table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
+        replies.begin(CLIENT)
+        for name in ("a", "A", "missing", "MISTING"):
+            replies.reply_to(query_wire(f"{name}.node.consul"))
+        replies.finish()
+
+    trio.run(main)
+    assert 2 == metrics.tally(DNS_PACKED_HITS).count
+    assert 4 == metrics.value("nodedns_dns_answer_seconds_count", transport="tcp")
+    assert 2 == metrics.value("nodedns_dns_queries_total", transport="tcp", qtype="A", rcode="NOERROR")
 
 
 def test_property_above_does_use_packed_answers() -> None:

@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 SAMPLES = sorted((TOP / "conf.d").iterdir())
 MANUAL = (TOP / "docs" / "config.rst").read_text()
 BLOCKS = {"addresses", "ports", "gossip_lan", "dns_config", "dns_config.soa"}
-BLOCKS |= {"dns_config.cookies", "dns_config.rate_limit"}
+BLOCKS |= {"dns_config.cookies", "dns_config.rate_limit", "dns_config.tcp"}
 LEAVES = sorted(key_docs().keys() - BLOCKS)
 
 

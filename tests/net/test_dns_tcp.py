@@ -547,7 +547,7 @@ def test_shortage_of_descriptors_is_waited_out(caplog: pytest.LogCaptureFixture)
         assert framed(b"q!") == await read_exactly(stream, 4)
         assert trio.current_time() - begun == pytest.approx(0.1)
 
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="nodedns"):
         serve(body)
     assert ["accept paused"] == [record.message for record in caplog.records]
 

@@ -1,0 +1,70 @@
+"""``PackedOverTcp``: the packed answers over TCP, which are their own: there a reply is never cut to a UDP size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from nodedns.agent.dns_ledger import DnsLedger
+from nodedns.agent.live_table import LiveTable
+from nodedns.dns.apex import soa_serial
+from nodedns.dns.packed import NAME_AT, PackedAnswers
+from nodedns.dns.question import Transport
+from nodedns.dns.responder import Reply
+
+__all__ = ["MAX_PACKED_TCP", "PackedOverTcp"]
+
+MAX_PACKED_TCP: Final = 16_384
+"""A quarter of what is kept for UDP; few clients ask over TCP, and most names have one answer there."""
+
+
+class PackedOverTcp:
+    """``FastPath`` of ``nodedns.net`` over TCP.
+
+    Args:
+        table: The answers are those of its view of the moment.
+        ledger: Counts.
+        is_there: Whether a node or a name above one has this folded name.
+        offers_recursion: As over UDP.
+    """
+
+    def __init__(
+        self,
+        table: LiveTable,
+        ledger: DnsLedger,
+        is_there: Callable[[str], bool],
+        offers_recursion: Callable[[], Callable[[bytes], bool] | None],
+    ) -> None:
+        self._table = table
+        self._ledger = ledger
+        self._offers_recursion = offers_recursion
+        self._packed = PackedAnswers(is_there, MAX_PACKED_TCP)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def packed_now(self) -> PackedAnswers | None:
+        """Return the packed answers that are true now; None while each query is to be logged."""
+        if self._ledger.query_log.is_on:
+            return None
+        self._packed.set_serial(soa_serial(self._table.view))
+        return self._packed
+
+    def offers_recursion(self) -> Callable[[bytes], bool] | None:
+        """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
+        return self._offers_recursion()
+
+    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
+        """Count what was answered in one go; the answers given have raised their own counts."""
+        self._ledger.note_packed(hits, misses, took_s, Transport.TCP)
+        missing = self._packed.take_missing()
+        if missing:
+            self._ledger.missing.note_batch(missing, NAME_AT)
+
+    def keep(self, wire: bytes, reply: Reply) -> None:
+        """Keep ``reply`` to ``wire`` if queries like it may come again."""
+        self._packed.keep(wire, reply, self._ledger.queries(Transport.TCP, reply.qtype, reply.rcode))
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget every reply that depends on one of ``keys``."""
+        self._packed.drop(keys)
