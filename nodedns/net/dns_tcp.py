@@ -41,7 +41,11 @@ from nodedns.observe.metrics import DNS_DROPPED, DNS_STREAMS, DNS_STREAMS_OPEN, 
 
 __all__ = ["TcpDnsServer"]
 
-BATCH_MESSAGES = 64  # answered between two checkpoints, as over UDP; half as many again where the last is a long one
+TURN_S = 0.004  # time between two turns of everybody else, as over UDP
+TURN_WORK = 256  # messages and events between them, if they are done sooner
+BUSY_WORK = 8
+"""So much in one turn, and the next is waited for here: a wait through trio costs as much as ten answers."""
+WAIT_S = 0.001  # the longest such wait, with everybody else waiting as well
 VISIT_MESSAGES = 32  # answered of one connection before the next has its turn
 VISIT_BYTES = 65_536  # of replies, after which the next has its turn likewise
 MAX_EVENTS = 64  # taken from the poller at once
@@ -104,7 +108,7 @@ class TcpDnsServer:
                     task_status.started()
                     while True:
                         await trio.lowlevel.wait_readable(self._poller.fileno())
-                        while self._take_turn():
+                        while self._take_turn() >= BUSY_WORK:
                             await trio.lowlevel.checkpoint()
             finally:
                 self._listener.close()
@@ -113,49 +117,56 @@ class TcpDnsServer:
 
     # --- one turn: synchronous, bounded ------------------------------------------------------
 
-    def _take_turn(self) -> bool:
-        """Answer what is there, about ``BATCH_MESSAGES``; return whether there may be more."""
+    def _take_turn(self) -> int:
+        """Answer what comes within ``TURN_S``, about ``TURN_WORK`` at most; return how much there was to do."""
         self._now = trio.current_time()
-        if not self._named:
-            self._named.extend(self._poller.poll(0, MAX_EVENTS))
-        left = BATCH_MESSAGES
-        while self._named and left > 0:
+        ends = self._now + TURN_S
+        work = 0
+        while work < TURN_WORK and self._now < ends:
+            if not self._named:
+                # Not while somebody waits for another server's reply, which would wait as well.
+                may_wait = work >= BUSY_WORK and not self._pending
+                self._named.extend(self._poller.poll(WAIT_S if may_wait else 0, MAX_EVENTS))
+                if not self._named:
+                    break
             fd, events = self._named.popleft()
             connection = self._connections.get(fd)
             if connection is not None:
-                left -= self._attend(connection, events)
+                work += self._attend(connection, events)
             elif fd == self._listener.fileno():
-                left -= self._accept(left)
-        return bool(self._named)
+                work += self._accept()
+            self._now = trio.current_time()
+        return work
 
-    def _accept(self, most: int) -> int:
-        """Take in up to ``most`` connections and what they ask; return how many there were."""
-        for taken in range(most):
+    def _accept(self) -> int:
+        """Take in those who have connected, and what they ask; return about how much work it was."""
+        work = 0
+        while work < VISIT_MESSAGES:
             try:
                 sock, client = self._listener.accept()
             except BlockingIOError:
-                return taken
+                break
             except OSError as error:
                 if error.errno in SHORTAGE_ERRNOS:
                     self._pause(error)
                 elif error.errno not in CONNECTION_ERRNOS:
                     raise
-                return taken + 1
-            self._admit(sock, client)
-        return most
+                break
+            work += self._admit(sock, client)
+        return work
 
-    def _admit(self, sock: socket.socket, client: Address) -> None:
+    def _admit(self, sock: socket.socket, client: Address) -> int:
         refusal = self._census.refusal(client)
         if refusal:
             sock.close()
             self._drop(client, refusal)
-            return
+            return 1
         self._accepted.count += 1
         self._census.opened(client)
         connection = Connection(sock, client, self._now)
         self._connections[connection.fd] = connection
         self._has_connections.set()
-        self._attend(connection, READABLE)
+        return self._attend(connection, READABLE)
 
     def _attend(self, connection: Connection, events: int) -> int:
         """Do what ``events`` allow; return about how much work it was."""

@@ -62,6 +62,7 @@ TRANSIENT_RECEIVE_ERRNOS = frozenset(
         errno.ETIMEDOUT,
     }
 )
+V4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 section 2.5.5.2
 BROKEN_SOCKET_ERRNOS = frozenset({errno.EBADF, errno.ENOTSOCK})
 
 
@@ -235,5 +236,9 @@ def socket_address(address: Address, family: socket.AddressFamily, scope_id: int
 
 def address_of(sockaddr: SocketAddress) -> Address:
     """Return the kernel's address as an ``Address``, v4-mapped IPv6 as IPv4."""
-    host: str = sockaddr[0]
-    return Address.from_text(host.removeprefix("::ffff:") if "." in host else host, sockaddr[1])
+    host = sockaddr[0]
+    if ":" not in host:
+        return Address(socket.inet_pton(socket.AF_INET, host), sockaddr[1])
+    # The scope ("fe80::1%eth0") has no wire form.
+    packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return Address(packed.removeprefix(V4_MAPPED), sockaddr[1])

@@ -164,7 +164,8 @@ def test_packed_answers_over_tcp_are_the_answers(
 ) -> None:
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
-        fast, plain = (answers_of(table, Metrics(), recursion) for _ in range(2))
+        ledgers = [ledger_of(Metrics()) for _ in range(2)]
+        fast, plain = (answers_of(table, ledger, recursion) for ledger in ledgers)
         replies = TcpReplies(fast.respond, Metrics(), fast.over_tcp)
         for step in steps:
             if not isinstance(step, int):
@@ -175,6 +176,7 @@ def test_packed_answers_over_tcp_are_the_answers(
             expected, reply = plain.respond(query, CLIENT, True), replies.reply_to(query)
             assert callable(reply) if callable(expected) else expected == reply
             replies.finish()
+        assert counted(ledgers[1]) == counted(ledgers[0])
 
     trio.run(main)
 
@@ -200,7 +202,7 @@ def test_packed_answers_over_tcp_are_used_and_counted() -> None:
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
-        fast = answers_of(table, metrics)
+        fast = answers_of(table, ledger_of(metrics))
         replies = TcpReplies(fast.respond, metrics, fast.over_tcp)
         table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
         replies.begin(CLIENT)

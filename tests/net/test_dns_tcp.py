@@ -15,7 +15,7 @@ import trio
 from nodedns.errors import BindError
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later, Respond
-from nodedns.net.dns_tcp import BATCH_MESSAGES, MAX_PENDING, VISIT_MESSAGES, TcpDnsServer
+from nodedns.net.dns_tcp import MAX_PENDING, TURN_WORK, VISIT_MESSAGES, TcpDnsServer
 from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus
 from nodedns.net.dns_tcp_listener import bind_dns_tcp
 from nodedns.observe.metrics import Metrics
@@ -590,7 +590,8 @@ def test_long_pipeline_leaves_others_their_turn() -> None:
         await long.send_all(framed(*[b"long"] * 1_000))
         await short.send_all(framed(b"short"))
         assert framed(b"short") == await read_exactly(short, 7)
-        assert order.index(b"short") <= 2 * VISIT_MESSAGES
+        # Nearly a turn may have been over before it asked.
+        assert order.index(b"short") <= TURN_WORK + 2 * VISIT_MESSAGES
         await read_exactly(long, 6_000)
 
     serve(body, respond)
@@ -612,7 +613,8 @@ def test_other_tasks_run_between_turns() -> None:
             await trio.lowlevel.checkpoint()
             seen.append(answered)
         steps = [after - before for before, after in itertools.pairwise(seen)]
-        assert max(steps) < BATCH_MESSAGES + VISIT_MESSAGES
+        # Trio may let one task run twice in a row.
+        assert max(steps) < 2 * (TURN_WORK + VISIT_MESSAGES)
         await read_exactly(stream, 6_000)
 
     serve(body, respond)
