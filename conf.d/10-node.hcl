@@ -18,8 +18,11 @@ node_meta {
 # All agents of a cluster have the same datacenter.
 datacenter = "dc1"
 
-# The zone that DNS answers for.
-domain = "consul"
+# The domain that DNS answers for; one more, as Consul has it; and any number, which is nodedns's own.
+# Each has all the names, and is answered in its own name. Default: no further ones.
+domain      = "consul"
+alt_domain  = "test.consul"
+alt_domains = ["lan", "nodes.example.org"]
 
 # What must outlive a restart: the node's UUID, members to join again, nodes registered over HTTP.
 data_dir = "/var/lib/nodedns"

@@ -7,6 +7,10 @@ bind_addr = "127.0.0.1"
 # bind_addr, or a private IPv4 of this machine: of several, the one on the way to the first retry_join.
 #advertise_addr = "172.20.20.10"
 
+# The address of the other family, for DNS alone: AAAA beside A, or A beside AAAA. Default: none.
+#advertise_addr_ipv4 = "172.20.20.10"
+#advertise_addr_ipv6 = "2001:db8::10"
+
 # The IP to gossip on, if it is another; and the networks that members may be in. Default: all.
 #serf_lan = "127.0.0.1"
 #serf_lan_allowed_cidrs = ["127.0.0.0/8", "172.20.0.0/16"]

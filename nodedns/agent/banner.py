@@ -27,6 +27,8 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners, *, is_encryp
     dns = [str(address_of(sock.getsockname())) for sock in listeners.dns_udp]
     gossip = listeners.gossip_udp.local_address
     told = Address.from_text(config.advertise_addr, config.advertise_port or gossip.port)
+    domains = [f"'{domain}'" for domain in (config.domain, *config.alt_domains)]
+    served = f"domain{'s' * (len(domains) > 1)} {', '.join(domains)}"
     mode = f"{str(config.server).lower()} (Bootstrap: {str(config.bootstrap).lower()})"
     rows = [
         ("Version", f"'{__version__}'"),
@@ -35,7 +37,7 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners, *, is_encryp
         ("Datacenter", f"'{config.datacenter}' (Segment: '{'<all>' if config.server else ''}')"),
         ("Server", mode),
         ("HTTP Addr", ", ".join(http) or "off"),
-        ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, domain '{config.domain}')" if dns else "off"),
+        ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, {served})" if dns else "off"),
         ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {told})"),
         ("Gossip Encryption", str(is_encrypted).lower()),
         ("Data Dir", f"'{config.data_dir}'" if config.data_dir else "none, nothing is kept (-dev)"),

@@ -59,8 +59,8 @@ def make_dns_servers(
         wall_clock: Seconds since 1970, which cookies hold.
     """
     census = StreamCensus(config.dns_tcp)
-    zone = Zone.of_domain(config.domain)
-    zones = Zones((zone,), ReverseZones.of_prefixes(config.reverse_zones, zone.origin))
+    forward = Zone.of_domains((config.domain, *config.alt_domains))
+    zones = Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
     answers = DnsAnswers(
         table,

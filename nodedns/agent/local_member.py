@@ -54,6 +54,8 @@ def make_serf(
         meta=config.node_meta,
         expect=config.bootstrap_expect,
         bootstrap=config.bootstrap,
+        ipv4=_unless(config.advertise_addr_ipv4, config.advertise_addr),
+        ipv6=_unless(config.advertise_addr_ipv6, config.advertise_addr),
         reconnect_timeout=format_duration(remembered_s) if remembered_s else "",
     )
     try:
@@ -74,6 +76,10 @@ def make_serf(
         raise AgentError(
             f"node_meta does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
         ) from None
+
+
+def _unless(told: str, known: str) -> str:
+    return "" if told == known else told
 
 
 def _envelope(config: AgentConfig, memory: Memory, entropy: Callable[[int], bytes]) -> Envelope:

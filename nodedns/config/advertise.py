@@ -23,7 +23,7 @@ from nodedns.config.templates import TemplateError, expand
 from nodedns.errors import shorten
 from nodedns.model.address import parse_port, split_port
 
-__all__ = ["Advertised", "advertised"]
+__all__ = ["Advertised", "advertised", "advertised_of_family"]
 
 PATH = "advertise_addr"
 
@@ -69,6 +69,29 @@ def advertised(
             draft.problem(PATH, f"No {kind} address found; name one with -bind or -advertise")
         return Advertised(texts[0] if texts else "")
     return _chosen(draft, candidates, texts, join, route)
+
+
+def advertised_of_family(draft: Draft, version: int, interfaces: InterfaceLister) -> str:
+    """Return the address of IP version 4 or 6 that DNS is to give for this agent; empty where none is set."""
+    path = f"{PATH}_ipv{version}"
+    given = getattr(draft.settings, path)
+    if not given:
+        return ""
+    try:
+        words = expand(given, interfaces)
+    except TemplateError as error:
+        draft.problem(path, f"{path}: {error}")
+        return ""
+    try:
+        (ip,) = map(ipaddress.ip_address, words)
+    except ValueError:
+        draft.problem(path, f"{path} must be one ip address, not {shorten(' '.join(words))}")
+        return ""
+    if ip.version != version:
+        draft.problem(path, f"{path} must be an ipv{version} address")
+    elif ip.is_unspecified or ip.is_multicast:
+        draft.problem(path, f"{path} cannot be {ip}: nobody can be reached there")
+    return str(ip)
 
 
 def _given(draft: Draft, given: str, interfaces: InterfaceLister) -> Advertised:

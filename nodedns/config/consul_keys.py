@@ -28,7 +28,6 @@ NO_TLS = "the HTTP API is served without TLS."
 NO_UI = "there is no web interface."
 NO_WAN = "there is one pool of members, the LAN's."
 NOT_SETTABLE = "what it changes is fixed."
-ADDRESS_FAMILY = "a member announces one address."
 
 _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_ACL: ("acl", "acl_agent_master_token", "acl_agent_token", "acl_datacenter", "acl_default_policy",
@@ -64,8 +63,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_WAN: ("advertise_addr_wan", "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6", "gossip_wan",
              "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",
              "serf_wan", "serf_wan_allowed_cidrs", "translate_wan_addrs", "ports.serf_wan"),
-    ADDRESS_FAMILY: ("advertise_addr_ipv4", "advertise_addr_ipv6"),
-    NOT_SETTABLE: ("alt_domain", "bootstrap_wan",
+    NOT_SETTABLE: ("bootstrap_wan",
                    "disable_host_node_id", "disable_http_unprintable_char_filter", "dns_config.disable_compression",
                    "dns_config.enable_truncate", "ports.rpc"),
 }  # fmt: skip
@@ -76,7 +74,6 @@ ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items
 ABSENT_FLAGS: Mapping[str, str] = {
     "advertise-wan": NO_WAN,
     "allow-write-http-from": NO_LIMITS,
-    "alt-domain": NOT_SETTABLE,
     "auto-reload-config": NO_RELOAD,
     "check_output_max_size": NO_CHECKS,
     "default-query-time": NO_LIMITS,

@@ -1,6 +1,6 @@
-"""The rules for who an agent is: node name, node ID, node meta, datacenter, domain.
+"""The rules for who an agent is: node name, node ID, node meta, datacenter.
 
-Source: Consul's limits and error texts; RFC 1035 for what a domain may be.
+Source: Consul's limits and error texts.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping
 
 from nodedns.config.draft import Draft
 from nodedns.errors import shorten
-from nodedns.model.names import MAX_LABEL_BYTES, fold, is_dns_label
+from nodedns.model.names import is_dns_label
 
-__all__ = ["datacenter", "domain", "node_id", "node_meta", "node_name"]
+__all__ = ["datacenter", "node_id", "node_meta", "node_name"]
 
 DEFAULT_DATACENTER = "dc1"
-DEFAULT_DOMAIN = "consul"
 MAX_NODE_NAME_BYTES = 128  # Serf's limit for names, where it checks them
 MAX_META_PAIRS = 64
 MAX_META_KEY_CHARS = 128
 MAX_META_VALUE_CHARS = 512
 RESERVED_META_PREFIX = "consul-"
-MAX_DOMAIN_BYTES = 128  # leaves room below RFC 1035's 255 for <node>.node.<datacenter>
 
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _META_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,21 +36,7 @@ def node_name(draft: Draft, host_name: Callable[[], str]) -> str:
         draft.problem("node_name", f"node_name cannot be longer than {MAX_NODE_NAME_BYTES} bytes: {shorten(name)}")
     elif not name.isprintable():
         draft.problem("node_name", f"node_name cannot contain control characters: {shorten(name)}")
-    else:
-        _warn_of_name(draft, name)
     return name
-
-
-def _warn_of_name(draft: Draft, name: str) -> None:
-    if any(len(label.encode(errors="surrogateescape")) > MAX_LABEL_BYTES for label in name.split(".")):
-        rule = "Valid lengths are between 1 and 63 bytes."
-        draft.warnings.append(f'Node name "{name}" will not be discoverable via DNS due to it being too long. {rule}')
-    elif not is_dns_label(name):
-        # Consul says that such a name cannot be found. It can, there and here; resolvers are what may refuse it.
-        draft.warnings.append(
-            f'Node name "{name}" is no plain DNS label, so some programs will not look it up. '
-            "Letters, digits and dashes are safe."
-        )
 
 
 def node_id(draft: Draft) -> str:
@@ -100,16 +84,4 @@ def datacenter(draft: Draft) -> str:
         draft.problem("datacenter", f'{rule} received: "{name}"')
     elif not is_dns_label(name):
         draft.warnings.append(f'Datacenter "{name}" is no DNS label, so some programs will not look up names in it.')
-    return name
-
-
-def domain(draft: Draft) -> str:
-    """Return the DNS zone in lower case, without the final dot."""
-    given = DEFAULT_DOMAIN if draft.settings.domain is None else draft.settings.domain
-    name = fold(given).removesuffix(".")
-    labels = name.split(".")
-    if not all(is_dns_label(label.replace("_", "-")) for label in labels):
-        draft.problem("domain", f"domain must be a DNS name, not {shorten(given)}")
-    elif len(name) > MAX_DOMAIN_BYTES:
-        draft.problem("domain", f"domain cannot be longer than {MAX_DOMAIN_BYTES} bytes: {shorten(given)}")
     return name

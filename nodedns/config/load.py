@@ -16,6 +16,7 @@ from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
 from nodedns.config.dns import dns_policy, failed_nodes_grace, reverse_zones
 from nodedns.config.dns_tcp import dns_tcp_limits
+from nodedns.config.domains import alt_domains, domain, warn_of_names
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
@@ -66,13 +67,17 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
     bootstrap, expect = _bootstrap(draft)
     joins = retry_join(draft, sources.interfaces)
     listening = network(draft, joins, sources.interfaces, sources.route)
-    node_name = identity.node_name(draft, sources.host_name)
+    node_name, datacenter = identity.node_name(draft, sources.host_name), identity.datacenter(draft)
+    domains = _domains(draft, datacenter)
+    if listening.dns_addrs:
+        warn_of_names(draft, node_name, datacenter, domains)
     return AgentConfig(
         node_name=node_name,
         node_id=identity.node_id(draft),
         node_meta=identity.node_meta(draft),
-        datacenter=identity.datacenter(draft),
-        domain=identity.domain(draft),
+        datacenter=datacenter,
+        domain=domains[0],
+        alt_domains=domains[1:],
         data_dir=_data_dir(draft),
         server=draft.server,
         bootstrap=bootstrap,
@@ -105,6 +110,11 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),
     )
+
+
+def _domains(draft: Draft, datacenter: str) -> tuple[str, ...]:
+    first = domain(draft)
+    return first, *alt_domains(draft, first, datacenter)
 
 
 def _data_dir(draft: Draft) -> Path | None:

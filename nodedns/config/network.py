@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from nodedns.config.advertise import advertised
+from nodedns.config.advertise import advertised, advertised_of_family
 from nodedns.config.draft import Draft
 from nodedns.config.interfaces import InterfaceLister, RouteFinder
 from nodedns.config.schema import OFF
@@ -35,6 +35,8 @@ class Network:
     serf_lan_addr: str
     advertise_addr: str
     advertise_port: int
+    advertise_addr_ipv4: str
+    advertise_addr_ipv6: str
     advertise_note: str
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]
@@ -65,6 +67,8 @@ def network(draft: Draft, join: Sequence[str], interfaces: InterfaceLister, rout
         serf_lan_addr=gossip,
         advertise_addr=told.addr,
         advertise_port=told.port,
+        advertise_addr_ipv4=advertised_of_family(draft, 4, interfaces),
+        advertise_addr_ipv6=advertised_of_family(draft, 6, interfaces),
         advertise_note=told.note,
         client_addrs=clients,
         dns_addrs=dns if dns_port != OFF else (),

@@ -38,7 +38,8 @@ class AgentConfig:
         node_id: UUID text in lower case, or empty: made by the agent and kept in the data directory.
         node_meta: At most 64 pairs.
         datacenter: Lower case.
-        domain: The DNS zone, without the final dot.
+        domain: The first domain that DNS answers for, lower case, without the final dot.
+        alt_domains: The further ones, likewise.
         data_dir: Where state is kept; ``None`` in dev mode, which keeps nothing.
         server: Server or client.
         bootstrap: Whether this server counts as the whole cluster (``-bootstrap``, or an expectation of 1).
@@ -48,6 +49,8 @@ class AgentConfig:
         serf_lan_addr: IP text to listen on for gossip.
         advertise_addr: IP text told to the others; never unspecified.
         advertise_port: 1..65535, told to the others; 0 for ``serf_lan_port``.
+        advertise_addr_ipv4: IPv4 text that DNS gives for this agent; empty for ``advertise_addr``, if it is one.
+        advertise_addr_ipv6: Likewise, IPv6.
         advertise_note: How ``advertise_addr`` was chosen and what was passed over; empty without a choice.
         client_addrs: What ``client_addr`` came to: IP texts and ``unix://`` paths.
         dns_addrs: IP texts to serve DNS on; empty when off.
@@ -86,6 +89,7 @@ class AgentConfig:
     node_meta: Mapping[str, str]
     datacenter: str
     domain: str
+    alt_domains: tuple[str, ...]
     data_dir: Path | None
     server: bool
     bootstrap: bool
@@ -95,6 +99,8 @@ class AgentConfig:
     serf_lan_addr: str
     advertise_addr: str
     advertise_port: int
+    advertise_addr_ipv4: str
+    advertise_addr_ipv6: str
     advertise_note: str
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]

@@ -28,6 +28,7 @@ FORMATS = ("hcl", "json")
 
 FLAG_PATHS: Mapping[str, str] = {
     "advertise": "advertise_addr",
+    "alt-domain": "alt_domain",
     "bind": "bind_addr",
     "bootstrap": "bootstrap",
     "bootstrap-expect": "bootstrap_expect",

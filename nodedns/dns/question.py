@@ -27,6 +27,7 @@ class RRType(enum.IntEnum):
     TXT = 16
     AAAA = 28
     OPT = 41
+    DS = 43
     TSIG = 250
     IXFR = 251
     AXFR = 252

@@ -205,7 +205,7 @@ def _answer(query: Query, context: QueryContext) -> Answer | Forward:
         return chaos_answer(question, context.policy)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
         return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
-    zone = context.zones.covering(question.folded, context.view)
+    zone = context.zones.answering(question, context.view)
     if zone is None:
         return _outside(query, context)
     if question.rtype in _TRANSFERS:

@@ -12,7 +12,7 @@ import attrs
 
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.question import Question
+from nodedns.dns.question import Question, RRType
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.rrset import Answer
 from nodedns.table.view import TableView
@@ -49,16 +49,29 @@ class Zones:
     forward: tuple[ServedZone, ...] = attrs.field(converter=_longest_first)
     reverse: ReverseZones = attrs.field(factory=lambda: ReverseZones.of_prefixes((), ()))
 
+    def answering(self, question: Question, view: TableView) -> ServedZone | None:
+        """Return the zone that answers ``question``; None outside our names.
+
+        That is the one with the longest origin, but for a domain's DS, which the domain above answers for
+        (RFC 4035 section 3.1.4.1).
+        """
+        zone = self.covering(question.folded, view)
+        if question.rtype == RRType.DS and zone is not None and zone.origin == question.folded:
+            return self._domain_over(question.folded[1:]) or zone
+        return zone
+
     def covering(self, folded: Labels, view: TableView) -> ServedZone | None:
         """Return the zone with the longest origin that is ``folded`` or above it; None outside our names.
 
         Which reverse zones there are may depend on the table, hence ``view``.
         """
-        found = (zone for zone in self.forward if _covers(zone.origin, folded))
-        forward, reverse = next(found, None), self.reverse.covering(folded, view)
+        forward, reverse = self._domain_over(folded), self.reverse.covering(folded, view)
         if forward is None or (reverse is not None and len(reverse.origin) > len(forward.origin)):
             return reverse
         return forward
+
+    def _domain_over(self, folded: Labels) -> ServedZone | None:
+        return next((zone for zone in self.forward if _covers(zone.origin, folded)), None)
 
 
 def _covers(origin: Labels, folded: Labels) -> bool:

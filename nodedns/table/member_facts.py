@@ -16,6 +16,7 @@ Source: Consul's tags as its agents announce them (agent/consul server and clien
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from collections.abc import Mapping
 
@@ -43,6 +44,9 @@ MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is no
 
 NODEDNS_TAG = "nodedns"
 META_PREFIX = "nm_"
+# Words of Consul's tagged addresses. A member has one address in gossip; its other family travels here.
+IPV4_TAG = "lan_ipv4"
+IPV6_TAG = "lan_ipv6"
 # Consul's own protocol numbers, which its members and tools read.
 PROTOCOL = "2"
 PROTOCOL_MIN = "2"
@@ -67,6 +71,8 @@ class MemberFacts:
         meta: Node meta.
         expect: Servers it expects before the cluster counts as known, 0 for none.
         bootstrap: Whether it was told to start a cluster alone.
+        ipv4: IPv4 text that it wants DNS to give, empty where it announces none.
+        ipv6: Likewise, IPv6.
     """
 
     datacenter: str
@@ -79,6 +85,8 @@ class MemberFacts:
     meta: Mapping[str, str]
     expect: int
     bootstrap: bool
+    ipv4: str = ""
+    ipv6: str = ""
 
 
 def facts_of(member: SerfMember, datacenter: str) -> MemberFacts:
@@ -110,6 +118,8 @@ def facts_of(member: SerfMember, datacenter: str) -> MemberFacts:
         meta=meta,
         expect=_number(tags.get("expect", ""), MAX_EXPECT) if is_server else 0,
         bootstrap=is_server and tags.get("bootstrap") == "1",
+        ipv4=_ip_text(tags.get(IPV4_TAG, ""), 4),
+        ipv6=_ip_text(tags.get(IPV6_TAG, ""), 6),
     )
 
 
@@ -124,6 +134,8 @@ def tags_for(
     expect: int = 0,
     bootstrap: bool = False,
     reconnect_timeout: str = "",
+    ipv4: str = "",
+    ipv6: str = "",
 ) -> dict[str, str]:
     """Return the tags by which a nodedns agent announces itself; ``facts_of`` reads them back.
 
@@ -138,6 +150,8 @@ def tags_for(
         bootstrap: ``-bootstrap`` of a server.
         reconnect_timeout: How long the others remember it once it is gone, as Go writes a duration; empty:
             as they were told themselves.
+        ipv4: IPv4 text for DNS where gossip's address is not it, or empty.
+        ipv6: Likewise, IPv6.
     """
     tags = {
         "role": "node",
@@ -152,6 +166,10 @@ def tags_for(
     }
     if dns_port > 0:
         tags["dns"] = str(dns_port)
+    if ipv4:
+        tags[IPV4_TAG] = ipv4
+    if ipv6:
+        tags[IPV6_TAG] = ipv6
     if reconnect_timeout:
         tags["rc_tm"] = reconnect_timeout
     if is_server:
@@ -185,6 +203,19 @@ def _node_id(member: SerfMember) -> str:
         return str(uuid.UUID(member.tags["id"]))
     except (KeyError, ValueError):
         return str(uuid.uuid5(_NODE_ID_NAMESPACE, member.name.encode("utf-8", "surrogatepass").hex()))
+
+
+def _ip_text(text: str, version: int) -> str:
+    if not text:
+        return ""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    if ip.version != version or ip.is_unspecified or ip.is_multicast:
+        return ""
+    # A scope means something to the member alone; a v4-mapped address would be IPv4 to everybody else.
+    return "" if isinstance(ip, ipaddress.IPv6Address) and (ip.scope_id or ip.ipv4_mapped) else str(ip)
 
 
 def _number(text: str, maximum: int) -> int:

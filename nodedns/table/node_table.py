@@ -333,6 +333,7 @@ def _member_row(member: SerfMember, datacenter: str, *, is_hidden: bool) -> Node
     text = str(ip)
     # Consul's agents announce these four for themselves; ours are derived, because tags are short of room.
     tagged = {"lan": text, f"lan_ipv{ip.version}": text, "wan": text, f"wan_ipv{ip.version}": text}
+    tagged |= {tag: told for tag, told in (("lan_ipv4", facts.ipv4), ("lan_ipv6", facts.ipv6)) if told}
     return NodeRow(
         name=member.name,
         node_id=facts.node_id,

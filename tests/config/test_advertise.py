@@ -151,3 +151,50 @@ def test_way_to_what_does_not_exist_is_none() -> None:
 
 def test_service_is_not_asked_for_as_if_it_were_a_host() -> None:
     assert route_to("_gossip._tcp.localhost") is None
+
+
+def of_family(tmp_path: Path, text: str) -> AgentConfig:
+    path = tmp_path / "family.hcl"
+    path.write_text(text)
+    return load(
+        ConfigSources(
+            flags={"data-dir": str(tmp_path), "node": "one", "bind": "10.0.0.5"},
+            paths=(path,),
+            interfaces=lambda: (interface("2001:db8::5"),),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("", "")),
+        ('advertise_addr_ipv4 = "192.0.2.1"', ("192.0.2.1", "")),
+        ('advertise_addr_ipv6 = "2001:DB8::0001"', ("", "2001:db8::1")),
+        ('advertise_addr_ipv6 = "{{ GetInterfaceIP \\"eth0\\" }}"', ("", "2001:db8::5")),
+    ],
+)
+def test_addresses_by_family_are_for_dns(tmp_path: Path, text: str, expected: tuple[str, str]) -> None:
+    config = of_family(tmp_path, text)
+    assert ("10.0.0.5", *expected) == (config.advertise_addr, config.advertise_addr_ipv4, config.advertise_addr_ipv6)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('advertise_addr_ipv4 = "2001:db8::1"', "advertise_addr_ipv4 must be an ipv4 address"),
+        ('advertise_addr_ipv6 = "10.0.0.1"', "advertise_addr_ipv6 must be an ipv6 address"),
+        ('advertise_addr_ipv6 = "::"', "advertise_addr_ipv6 cannot be ::: nobody can be reached there"),
+        ('advertise_addr_ipv4 = "224.0.0.1"', "advertise_addr_ipv4 cannot be 224.0.0.1: nobody can be reached there"),
+        ('advertise_addr_ipv4 = "a b"', "advertise_addr_ipv4 must be one ip address, not 'a b'"),
+        (
+            'advertise_addr_ipv4 = "10.0.0.1 10.0.0.2"',
+            "advertise_addr_ipv4 must be one ip address, not '10.0.0.1 10.0.0.2'",
+        ),
+        ('advertise_addr_ipv6 = "{{ GetNothing }}"', "advertise_addr_ipv6: "),
+    ],
+)
+def test_address_of_no_such_family_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        of_family(tmp_path, text)
+    assert [True] == [each.message.startswith(problem) for each in refused.value.problems]

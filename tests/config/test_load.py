@@ -311,9 +311,20 @@ def test_dns_takes_its_keys(files: Files) -> None:
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        ({"node": "web_1"}, 'Node name "web_1" is no plain DNS label'),
-        ({"node": "web.one"}, 'Node name "web.one" is no plain DNS label'),
-        ({"node": "x" * 64}, "will not be discoverable via DNS due to it being too long"),
+        (
+            {"node": "x" * 64},
+            f'Node name "{"x" * 64}" will not be discoverable via DNS due to it being too long. '
+            "Valid lengths are between 1 and 63 bytes.",
+        ),
+        (
+            {"node": "a..b"},
+            'Node name "a..b" will not be discoverable via DNS due to a dot at an end, or two in a row.',
+        ),
+        (
+            {"node": ".".join(["x" * 62] * 2), "domain": ".".join(["y" * 63] * 2)},
+            "it being too long. With its domain it has more than 255 bytes.",
+        ),
+        ({"datacenter": "node"}, 'Datacenter "node" is a word of DNS names too: nodes are NAME.node.consul there'),
         ({"datacenter": "a_b"}, 'Datacenter "a_b" is no DNS label'),
     ],
 )

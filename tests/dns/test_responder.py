@@ -175,6 +175,31 @@ def test_names_of_an_unknown_cluster_get_a_plain_servfail_without_edns(ask: Ask,
     assert not reply.flags & dns.flags.AA
 
 
+@pytest.mark.parametrize("transport", Transport)
+@pytest.mark.parametrize(
+    "what",
+    [
+        "consul. SOA",
+        "consul. NS",
+        "consul. A",
+        "ns.consul. A",
+        "node.consul. A",
+        "agent-one.node.consul. A",
+        "nobody.node.dc1.consul. A",
+        "7f000001.addr.consul. A",
+        "no.such.name.consul. ANY",
+    ],
+)
+def test_no_name_of_ours_is_answered_before_the_cluster_is_known(
+    ask: Ask, make_context: MakeContext, what: str, transport: Transport
+) -> None:
+    name, rtype = what.split()
+    query = dns.message.make_query(name, rtype, use_edns=0)
+    reply = ask(query, make_context(cluster_known=False, transport=transport))
+    assert (dns.rcode.SERVFAIL, [[], [], []]) == (reply.rcode(), reply.sections[1:])
+    assert [dns.edns.EDEOption(dns.edns.EDECode.NOT_READY)] == list(reply.options)
+
+
 def test_name_outside_is_refused_even_before_the_cluster_is_known(ask: Ask, make_context: MakeContext) -> None:
     assert dns.rcode.REFUSED == ask("example.com. A", make_context(cluster_known=False)).rcode()
 

@@ -354,6 +354,14 @@ def test_names_on_the_way_to_a_domain_inside_another_exist(ask: Ask) -> None:
     ]
 
 
+def test_ds_of_a_domain_inside_another_is_answered_by_the_other(ask: Ask) -> None:
+    zones = Zones(Zone.of_domains(DOMAINS))
+    for name, origin in (("test.consul.", "consul."), ("x.test.consul.", "test.consul."), ("consul.", "consul.")):
+        reply = ask(f"{name} DS", zones=zones)
+        assert ([], [origin]) == (reply.answer, [str(soa.name) for soa in reply.authority])
+    assert dns.rcode.NOERROR == ask("test.consul. DS", zones=zones).rcode()
+
+
 def test_datacenter_called_like_a_kind_is_left_out_of_name_servers(ask: Ask, make_context: MakeContext) -> None:
     there = make_context((member("one", dc="addr"),), "one", datacenter="addr")
     assert ["consul. 0 IN NS one.node.consul."] == lines(ask("consul. NS", there).answer)

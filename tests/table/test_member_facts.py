@@ -41,6 +41,34 @@ def test_client_announces_neither_expectation_nor_a_closed_dns_port() -> None:
     assert not {"server", "expect", "bootstrap", "dns"} & set(tags)
 
 
+def test_second_address_is_announced_and_read_back(make_member: MakeMember) -> None:
+    tags = tags_for(
+        version="1", datacenter="dc1", node_id=NODE_ID, is_server=False, dns_port=0, meta={}, ipv6="2001:db8::1"
+    )
+    facts = facts_of(make_member("one", tags=tags), "dc1")
+    assert ("", "2001:db8::1") == (facts.ipv4, facts.ipv6)
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("lan_ipv4", "2001:db8::1"),
+        ("lan_ipv6", "10.0.0.1"),
+        ("lan_ipv4", "10.0.0.256"),
+        ("lan_ipv4", "host"),
+        ("lan_ipv4", "0.0.0.0"),
+        ("lan_ipv4", "224.0.0.1"),
+        ("lan_ipv6", "::"),
+        ("lan_ipv6", "fe80::1%eth0"),
+        ("lan_ipv6", "::ffff:10.0.0.1"),
+        ("lan_ipv6", "\0" * 100),
+    ],
+)
+def test_second_address_that_is_none_reads_as_absent(make_member: MakeMember, tag: str, text: str) -> None:
+    facts = facts_of(make_member("one", tags={"nodedns": "1", tag: text}), "dc1")
+    assert ("", "") == (facts.ipv4, facts.ipv6)
+
+
 @pytest.mark.parametrize(("told", "expected"), [("8h0m0s", "8h0m0s"), ("", None)])
 def test_time_to_be_remembered_is_announced_where_it_is_set(told: str, expected: str | None) -> None:
     tags = tags_for(

@@ -320,3 +320,31 @@ def test_index_below_one_is_a_bug_of_the_caller() -> None:
 
 def test_only_the_local_datacenter_is_known(table: NodeTable) -> None:
     assert ("dc1",) == table.view.datacenters()
+
+
+def test_member_has_the_address_of_gossip_and_those_it_announces(table: NodeTable, make_member: MakeMember) -> None:
+    one = make_member("one", tags={"nodedns": "1", "lan_ipv6": "2001:db8::1"})
+    view = table.apply([MemberUpserted(one)])
+    (row,) = view.nodes()
+    assert ("10.0.0.1", ("10.0.0.1", "2001:db8::1")) == (row.address, row.ip_texts)
+    assert {
+        "lan": "10.0.0.1",
+        "lan_ipv4": "10.0.0.1",
+        "lan_ipv6": "2001:db8::1",
+        "wan": "10.0.0.1",
+        "wan_ipv4": "10.0.0.1",
+    } == dict(row.tagged_addresses)
+    assert (row,) == view.nodes_at("2001:db8::1")
+
+
+def test_announced_address_of_the_same_family_takes_the_place_of_gossips(
+    table: NodeTable, make_member: MakeMember
+) -> None:
+    (row,) = table.apply([MemberUpserted(make_member("one", tags={"lan_ipv4": "192.0.2.9"}))]).nodes()
+    assert ("10.0.0.1", ("192.0.2.9",)) == (row.address, row.ip_texts)
+
+
+def test_address_that_is_announced_no_more_is_gone(table: NodeTable, make_member: MakeMember) -> None:
+    table.apply([MemberUpserted(make_member("one", tags={"lan_ipv6": "2001:db8::1"}))])
+    view = table.apply([MemberUpserted(make_member("one"))])
+    assert ((), ("10.0.0.1",)) == (view.nodes_at("2001:db8::1"), view.nodes()[0].ip_texts)

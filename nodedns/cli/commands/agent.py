@@ -30,6 +30,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "IP that the others are told, and the port if it is not that of gossip. Default: -bind, or a private IPv4 of "
         "this machine: of several, the one from which the first -retry-join is reached.",
     ),
+    text_flag("alt-domain", "name", "A further domain that DNS answers for, beside -domain."),
     text_flag(
         "bind", "ip", "IP to gossip on, or a template such as '{{ GetInterfaceIP \"eth0\" }}'. Default: 0.0.0.0."
     ),
@@ -60,7 +61,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "disable-keyring-file", "Keep the gossip keys in memory only: after a restart there is -encrypt's key alone."
     ),
     int_flag("dns-port", "port", "Port of DNS, UDP and TCP; -1 turns it off. Default: 8600."),
-    text_flag("domain", "name", "DNS zone to answer for. Default: consul."),
+    text_flag("domain", "name", "Domain that DNS answers for. Default: consul."),
     bool_flag("enable-local-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
     bool_flag("enable-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
     text_flag(
