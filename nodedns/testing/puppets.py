@@ -43,6 +43,7 @@ from nodedns.testing.exchanges import read_message
 __all__ = ["MAX_PUPPETS", "PuppetPool"]
 
 MAX_PUPPETS = 60_000  # one /16 network of loopback addresses, and some room
+MAX_PORT_TRIES = 20  # a port is taken for one of the two about once in a hundred tries on a busy machine
 IP_PKTINFO = 8  # Linux; the socket module has no name for it before Python 3.14
 # * interface index | the local address | the destination address
 _PKTINFO = struct.Struct("@I4s4s")
@@ -74,6 +75,26 @@ def _packed_as_gossip(due: list[_Planned]) -> list[tuple[int, list[bytes]]]:
     return packets
 
 
+def _sockets(port: int) -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a TCP socket on one port of every address, since the puppets are at many."""
+    for tries_left in reversed(range(MAX_PORT_TRIES)):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        try:
+            udp.bind(("0.0.0.0", port))  # noqa: S104 - all of them are loopback addresses of this process
+            tcp = socket.create_server(("0.0.0.0", udp.getsockname()[1]))  # noqa: S104
+        except OSError:
+            udp.close()
+            # A port that is free for UDP may be some TCP client's.
+            if port or not tries_left:
+                raise
+        else:
+            udp.setblocking(False)
+            return udp, tcp
+    raise AssertionError("the last try raises")
+
+
 class PuppetPool:
     """So many puppets on ``network``.0.0/16, all on one port.
 
@@ -99,10 +120,7 @@ class PuppetPool:
         if not 0 < size <= MAX_PUPPETS:
             raise ValueError(f"{size} puppets; 1 to {MAX_PUPPETS} are possible")
         self._size = size
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self._udp.bind(("0.0.0.0", port))  # noqa: S104 - all of them are loopback addresses of this process
+        self._udp, self._tcp = _sockets(port)
         self._port = self._udp.getsockname()[1]
         self._rng = rng
         self._envelope = envelope or Envelope()
@@ -127,8 +145,6 @@ class PuppetPool:
         self.acks: dict[int, float] = {}
         self.pings_answered = 0
         self.push_pulls_answered = 0
-        self._udp.setblocking(False)
-        self._tcp = socket.create_server(("0.0.0.0", self._port))  # noqa: S104
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._udp, selectors.EVENT_READ, self._receive_all)
         self._selector.register(self._tcp, selectors.EVENT_READ, self._accept)
