@@ -199,7 +199,8 @@ def test_dnspython_reads_the_same() -> None:
     made = dns.message.make_response(query)
     made.answer.append(dns.rrset.from_text("www.example.com.", 60, "IN", "CNAME", "a.b.example.com."))
     made.answer.append(dns.rrset.from_text("a.b.example.com.", 60, "IN", "A", "192.0.2.1", "192.0.2.2"))
+    alias, addresses = answer_of(made.to_wire())
     assert [
         (b"www.example.com", 5, 60, ((b"a", b"b", b"example", b"com"),)),
         (b"a.b.example.com", 1, 60, (b"\xc0\0\2\1", b"\xc0\0\2\2")),
-    ] == answer_of(made.to_wire())
+    ] == [alias, (*addresses[:3], tuple(sorted(addresses[3])))]  # dnspython writes the records of a set in any order
