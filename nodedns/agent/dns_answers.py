@@ -110,7 +110,7 @@ class DnsAnswers:
             if is_tcp:
                 self.over_tcp.keep(wire, outcome)
             else:
-                self._packed.keep(wire, outcome, self._ledger.queries(transport, outcome.qtype, outcome.rcode))
+                self._packed.keep(wire, outcome, self._ledger.again(transport, outcome))
             if self._recursion.serves(client):
                 outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
         self._ledger.note(wire, client, transport, outcome, self._clock() - started)

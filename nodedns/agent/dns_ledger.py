@@ -48,6 +48,7 @@ class DnsLedger:
         self.query_log = query_log
         self._metrics = metrics
         self._queries: dict[tuple[bool, str, Rcode], Tally] = {}
+        self._cut: dict[tuple[bool, str, Rcode], Tally] = {}
         self._seconds = {
             transport: metrics.spread(DNS_ANSWER_SECONDS, transport=transport.value) for transport in Transport
         }
@@ -66,6 +67,19 @@ class DnsLedger:
         if found is None:
             found = self._metrics.tally(DNS_QUERIES, transport=transport.value, qtype=key[1], rcode=rcode.name)
             self._queries[key] = found
+        return found
+
+    def again(self, transport: Transport, reply: Reply) -> Tally:
+        """Return what to raise each time ``reply`` is given again; one addition counts the query, and TC if set."""
+        queries = self.queries(transport, reply.qtype, reply.rcode)
+        if not reply.is_truncated:
+            return queries
+        key = (transport is Transport.TCP, type_label(reply.qtype), reply.rcode)
+        found = self._cut.get(key)
+        if found is None:
+            found = self._cut[key] = Tally()
+            queries.include(found)
+            self._truncated[transport].include(found)
         return found
 
     def seconds(self, transport: Transport) -> Spread:

@@ -63,7 +63,7 @@ class PackedOverTcp:
 
     def keep(self, wire: bytes, reply: Reply) -> None:
         """Keep ``reply`` to ``wire`` if queries like it may come again."""
-        self._packed.keep(wire, reply, self._ledger.queries(Transport.TCP, reply.qtype, reply.rcode))
+        self._packed.keep(wire, reply, self._ledger.again(Transport.TCP, reply))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget every reply that depends on one of ``keys``."""

@@ -48,7 +48,7 @@ class Intervals:
             match spec:
                 case CounterSpec(name):
                     for values, tally in self._metrics.tallies(spec).items():
-                        self._counts[name, values] = tally.count
+                        self._counts[name, values] = tally.total()
                 case HistogramSpec(name):
                     for values, spread in self._metrics.spreads(spec).items():
                         self._sums[name, values] = (spread.count, spread.sum, spread.squares)
@@ -85,7 +85,7 @@ class Intervals:
     def _counted(self, spec: CounterSpec, length_s: float) -> list[SumFigure]:
         figures: list[SumFigure] = []
         for values, tally in self._metrics.tallies(spec).items():
-            rise = tally.count - self._counts.get((spec.name, values), 0)
+            rise = tally.total() - self._counts.get((spec.name, values), 0)
             if rise > 0:
                 figures.append(
                     SumFigure(spec.name, _labels(spec, values), int(rise), rise / length_s, rise, 1, 1, 1, 0)

@@ -321,7 +321,7 @@ class Metrics:
 
     def counts(self, spec: CounterSpec, /) -> dict[str, int]:
         """Return what a counter counted, by its labels' values, sorted; for ``info``."""
-        counted = {" ".join(values): int(tally.count) for values, tally in self._tallies[spec.name].items()}
+        counted = {" ".join(values): int(tally.total()) for values, tally in self._tallies[spec.name].items()}
         return dict(sorted(counted.items()))
 
     def tallies(self, spec: CounterSpec, /) -> dict[Values, Tally]:
@@ -359,7 +359,7 @@ class _Exposition:
                 case CounterSpec(name, labels, text):
                     counter = CounterMetricFamily(name, text, labels=labels)
                     for values, tally in self._metrics.tallies(spec).items():
-                        counter.add_metric(values, tally.count)
+                        counter.add_metric(values, tally.total())
                     yield counter
                 case GaugeSpec(name, labels, text):
                     gauge = GaugeMetricFamily(name, text, labels=labels)

@@ -22,13 +22,22 @@ class Tally:
     """A count that only rises.
 
     Attributes:
-        count: What was counted so far. Code that counts in bulk may add to it directly.
+        count: What was counted so far, without its parts. Code that counts in bulk may add to it directly.
     """
 
-    __slots__ = ("count",)
+    __slots__ = ("_parts", "count")
 
     def __init__(self) -> None:
         self.count: float = 0
+        self._parts: list[Tally] = []
+
+    def include(self, part: Tally) -> None:
+        """Count here what ``part`` counts, too; so one addition raises every tally that includes it."""
+        self._parts.append(part)
+
+    def total(self) -> float:
+        """Return what was counted so far, parts included."""
+        return self.count + sum(part.total() for part in self._parts)
 
     def add(self, amount: float = 1) -> None:
         """Raise the count. Raises ``ValueError`` for a negative amount."""

@@ -11,7 +11,7 @@ from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.question import Rcode, RRType, Transport
 from nodedns.dns.responder import Drop, DropReason, Reply
 from nodedns.model.address import Address
-from nodedns.observe.metrics import Metrics
+from nodedns.observe.metrics import DNS_TRUNCATED, Metrics
 from nodedns.testing.chance import seeded_random
 
 CLIENT = Address.from_text("192.0.2.7", 5353)
@@ -58,6 +58,25 @@ def test_a_truncated_answer_is_counted_as_that_too(book: Book) -> None:
     book.note(Reply(b"", Rcode.NOERROR, RRType.TXT))
 
     assert book.metrics.value("nodedns_dns_truncated_total", transport="udp") == 1
+
+
+def test_a_truncated_answer_given_again_counts_twice_with_one_addition(book: Book) -> None:
+    reply = Reply(b"", Rcode.NOERROR, RRType.TXT, is_truncated=True)
+    book.note(reply)
+
+    book.ledger.again(Transport.UDP, reply).count += 1
+    book.ledger.again(Transport.UDP, reply).count += 1
+
+    assert book.metrics.value("nodedns_dns_truncated_total", transport="udp") == 3
+    assert book.metrics.value("nodedns_dns_queries_total", transport="udp", qtype="TXT", rcode="NOERROR") == 3
+    assert book.metrics.counts(DNS_TRUNCATED) == {"tcp": 0, "udp": 3}
+
+
+def test_a_whole_answer_given_again_is_not_cut(book: Book) -> None:
+    book.ledger.again(Transport.UDP, Reply(b"", Rcode.NOERROR, RRType.TXT)).count += 1
+
+    assert book.metrics.value("nodedns_dns_truncated_total", transport="udp") == 0
+    assert book.metrics.value("nodedns_dns_queries_total", transport="udp", qtype="TXT", rcode="NOERROR") == 1
 
 
 def test_a_drop_is_no_answer(book: Book) -> None:

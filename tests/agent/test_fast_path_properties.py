@@ -27,7 +27,7 @@ from nodedns.model.names import NodeName
 from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
-from nodedns.observe.metrics import DNS_PACKED_HITS, Metrics
+from nodedns.observe.metrics import DNS_PACKED_HITS, DNS_QUERIES, DNS_TRUNCATED, Metrics
 from nodedns.table.changes import Change, ExternalNode, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.dns_queries import OPT, query_wire
@@ -254,3 +254,24 @@ def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
 
     trio.run(main)
     assert 1 == metrics.tally(DNS_PACKED_HITS).count
+
+
+def test_a_truncated_answer_is_counted_as_that_each_time_it_is_given() -> None:
+    metrics = Metrics()
+
+    async def main() -> None:
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
+        table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1", {}, {"long": "x" * 500}))])
+        fast = answers_of(table, ledger_of(metrics))
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
+        with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", server.local_address.port))
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    client.send(query_wire("a.node.consul", RRType.TXT))
+                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+
+    trio.run(main)
+    assert 2 == metrics.tally(DNS_PACKED_HITS).count
+    assert {"tcp": 0, "udp": 3} == metrics.counts(DNS_TRUNCATED)
+    assert {"udp TXT NOERROR": 3} == metrics.counts(DNS_QUERIES)

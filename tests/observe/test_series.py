@@ -23,6 +23,17 @@ def test_a_tally_adds_up_what_is_added_and_what_is_set_directly() -> None:
     assert tally.count == 15
 
 
+def test_a_part_counts_in_every_tally_that_includes_it() -> None:
+    whole, other, part = Tally(), Tally(), Tally()
+    whole.include(part)
+    other.include(part)
+
+    part.count += 3
+    whole.add(2)
+
+    assert (whole.total(), other.total()) == (5, 3)
+
+
 def test_a_tally_never_falls() -> None:
     with pytest.raises(ValueError, match="not by -1"):
         Tally().add(-1)
