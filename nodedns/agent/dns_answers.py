@@ -28,6 +28,7 @@ from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later
+from nodedns.net.dns_limits import DnsLimits
 from nodedns.table.view import RowChange
 
 __all__ = ["Ask", "DnsAnswers"]
@@ -47,6 +48,7 @@ class DnsAnswers:
         policy: Knobs.
         rng: Chance, for answers that have a choice.
         ledger: Counts and tells what each message came to.
+        limits: What clients over UDP may not have.
         clock: Monotonic seconds, to say how long answers take.
         cookies: Judges DNS cookies; None if they are turned off.
         keepalive_s: How long a TCP connection may be silent, in seconds; clients that ask are told.
@@ -65,6 +67,7 @@ class DnsAnswers:
         rng: Random,
         ledger: DnsLedger,
         *,
+        limits: DnsLimits,
         clock: Callable[[], float],
         cookies: Cookies | None = None,
         keepalive_s: Callable[[], float] | None = None,
@@ -76,13 +79,17 @@ class DnsAnswers:
         self._policy = policy
         self._rng = rng
         self._ledger = ledger
+        self._limits = limits
         self._clock = clock
         self._cookies = cookies
         self._keepalive_s = keepalive_s
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._packed = PackedAnswers(self._is_there)
+        # What is left out of a reply because its client may be forged is not left out for others.
+        self._bounded = PackedAnswers(self._is_there) if limits.amplification_limit else self._packed
+        self._kept = (self._packed, self._bounded) if limits.amplification_limit else (self._packed,)
         self.over_tcp = PackedOverTcp(table, ledger, self._is_there, self.offers_recursion)
-        ledger.count_packed(lambda: len(self._packed) + len(self.over_tcp))
+        ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
         self._ask = ask
@@ -91,6 +98,8 @@ class DnsAnswers:
         """Return the reply to one message, None for silence, or what to await (``nodedns.net``'s ``Respond``)."""
         started = self._clock()
         transport = Transport.TCP if is_tcp else Transport.UDP
+        limits = self._limits
+        is_bounded = not limits.is_exempt(client.packed)
         context = QueryContext(
             client,
             transport,
@@ -101,6 +110,7 @@ class DnsAnswers:
             cookies=self._cookies,
             keepalive_s=self._keepalive_s() if is_tcp and self._keepalive_s is not None else None,
             recursion=self._recursion,
+            amplification_limit=limits.amplification_limit if is_bounded else 0,
         )
         outcome = respond(wire, context)
         if isinstance(outcome, Forward):
@@ -110,26 +120,39 @@ class DnsAnswers:
             if is_tcp:
                 self.over_tcp.keep(wire, outcome)
             else:
-                self._packed.keep(wire, outcome, self._ledger.again(transport, outcome))
+                self._keep(wire, outcome, self._bounded if is_bounded else self._packed)
             if self._recursion.serves(client):
                 outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
         self._ledger.note(wire, client, transport, outcome, self._clock() - started)
-        return None if isinstance(outcome, Drop) else outcome.wire
+        return None if isinstance(outcome, Drop) else limits.passed(outcome, client, len(wire))
 
-    async def _forwarded(self, ask: Ask, forward: Forward, wire: bytes, client: Address, started: float) -> bytes:
+    async def _forwarded(
+        self, ask: Ask, forward: Forward, wire: bytes, client: Address, started: float
+    ) -> bytes | None:
         reply = await ask(forward, client)
         self._ledger.note(wire, client, forward.transport, reply, self._clock() - started)
-        return reply.wire
+        return self._limits.passed(reply, client, len(wire))
+
+    def _keep(self, wire: bytes, reply: Reply, kept: PackedAnswers) -> None:
+        tally = self._ledger.again(Transport.UDP, reply)
+        kept.keep(wire, reply, tally, self._limits.class_key(reply.kind))
 
     # --- nodedns.net's FastPath --------------------------------------------------------
 
     def packed_now(self) -> PackedAnswers | None:
         """Return the packed answers over UDP that are true now; None while each query is to be logged."""
+        return self._true_now(self._packed)
+
+    def bounded_now(self) -> PackedAnswers | None:
+        """Return the same for clients that the amplification limit is for."""
+        return self._true_now(self._bounded)
+
+    def _true_now(self, packed: PackedAnswers) -> PackedAnswers | None:
         if self._ledger.query_log.is_on:
             return None
         # Reading the view applies what waits, which drops what that changes.
-        self._packed.set_serial(soa_serial(self._table.view))
-        return self._packed
+        packed.set_serial(soa_serial(self._table.view))
+        return packed
 
     def offers_recursion(self) -> Callable[[bytes], bool] | None:
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
@@ -138,9 +161,10 @@ class DnsAnswers:
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
         """Count a batch; the answers given have raised their own counts."""
         self._ledger.note_packed(hits, misses, took_s)
-        missing = self._packed.take_missing()
-        if missing:
-            self._ledger.missing.note_batch(missing, NAME_AT)
+        for kept in self._kept:
+            missing = kept.take_missing()
+            if missing:
+                self._ledger.missing.note_batch(missing, NAME_AT)
 
     def _is_there(self, folded_name: str) -> bool:
         view = self._table.view
@@ -149,5 +173,6 @@ class DnsAnswers:
     def _drop_changed(self, changes: Sequence[RowChange]) -> None:
         for change in changes:
             keys = keys_of_change(change)
-            self._packed.drop(keys)
+            for kept in self._kept:
+                kept.drop(keys)
             self.over_tcp.drop(keys)

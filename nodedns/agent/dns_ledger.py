@@ -21,6 +21,7 @@ from nodedns.dns.type_names import type_label
 from nodedns.model.address import Address
 from nodedns.observe.metrics import (
     DNS_ANSWER_SECONDS,
+    DNS_BOUNDED,
     DNS_DROPPED,
     DNS_PACKED_ANSWERS,
     DNS_PACKED_HITS,
@@ -48,7 +49,7 @@ class DnsLedger:
         self.query_log = query_log
         self._metrics = metrics
         self._queries: dict[tuple[bool, str, Rcode], Tally] = {}
-        self._cut: dict[tuple[bool, str, Rcode], Tally] = {}
+        self._cut: dict[tuple[bool, str, Rcode, bool], Tally] = {}
         self._seconds = {
             transport: metrics.spread(DNS_ANSWER_SECONDS, transport=transport.value) for transport in Transport
         }
@@ -57,6 +58,7 @@ class DnsLedger:
         self._truncated = {
             transport: metrics.tally(DNS_TRUNCATED, transport=transport.value) for transport in Transport
         }
+        self._bounded = metrics.tally(DNS_BOUNDED)
 
     def queries(self, transport: Transport, qtype: int | None, rcode: Rcode) -> Tally:
         """Return the series of answered queries of one kind, to be kept and added to."""
@@ -74,12 +76,14 @@ class DnsLedger:
         queries = self.queries(transport, reply.qtype, reply.rcode)
         if not reply.is_truncated:
             return queries
-        key = (transport is Transport.TCP, type_label(reply.qtype), reply.rcode)
+        key = (transport is Transport.TCP, type_label(reply.qtype), reply.rcode, reply.is_bounded)
         found = self._cut.get(key)
         if found is None:
             found = self._cut[key] = Tally()
             queries.include(found)
             self._truncated[transport].include(found)
+            if reply.is_bounded:
+                self._bounded.include(found)
         return found
 
     def seconds(self, transport: Transport) -> Spread:
@@ -129,6 +133,7 @@ class DnsLedger:
         self._seconds[transport].observe(took_s)
         if reply.is_truncated:
             self._truncated[transport].count += 1
+            self._bounded.count += reply.is_bounded
         if reply.rcode is Rcode.NXDOMAIN:
             name = wire[HEADER_BYTES : name_end(wire, HEADER_BYTES)]
             self.missing.note(name.lower(), client=client)

@@ -16,10 +16,12 @@ from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.cookies import Cookies, RollingSecret
 from nodedns.dns.missing_names import MissingNames
+from nodedns.dns.rate_limit import SECRET_BYTES
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.net.dns_forward import Forwarder
+from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp import TcpDnsServer
 from nodedns.net.dns_tcp_limits import StreamCensus
 from nodedns.net.dns_udp import UdpDnsServer
@@ -53,21 +55,24 @@ def make_dns_servers(
         listeners: The sockets.
         table: What the answers come from.
         rng: Chance, for answers that have a choice.
-        metrics: Counts connections and what was dropped.
+        metrics: Counts connections, what was dropped, and what was limited.
         ledger: Counts and tells of answers.
-        entropy: Random bytes, for the cookies' secret where none is configured, and for queries to recursors.
+        entropy: Random bytes that no client can guess, for limits, for the cookies' secret where none is configured,
+            and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
     census = StreamCensus(config.dns_tcp)
     forward = Zone.of_domains((config.domain, *config.alt_domains))
     zones = Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
+    limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, trio.current_time)
     answers = DnsAnswers(
         table,
         zones,
         config.dns,
         rng,
         ledger,
+        limits=limits,
         clock=trio.current_time,
         cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
         recursion=config.recursion,
@@ -75,7 +80,7 @@ def make_dns_servers(
         keepalive_s=census.idle_s,
     )
     return [
-        *(UdpDnsServer(sock, answers.respond, metrics, answers) for sock in listeners.dns_udp),
+        *(UdpDnsServer(sock, answers.respond, metrics, answers, limits) for sock in listeners.dns_udp),
         *(TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp) for listener in listeners.dns_tcp),
     ]
 

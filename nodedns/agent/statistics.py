@@ -12,7 +12,7 @@ import attrs
 from nodedns import __version__
 from nodedns.api.context import Json
 from nodedns.config.schema import AgentConfig
-from nodedns.observe.metrics import DNS_DROPPED, GOSSIP_DROPPED, Metrics
+from nodedns.observe.metrics import DNS_DROPPED, DNS_LIMITED, GOSSIP_DROPPED, Metrics
 from nodedns.serf.statistics import SerfStatistics
 from nodedns.table.view import TableView
 
@@ -53,7 +53,7 @@ def agent_statistics(
         "consul": cluster,
         "dropped": {
             f"{room}_{reason}": str(count)
-            for room, spec in (("dns", DNS_DROPPED), ("gossip", GOSSIP_DROPPED))
+            for room, spec in (("dns", DNS_DROPPED), ("dns_limited", DNS_LIMITED), ("gossip", GOSSIP_DROPPED))
             for reason, count in metrics.counts(spec).items()
         },
         "runtime": {

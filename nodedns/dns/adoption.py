@@ -22,6 +22,7 @@ from nodedns.dns.codec import encode_answer, encode_opt, reply_limit
 from nodedns.dns.decode import HEADER, HEADER_BYTES
 from nodedns.dns.forward import Forward
 from nodedns.dns.question import Rcode
+from nodedns.dns.rate_limit import response_class
 from nodedns.dns.recursion import with_ra
 from nodedns.dns.responder import Reply
 from nodedns.dns.rrset import EDE_NO_REACHABLE_AUTHORITY, Answer
@@ -67,15 +68,25 @@ def _behind(prefix: Answer, reply: UpstreamReply) -> Answer:
 
 
 def _encoded(forward: Forward, answer: Answer) -> Reply:
-    encoded = encode_answer(forward.query, answer, forward.transport, forward.payload_bytes, forward.options)
-    return _reply(forward, with_ra(encoded.wire), answer.rcode, is_truncated=encoded.is_truncated, has=answer.answer)
+    encoded = encode_answer(
+        forward.query,
+        answer,
+        forward.transport,
+        forward.payload_bytes,
+        forward.options,
+        most_bytes=forward.most_bytes,
+    )
+    reply = _reply(forward, with_ra(encoded.wire), answer.rcode, is_truncated=encoded.is_truncated, has=answer.answer)
+    return attrs.evolve(reply, is_bounded=encoded.is_bounded)
 
 
 def _handed_on(forward: Forward, reply: UpstreamReply) -> Reply:
     query = forward.query
     rcode = Rcode(reply.rcode)
     opt = encode_opt(query.edns, Answer(rcode=rcode, ede=reply.ede), forward.payload_bytes, forward.options)
-    room = reply_limit(query.edns, forward.transport, forward.payload_bytes) - HEADER_BYTES - len(query.question_wire)
+    limit = reply_limit(query.edns, forward.transport, forward.payload_bytes)
+    most = limit if forward.most_bytes is None else min(limit, forward.most_bytes)
+    room = most - HEADER_BYTES - len(query.question_wire)
     is_truncated = reply.is_truncated
     end, counts = reply.records_end, reply.counts
     if end - reply.answer_at > room - len(opt):
@@ -90,11 +101,13 @@ def _handed_on(forward: Forward, reply: UpstreamReply) -> Reply:
 
 
 def _reply(forward: Forward, wire: bytes, rcode: Rcode, *, is_truncated: bool, has: object) -> Reply:
+    question, has_answer = forward.query.question, bool(has)
     return Reply(
         wire,
         rcode,
-        forward.query.question.rtype,
+        question.rtype,
         is_truncated,
         is_proved=forward.is_proved,
-        has_answer=bool(has),
+        has_answer=has_answer,
+        kind=response_class(rcode, question.folded, (), has_answer=has_answer),
     )

@@ -50,11 +50,19 @@ _POINTER_REACH: Final = 0x4000  # RFC 1035 section 4.1.4: a pointer has 14 bits
 
 @attrs.frozen
 class Encoded:
-    """A packed reply, whether something that matters had to be left out, and where in it a SOA has its serial."""
+    """A packed reply, and what became of it.
+
+    Attributes:
+        wire: The reply.
+        is_truncated: Whether something that matters had to be left out.
+        serial_at: Where in it a SOA has its serial; None if it has none.
+        is_bounded: Whether anything was left out, and ``most_bytes`` was the least of all bounds.
+    """
 
     wire: bytes
     is_truncated: bool
     serial_at: int | None = None
+    is_bounded: bool = False
 
 
 def encode_header_only(header: Header, rcode: Rcode) -> bytes:
@@ -73,7 +81,13 @@ def encode_opt_alone(header: Header, edns: Edns, rcode: Rcode, payload_bytes: in
 
 
 def encode_answer(
-    query: Query, answer: Answer, transport: Transport, payload_bytes: int, options: bytes = b""
+    query: Query,
+    answer: Answer,
+    transport: Transport,
+    payload_bytes: int,
+    options: bytes = b"",
+    *,
+    most_bytes: int | None = None,
 ) -> Encoded:
     """Pack the reply to ``query``, no larger than the client and we allow.
 
@@ -83,9 +97,12 @@ def encode_answer(
         transport: UDP replies keep to the sizes of both sides, TCP replies to 65,535 bytes.
         payload_bytes: Our own largest UDP reply, also offered in the OPT record.
         options: EDNS options to say, packed; of no effect where the query has no OPT record.
+        most_bytes: A further bound; None for none. Header, question and OPT are sent whatever it is.
     """
     opt = encode_opt(query.edns, answer, payload_bytes, options)
-    writer = _Writer(query, reply_limit(query.edns, transport, payload_bytes) - len(opt), transport is Transport.TCP)
+    limit_bytes = reply_limit(query.edns, transport, payload_bytes)
+    bound_bytes = limit_bytes if most_bytes is None else min(limit_bytes, most_bytes)
+    writer = _Writer(query, bound_bytes - len(opt), transport is Transport.TCP)
     counts = [writer.add_section(answer.answer), writer.add_section(answer.authority), writer.add_section(answer.glue)]
     is_truncated = writer.is_truncated
     if not is_truncated:
@@ -94,7 +111,8 @@ def encode_answer(
     flags |= FLAG_AA if answer.authoritative else 0
     flags |= FLAG_TC if is_truncated else 0
     counts[2] += 1 if opt else 0
-    return Encoded(HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt, is_truncated, writer.serial_at)
+    wire = HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt
+    return Encoded(wire, is_truncated, writer.serial_at, bound_bytes < limit_bytes and writer.is_truncated)
 
 
 def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:

@@ -57,6 +57,7 @@ class Forward:
         prefix: Our records that lead to what is asked; None where the reply is the recursor's alone.
         options: EDNS options of the reply to the client, packed.
         is_proved: Whether the client is who its address says.
+        most_bytes: A further bound on the reply; None for none.
     """
 
     query: Query
@@ -66,6 +67,7 @@ class Forward:
     prefix: Answer | None = None
     options: bytes = b""
     is_proved: bool = False
+    most_bytes: int | None = None
 
     @property
     def flags(self) -> int:

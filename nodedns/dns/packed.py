@@ -32,7 +32,7 @@ from nodedns.dns.dependency import node_key
 from nodedns.dns.question import Rcode, RRType
 from nodedns.dns.responder import Reply
 
-__all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "NAME_AT", "Packed", "PackedAnswers"]
+__all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "NAME_AT", "Packed", "PackedAnswers", "slipped"]
 
 MAX_PACKED: Final = 65_536
 """Replies kept: A and AAAA of 10,000 nodes with and without RD and EDNS; some 30 MiB at worst."""
@@ -49,10 +49,11 @@ NAME_AT: Final = HEADER_BYTES - KEY_AT
 MAX_MISSING: Final = 1_024
 """Keys of missing names kept until they are taken; a batch is 64."""
 
-Packed = tuple[bytes, int, bytes | bytearray, int, Any]
-"""``(head, question_end, tail, end, note)``: bytes 2 to 12 of the reply, where the question ends, what follows
-it, the length of the whole, and what the caller keeps with it. A plain tuple: it is unpacked for each query in
-less time than one attribute is read. A ``tail`` with a SOA is a bytearray, into which serials are written."""
+Packed = tuple[bytes, int, bytes | bytearray, int, Any, int]
+"""``(head, question_end, tail, end, note, class_key)``: bytes 2 to 12 of the reply, where the question ends, what
+follows it, the length of the whole, and what the caller keeps with it: a note, and the response class. A plain
+tuple: it is unpacked for each query in less time than one attribute is read. A ``tail`` with a SOA is a bytearray,
+into which serials are written."""
 
 _MX: Final = 15
 _SRV: Final = 33
@@ -64,7 +65,9 @@ _LONGEST_KEPT: Final = HEADER_BYTES + 255 + 4 + 11  # the longest name (RFC 1035
 _OPT_BYTES: Final = 11  # RFC 6891 section 6.1.2: an OPT record without options
 _QUESTION_TAIL_BYTES: Final = 4
 _RD: Final = 0x01  # in byte 2 of a message
+_TC: Final = 0x02  # likewise
 _AD_CD: Final = 0x30  # in byte 3
+_ONE_QUESTION: Final = b"\0\1\0\0\0\0\0"  # the four counts but for the last byte
 _LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
@@ -122,13 +125,14 @@ class PackedAnswers:
         self._missing.clear()
         return missing
 
-    def keep(self, query: bytes, reply: Reply, note: object) -> None:
+    def keep(self, query: bytes, reply: Reply, note: object, class_key: int = 0) -> None:
         """Keep ``reply`` to ``query`` if queries like it may come again.
 
         Args:
             query: As received.
             reply: What ``respond`` made of it, with the table as ``drop`` and ``set_serial`` last knew it.
             note: Handed back with each use.
+            class_key: Likewise.
         """
         keys = reply.keys
         if keys is None or not _is_common(query, reply):
@@ -136,9 +140,9 @@ class PackedAnswers:
         key = query[KEY_AT:].lower()
         if reply.rcode is Rcode.NXDOMAIN:
             if keys == (_first_label_key(key),):
-                self._keep_template(key, self._shared(reply, note))
+                self._keep_template(key, self._shared(reply, note, class_key))
             return
-        packed = self._shared(reply, note)
+        packed = self._shared(reply, note, class_key)
         while len(self.hot) >= self._capacity:
             self._forget(next(iter(self.hot)))
         self._forget(key)
@@ -175,21 +179,21 @@ class PackedAnswers:
             del self._templates[next(iter(self._templates))]
         self._templates[key[: NAME_AT + 1] + key[label_end:]] = packed
 
-    def _shared(self, reply: Reply, note: object) -> Packed:
+    def _shared(self, reply: Reply, note: object, class_key: int) -> Packed:
         wire, end = reply.wire, reply.question_end
         head, tail = wire[KEY_AT:HEADER_BYTES], wire[end:]
         if reply.serial_at is None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            return self._heads.setdefault(head, head), end, tail, len(wire), note
+            return self._heads.setdefault(head, head), end, tail, len(wire), note, class_key
         at = reply.serial_at - end
-        sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note))
+        sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note), class_key)
         found = self._with_soa.get(sameness)
         if found is not None:
             return found[0]
         if len(self._with_soa) >= MAX_TEMPLATES:
             self.clear()  # whom to forget alone would take looking through everything
-        packed = head, end, bytearray(tail), len(wire), note
+        packed = head, end, bytearray(tail), len(wire), note, class_key
         self._with_soa[sameness] = (packed, at)
         return packed
 
@@ -200,6 +204,19 @@ class PackedAnswers:
             del dependents[key]
             if not dependents:
                 del self._dependents[name]
+
+
+def slipped(packed: Packed, query_bytes: int) -> Packed:
+    """Return ``packed`` without its records and with TC set.
+
+    Args:
+        packed: The reply.
+        query_bytes: How long the query is; one that goes on behind its question has an OPT record.
+    """
+    head, question_end, tail, _, note, class_key = packed
+    opt = bytes(tail[-_OPT_BYTES:]) if query_bytes > question_end else b""
+    counts = _ONE_QUESTION + bytes((bool(opt),))
+    return bytes((head[0] | _TC, head[1])) + counts, question_end, opt, question_end + len(opt), note, class_key
 
 
 def _is_common(query: bytes, reply: Reply) -> bool:

@@ -37,9 +37,16 @@ import attrs
 from nodedns.dns.client_networks import MAPPED_PREFIX, MAX_NETWORKS, IpNetwork
 from nodedns.dns.name import Labels
 from nodedns.dns.question import Rcode
-from nodedns.dns.rrset import Answer
 
-__all__ = ["ERROR_CLASS", "RateLimitPolicy", "RateLimitStatistics", "RateLimiter", "Verdict", "response_class"]
+__all__ = [
+    "ERROR_CLASS",
+    "SECRET_BYTES",
+    "RateLimitPolicy",
+    "RateLimitStatistics",
+    "RateLimiter",
+    "Verdict",
+    "response_class",
+]
 
 MAX_RESPONSES_PER_SECOND: Final = 1_000_000
 MAX_SLIP: Final = 10  # BIND's
@@ -88,22 +95,23 @@ class RateLimitPolicy:
     """Buckets, rounded up to a power of two; 8 bytes each."""
 
 
-def response_class(folded: Labels, zone: Labels, answer: Answer) -> bytes:
-    """Return what kind of response ``answer`` is, so that a flood of any names is of few kinds.
+def response_class(rcode: Rcode, folded: Labels, zone: Labels, *, has_answer: bool, is_made_up: bool = False) -> bytes:
+    """Return what kind of response something is, so that a flood of any names is of few kinds.
 
     Args:
+        rcode: Its response code.
         folded: The name asked.
-        zone: Origin of its zone, folded; empty outside our zones.
-        answer: What is to be said.
+        zone: Origin of the name's zone, folded; empty outside our zones.
+        has_answer: Whether its answer section has records.
+        is_made_up: Whether they are made from the name alone; such names are without number, as missing ones are.
     """
-    if answer.rcode == Rcode.NXDOMAIN:
+    if rcode == Rcode.NXDOMAIN:
         return _NO_NAME + _wire(zone)
-    if answer.rcode != Rcode.NOERROR:
+    if rcode != Rcode.NOERROR:
         return ERROR_CLASS
-    if not answer.answer:
+    if not has_answer:
         return _NO_DATA + _wire(zone)
-    # What depends on no row of the table is made up from the name, and such names are without number too.
-    return _POSITIVE + _wire(zone if answer.keys == () else folded)
+    return _POSITIVE + _wire(zone if is_made_up else folded)
 
 
 def _wire(labels: Labels) -> bytes:

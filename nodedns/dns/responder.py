@@ -19,6 +19,9 @@ classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
 both transports until there are secondaries to allow (RFC 5936 section 5 leaves
 it to policy; RFC 1995 has no other error for it).
 
+A client over UDP may be forged, and the reply meant to hurt whose address it
+is; so it is bounded by the length of the query (``held_to``).
+
 Nothing here raises, whatever the bytes. Source: RFC 1035, 6891, 7873, 8906, 8945, 9619.
 """
 
@@ -45,15 +48,17 @@ from nodedns.dns.forward import Forward, may_forward, refuse_outside
 from nodedns.dns.name import fold_labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Edns, Query, Question, Rcode, RRClass, RRType, Transport, Tsig
+from nodedns.dns.rate_limit import ERROR_CLASS, response_class
 from nodedns.dns.recursion import NO_RECURSION, Recursion
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_NOT_READY, EDE_PROHIBITED, Answer
+from nodedns.dns.truncation import truncated
 from nodedns.dns.tsig import with_bad_key
-from nodedns.dns.zones import Zones
+from nodedns.dns.zones import ServedZone, Zones
 from nodedns.errors import DnsWireError
 from nodedns.model.address import Address
 from nodedns.table.view import TableView
 
-__all__ = ["Drop", "DropReason", "QueryContext", "Reply", "respond"]
+__all__ = ["Drop", "DropReason", "QueryContext", "Reply", "held_to", "respond"]
 
 _TRANSFERS = frozenset({RRType.AXFR, RRType.IXFR})
 
@@ -79,6 +84,7 @@ class QueryContext:
         cookies: Judges DNS cookies; None if they are turned off.
         keepalive_s: How long the client's connection may be silent, said to those who ask; None over UDP.
         recursion: Who else may be asked, and for whom.
+        amplification_limit: Bytes out for one byte in, unless the client proves itself; 0 for no limit.
     """
 
     client: Address | None
@@ -90,6 +96,7 @@ class QueryContext:
     cookies: Cookies | None = None
     keepalive_s: float | None = None
     recursion: Recursion = NO_RECURSION
+    amplification_limit: int = 0
 
 
 @attrs.frozen
@@ -108,6 +115,9 @@ class Reply:
             one of the client, the time or the transport's state.
         is_proved: Whether the client is who its address says: it speaks TCP, or has our cookie.
         has_answer: Whether the answer section has records.
+        kind: What it counts as when responses are limited (``rate_limit``).
+        is_bounded: Whether anything was left out, and the amplification limit was the least of all bounds. Such a
+            reply may be kept for clients with the same limit only.
     """
 
     wire: bytes
@@ -119,6 +129,8 @@ class Reply:
     keys: tuple[str, ...] | None = None
     is_proved: bool = False
     has_answer: bool = False
+    kind: bytes = ERROR_CLASS
+    is_bounded: bool = False
 
 
 @attrs.frozen
@@ -130,6 +142,25 @@ class Drop:
 
 def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
     """Answer one message, or say whom to ask for it. Never raises, whatever ``wire`` holds."""
+    most_bytes = context.amplification_limit * len(wire)
+    outcome = _respond(wire, context, most_bytes)
+    return held_to(outcome, most_bytes) if isinstance(outcome, Reply) else outcome
+
+
+def held_to(reply: Reply, most_bytes: int) -> Reply:
+    """Return ``reply``, or where it is longer than ``most_bytes`` and its client not proved, one that says TC.
+
+    Args:
+        reply: What is to be sent.
+        most_bytes: At least the length of the query; 0 for no bound.
+    """
+    if not most_bytes or len(reply.wire) <= most_bytes or reply.is_proved:
+        return reply
+    wire = truncated(reply.wire, most_bytes)
+    return attrs.evolve(reply, wire=wire, is_truncated=True, keys=None, is_bounded=True)
+
+
+def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Drop | Forward:
     try:
         header = decode_header_untrusted(wire)
     except DnsWireError:
@@ -148,10 +179,13 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
         return _answer_signed(query, query.tsig, context)
     granted = _grant(query.edns, context)
     is_proved = granted.is_proved or context.transport is Transport.TCP
-    answer = _answer(query, context) if granted.rcode is None else Answer(rcode=granted.rcode)
+    bound = most_bytes if most_bytes and not is_proved else None
+    zone = context.zones.answering(query.question, context.view)
+    answer = _answer(query, zone, context) if granted.rcode is None else Answer(rcode=granted.rcode)
     if isinstance(answer, Forward):
-        return attrs.evolve(answer, options=granted.options, is_proved=is_proved)
-    encoded = encode_answer(query, answer, context.transport, context.policy.udp_payload_bytes, granted.options)
+        return attrs.evolve(answer, options=granted.options, is_proved=is_proved, most_bytes=bound)
+    payload_bytes = context.policy.udp_payload_bytes
+    encoded = encode_answer(query, answer, context.transport, payload_bytes, granted.options, most_bytes=bound)
     return Reply(
         encoded.wire,
         answer.rcode,
@@ -162,7 +196,17 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
         answer.keys if granted.is_lasting else None,
         is_proved=is_proved,
         has_answer=bool(answer.answer),
+        kind=_kind(answer, query.question, zone),
+        is_bounded=encoded.is_bounded,
     )
+
+
+def _kind(answer: Answer, question: Question, zone: ServedZone | None) -> bytes:
+    origin = zone.origin if zone is not None else ()
+    # What depends on no row of the table is made up from its name.
+    is_made_up = answer.keys == ()
+    has_answer = bool(answer.answer)
+    return response_class(answer.rcode, question.folded, origin, has_answer=has_answer, is_made_up=is_made_up)
 
 
 def _header_only(header: Header, rcode: Rcode, context: QueryContext) -> Reply:
@@ -199,13 +243,12 @@ def _answer_signed(query: Query, tsig: Tsig, context: QueryContext) -> Reply:
     return Reply(wire, Rcode.NOTAUTH, query.question.rtype, is_proved=context.transport is Transport.TCP)
 
 
-def _answer(query: Query, context: QueryContext) -> Answer | Forward:
+def _answer(query: Query, zone: ServedZone | None, context: QueryContext) -> Answer | Forward:
     question = query.question
     if question.rclass == RRClass.CH:
         return chaos_answer(question, context.policy)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
         return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
-    zone = context.zones.answering(question, context.view)
     if zone is None:
         return _outside(query, context)
     if question.rtype in _TRANSFERS:

@@ -54,6 +54,7 @@ _WORD: Final[Literal["I", "Q"]] = "Q" if struct.calcsize("P") == 8 else "I"
 _WORD_BYTES: Final = struct.calcsize(_WORD)
 _SOCKADDR_BYTES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}
 _NAME_STRIDE: Final = 32
+_IPV4_AT: Final = 4  # in a sockaddr_in, behind family and port
 
 _WAIT_FOR_NONE: Final = getattr(socket, "MSG_DONTWAIT", 0) | socket.MSG_TRUNC
 _WAIT_FOR_ONE: Final = 0x10000 | socket.MSG_TRUNC  # Linux's MSG_WAITFORONE, which Python has no name for
@@ -93,6 +94,10 @@ class DatagramBatch(Protocol):
 
     def sender_ip(self, slot: int) -> bytes:
         """Return the sender's IP address, packed: 4 or 16 bytes."""
+        ...
+
+    def first_octets(self, count: int) -> bytes | None:
+        """Return the first byte of the sender's IPv4 address of each of the first ``count`` slots; None if unknown."""
         ...
 
     def replier(self, slot: int) -> Callable[[bytes], None]:
@@ -187,6 +192,10 @@ class PlainBatch:
         """See ``DatagramBatch``."""
         return socket.inet_pton(self._sock.family, self._origins[slot][0][0].partition("%")[0])
 
+    def first_octets(self, count: int) -> bytes | None:
+        """See ``DatagramBatch``."""
+        return None
+
     def replier(self, slot: int) -> Callable[[bytes], None]:
         """See ``DatagramBatch``."""
         sender, source = self._origins[slot]
@@ -249,6 +258,7 @@ class MmsgBatch:
         self.buffer = slots.view
         self.starts = tuple(range(0, BATCH * _STRIDE, _STRIDE))
         self._names = _Memory(BATCH * _NAME_STRIDE)
+        self._octets = self._names.view[_IPV4_AT::_NAME_STRIDE]
         self._controls = _Memory(BATCH * (self._control_bytes or 4))
         self._interfaces = self._controls.words("I", _INDEX_AT, self._control_bytes or 4)
         self._in_vectors, self._out_vectors = _Memory(BATCH * _IOVEC.size), _Memory(BATCH * _IOVEC.size)
@@ -314,6 +324,10 @@ class MmsgBatch:
         """See ``DatagramBatch``."""
         name = self._name(slot)
         return name[4:8] if len(name) == _SOCKADDR_BYTES[socket.AF_INET] else name[8:24]
+
+    def first_octets(self, count: int) -> bytes | None:
+        """See ``DatagramBatch``."""
+        return bytes(self._octets[:count]) if self._is_ipv4 else None
 
     def _name(self, slot: int) -> bytes:
         at = slot * _NAME_STRIDE

@@ -21,11 +21,13 @@ from typing import Protocol
 import trio
 
 from nodedns.dns.decode import HEADER_BYTES
-from nodedns.dns.packed import KEY_AT, PackedAnswers
+from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
+from nodedns.dns.rate_limit import Verdict
 from nodedns.dns.recursion import FLAG_RA, FLAGS_LOW_AT
 from nodedns.model.address import Address
 from nodedns.net.datagram_batch import SLOT_BYTES, make_batch
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
+from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.transport import (
     address_of,
     errno_name,
@@ -36,7 +38,7 @@ from nodedns.net.udp import bind_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_DROPPED, Metrics
 
-__all__ = ["FastPath", "UdpDnsServer", "bind_dns_udp"]
+__all__ = ["FastPath", "UdpDnsServer", "UdpFastPath", "bind_dns_udp"]
 
 MAX_PENDING = 1_024  # replies being waited for; BIND's recursive-clients is 1,000
 TURN_S = 0.004  # time between two turns of everybody else
@@ -70,6 +72,14 @@ class FastPath(Protocol):
         ...
 
 
+class UdpFastPath(FastPath, Protocol):
+    """The same for clients that may be forged as well."""
+
+    def bounded_now(self) -> PackedAnswers | None:
+        """Return what ``packed_now`` does, for clients that the amplification limit is for."""
+        ...
+
+
 def bind_dns_udp(host: str, port: int) -> socket.socket:
     """Return a socket for ``UdpDnsServer``. Raises ``BindError``."""
     return bind_udp(host, port, PORT_FLAG)
@@ -83,10 +93,16 @@ class UdpDnsServer:
         respond: Decides each reply.
         metrics: Counts what was dropped.
         fast_path: Where packed answers come from; None to ask for each.
+        limits: What clients may not have of packed answers; None for no limits. ``respond`` keeps to its own.
     """
 
     def __init__(
-        self, sock: socket.socket, respond: Respond, metrics: Metrics, fast_path: FastPath | None = None
+        self,
+        sock: socket.socket,
+        respond: Respond,
+        metrics: Metrics,
+        fast_path: UdpFastPath | None = None,
+        limits: DnsLimits | None = None,
     ) -> None:
         self._sock = sock
         self._local_address = address_of(sock.getsockname())
@@ -94,6 +110,7 @@ class UdpDnsServer:
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
         self._fast_path = fast_path
+        self._limits = limits if limits is not None and limits.is_any else None
         self._pending = 0
 
     @property
@@ -150,7 +167,11 @@ class UdpDnsServer:
         packed = self._fast_path.packed_now()
         if packed is None:
             return every
-        others = self._give_packed(packed, lengths)
+        if self._limits is None or self._are_exempt(self._limits, len(lengths)):
+            others = self._give_packed(packed, lengths)
+        else:
+            bounded = self._fast_path.bounded_now() or packed
+            others = self._give_limited(self._limits, packed, bounded, lengths, started)
         may_recurse = self._fast_path.offers_recursion()
         if may_recurse is not None:
             self._offer_recursion(may_recurse, others, len(lengths))
@@ -176,10 +197,36 @@ class UdpDnsServer:
                 if found is None:
                     others.append(slot)
                     continue
-            head, question_end, tail, end, tally = found
+            head, question_end, tail, end, tally, _ = found
             buffer[start + KEY_AT : start + HEADER_BYTES] = head
             buffer[start + question_end : start + end] = tail
             lengths[slot] = end
+            tally.count += 1
+        return others
+
+    def _are_exempt(self, limits: DnsLimits, count: int) -> bool:
+        """Whether it takes but a look to see that no sender of a batch is limited."""
+        octets = self._batch.first_octets(count)
+        return octets is not None and not octets.translate(None, limits.exempt_octets)
+
+    def _give_limited(
+        self, limits: DnsLimits, packed: PackedAnswers, bounded: PackedAnswers, lengths: list[int], now: float
+    ) -> list[int]:
+        """Do the same for a batch in which clients are limited."""
+        buffer = self._batch.buffer
+        others: list[int] = []
+        for slot, (start, length) in enumerate(zip(self._batch.starts, lengths, strict=False)):
+            ip = self._batch.sender_ip(slot)
+            is_exempt = limits.is_exempt(ip)
+            found = (packed if is_exempt else bounded).find(bytes(buffer[start : start + length]))
+            if found is None:
+                others.append(slot)
+                continue
+            verdict = Verdict.SEND if is_exempt else limits.verdict(ip, found[-1], now)
+            head, question_end, tail, end, tally, _ = slipped(found, length) if verdict is Verdict.SLIP else found
+            buffer[start + KEY_AT : start + HEADER_BYTES] = head
+            buffer[start + question_end : start + end] = tail
+            lengths[slot] = 0 if verdict is Verdict.DROP else end
             tally.count += 1
         return others
 

@@ -34,11 +34,13 @@ from nodedns.observe.series import Level, Spread, Tally
 
 __all__ = [
     "DNS_ANSWER_SECONDS",
+    "DNS_BOUNDED",
     "DNS_DROPPED",
     "DNS_ERRORS",
     "DNS_FORWARDS",
     "DNS_FORWARDS_OPEN",
     "DNS_FORWARD_SECONDS",
+    "DNS_LIMITED",
     "DNS_PACKED_ANSWERS",
     "DNS_PACKED_HITS",
     "DNS_PACKED_MISSES",
@@ -153,6 +155,12 @@ DNS_ERRORS = CounterSpec("nodedns_dns_errors_total", ("transport",), "Queries an
 DNS_TRUNCATED = CounterSpec(
     "nodedns_dns_truncated_total", ("transport",), "Answers with TC set: something did not fit and was left out."
 )
+DNS_LIMITED = CounterSpec(
+    "nodedns_dns_limited_total", ("action",), "Responses over UDP limited by rate: slip (sent truncated) or drop."
+)
+DNS_BOUNDED = CounterSpec(
+    "nodedns_dns_bounded_total", (), "Responses truncated because the query was small and its sender may be forged."
+)
 DNS_STREAMS = CounterSpec("nodedns_dns_streams_total", (), "DNS connections over TCP accepted.")
 DNS_STREAMS_OPEN = GaugeSpec("nodedns_dns_streams_open", (), "DNS connections over TCP open now.")
 DNS_PACKED_ANSWERS = GaugeSpec("nodedns_dns_packed_answers", (), "Answers kept packed, ready to be sent.")
@@ -216,6 +224,8 @@ METRICS: tuple[Spec, ...] = (
     DNS_DROPPED,
     DNS_ERRORS,
     DNS_TRUNCATED,
+    DNS_LIMITED,
+    DNS_BOUNDED,
     DNS_STREAMS,
     DNS_STREAMS_OPEN,
     DNS_PACKED_ANSWERS,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 from random import Random
 
+import attrs
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
@@ -18,16 +21,18 @@ from nodedns.dns.forward import Forward
 from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
+from nodedns.dns.rate_limit import RateLimitPolicy
 from nodedns.dns.recursion import NO_RECURSION, Recursion, Recursor
 from nodedns.dns.responder import Reply
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
+from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
-from nodedns.observe.metrics import DNS_PACKED_HITS, DNS_QUERIES, DNS_TRUNCATED, Metrics
+from nodedns.observe.metrics import DNS_BOUNDED, DNS_PACKED_HITS, DNS_QUERIES, DNS_TRUNCATED, Metrics
 from nodedns.table.changes import Change, ExternalNode, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.dns_queries import OPT, query_wire
@@ -95,13 +100,29 @@ CHANGES: st.SearchStrategy[Change] = st.one_of(
 
 RECURSORS = (Recursor("192.0.2.53", 53),)
 RECURSIONS = st.sampled_from([NO_RECURSION, Recursion(recursors=RECURSORS), Recursion(recursors=RECURSORS, allowed=())])
+NOBODY_EXEMPT = RateLimitPolicy(exempt=())
+POLICIES = st.sampled_from(
+    [
+        DnsPolicy(),
+        DnsPolicy(rate_limit=NOBODY_EXEMPT),
+        DnsPolicy(rate_limit=attrs.evolve(NOBODY_EXEMPT, responses_per_second=2)),
+        DnsPolicy(rate_limit=attrs.evolve(NOBODY_EXEMPT, responses_per_second=2, slip=1), amplification_limit=0),
+        DnsPolicy(rate_limit=attrs.evolve(NOBODY_EXEMPT, responses_per_second=0), amplification_limit=2),
+    ]
+)
 
 
 def ledger_of(metrics: Metrics) -> DnsLedger:
     return DnsLedger(metrics, MissingNames(Random(1)), QueryLog(trio.current_time))
 
 
-def answers_of(table: LiveTable, ledger: DnsLedger, recursion: Recursion = NO_RECURSION) -> DnsAnswers:
+def limits_of(policy: DnsPolicy, metrics: Metrics) -> DnsLimits:
+    return DnsLimits(policy, bytes(16), metrics, trio.current_time)
+
+
+def answers_of(
+    table: LiveTable, ledger: DnsLedger, limits: DnsLimits, policy: DnsPolicy, recursion: Recursion = NO_RECURSION
+) -> DnsAnswers:
     zones = Zones((Zone.of_domain("consul"),))
 
     async def refuse(forward: Forward, client: Address) -> Reply:
@@ -111,9 +132,10 @@ def answers_of(table: LiveTable, ledger: DnsLedger, recursion: Recursion = NO_RE
     return DnsAnswers(
         table,
         zones,
-        DnsPolicy(),
+        policy,
         Random(1),
         ledger,
+        limits=limits,
         clock=trio.current_time,
         recursion=recursion,
         ask=refuse,
@@ -128,15 +150,21 @@ STEPS = st.lists(st.one_of(CHANGES, st.integers(0, 15)), max_size=40)
 
 
 @settings(max_examples=300)
-@given(queries=st.lists(QUERIES, min_size=1, max_size=4), steps=STEPS, recursion=RECURSIONS)
-def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change | int], recursion: Recursion) -> None:
-    """A few queries, asked again and again in other letters while the table changes."""
+@given(queries=st.lists(QUERIES, min_size=1, max_size=4), steps=STEPS, policy=POLICIES, recursion=RECURSIONS)
+def test_packed_answers_are_the_answers(
+    queries: list[bytes], steps: list[Change | int], policy: DnsPolicy, recursion: Recursion
+) -> None:
+    """A few queries, asked again and again in other letters while the table changes, by clients limited or not."""
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
+        limits, alike = (limits_of(policy, Metrics()) for _ in range(2))
         ledgers = [ledger_of(Metrics()) for _ in range(2)]
-        fast, plain = (answers_of(table, ledger, recursion) for ledger in ledgers)
-        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, Metrics(), fast)
+        fast, plain = (
+            answers_of(table, ledger, each, policy, recursion)
+            for ledger, each in zip(ledgers, (limits, alike), strict=True)
+        )
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, Metrics(), fast, limits)
         remote_log = RemoteLog(logger("dns"), trio.current_time)
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", server.local_address.port))
@@ -154,7 +182,7 @@ def test_packed_answers_are_the_answers(queries: list[bytes], steps: list[Change
                     assert ([expected] if isinstance(expected, bytes) else []) == received(client)
         assert counted(ledgers[1]) == counted(ledgers[0])
 
-    trio.run(main)
+    trio.run(main, clock=MockClock())  # time stands still, so both count alike
 
 
 @settings(max_examples=300)
@@ -165,7 +193,8 @@ def test_packed_answers_over_tcp_are_the_answers(
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
         ledgers = [ledger_of(Metrics()) for _ in range(2)]
-        fast, plain = (answers_of(table, ledger, recursion) for ledger in ledgers)
+        policy = DnsPolicy(rate_limit=attrs.evolve(NOBODY_EXEMPT, responses_per_second=1))
+        fast, plain = (answers_of(table, ledger, limits_of(policy, Metrics()), policy, recursion) for ledger in ledgers)
         replies = TcpReplies(fast.respond, Metrics(), fast.over_tcp)
         for step in steps:
             if not isinstance(step, int):
@@ -202,7 +231,7 @@ def test_packed_answers_over_tcp_are_used_and_counted() -> None:
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
-        fast = answers_of(table, ledger_of(metrics))
+        fast = answers_of(table, ledger_of(metrics), limits_of(DnsPolicy(), metrics), DnsPolicy())
         replies = TcpReplies(fast.respond, metrics, fast.over_tcp)
         table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
         replies.begin(CLIENT)
@@ -216,13 +245,16 @@ def test_packed_answers_over_tcp_are_used_and_counted() -> None:
     assert 2 == metrics.value("nodedns_dns_queries_total", transport="tcp", qtype="A", rcode="NOERROR")
 
 
-def test_property_above_does_use_packed_answers() -> None:
+@pytest.mark.parametrize("rate_limit", [RateLimitPolicy(), NOBODY_EXEMPT], ids=["exempt", "limited"])
+def test_property_above_does_use_packed_answers(rate_limit: RateLimitPolicy) -> None:
     metrics = Metrics()
+    policy = DnsPolicy(rate_limit=rate_limit)
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
-        fast = answers_of(table, ledger_of(metrics))
-        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
+        limits = limits_of(policy, metrics)
+        fast = answers_of(table, ledger_of(metrics), limits, policy)
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast, limits)
         table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1"))])
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", server.local_address.port))
@@ -241,7 +273,7 @@ def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
         ledger = ledger_of(metrics)
-        fast = answers_of(table, ledger)
+        fast = answers_of(table, ledger, limits_of(DnsPolicy(), metrics), DnsPolicy())
         server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", server.local_address.port))
@@ -256,14 +288,17 @@ def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
     assert 1 == metrics.tally(DNS_PACKED_HITS).count
 
 
-def test_a_truncated_answer_is_counted_as_that_each_time_it_is_given() -> None:
+@pytest.mark.parametrize(("rate_limit", "bounded"), [(RateLimitPolicy(), 0), (NOBODY_EXEMPT, 3)], ids=["exempt", "not"])
+def test_a_truncated_answer_is_counted_as_that_each_time_it_is_given(rate_limit: RateLimitPolicy, bounded: int) -> None:
     metrics = Metrics()
+    policy = DnsPolicy(rate_limit=rate_limit)
 
     async def main() -> None:
         table = LiveTable(NodeTable("dc1", NodeName("me"), 1), metrics)
         table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.1", {}, {"long": "x" * 500}))])
-        fast = answers_of(table, ledger_of(metrics))
-        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast)
+        limits = limits_of(policy, metrics)
+        fast = answers_of(table, ledger_of(metrics), limits, policy)
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), fast.respond, metrics, fast, limits)
         with server._sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", server.local_address.port))
             async with trio.open_nursery() as nursery:
@@ -275,3 +310,4 @@ def test_a_truncated_answer_is_counted_as_that_each_time_it_is_given() -> None:
     assert 2 == metrics.tally(DNS_PACKED_HITS).count
     assert {"tcp": 0, "udp": 3} == metrics.counts(DNS_TRUNCATED)
     assert {"udp TXT NOERROR": 3} == metrics.counts(DNS_QUERIES)
+    assert bounded == metrics.value(DNS_BOUNDED.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -54,6 +55,18 @@ POOL = (
     external("müller", "10.1.1.4"),
     external("broken", "no..name"),
 )
+
+
+@pytest.fixture(scope="session")
+def pool() -> tuple[Change, ...]:
+    """What ``make_context`` makes a context on, to be added to."""
+    return POOL
+
+
+@pytest.fixture(scope="session")
+def server() -> Callable[[str, str], Change]:
+    """Make a server agent of this name and address."""
+    return partial(member, is_server=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from random import Random
 
 import attrs
+import pytest
 
 from nodedns.dns.dependency import keys_of_change
-from nodedns.dns.packed import KEY_AT, PackedAnswers
+from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType, Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
+from nodedns.dns.truncation import truncated
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.names import NodeName
@@ -19,6 +21,7 @@ from nodedns.table.node_table import NodeTable
 from nodedns.testing.dns_queries import OPT, query_wire
 
 TALLY = object()
+CLASS_KEY = 7
 
 
 @attrs.define
@@ -48,15 +51,14 @@ class Server:
 
     def ask(self, query: bytes) -> bytes:
         self.packed.set_serial(self.table.view.nodes_index)
-        key = query[KEY_AT:].lower()
-        found = self.packed.hot.get(key) or self.packed.template(key)
+        found = self.packed.find(query)
         if found is None:
             self.asked += 1
             reply = self.plain(query)
-            self.packed.keep(query, reply, TALLY)
+            self.packed.keep(query, reply, TALLY, CLASS_KEY)
             return reply.wire
-        head, question_end, tail, end, note = found
-        assert note is TALLY
+        head, question_end, tail, end, note, class_key = found
+        assert (TALLY, CLASS_KEY) == (note, class_key)
         wire = query[:KEY_AT] + head + query[12:question_end] + tail
         assert end == len(wire)
         return wire
@@ -170,3 +172,16 @@ def test_clearing_forgets_templates_too() -> None:
     made.packed.clear()
     assert 0 == len(made.packed)
     assert asked_anew(made, query_wire("xy.node.consul"))
+
+
+@pytest.mark.parametrize("opt", [b"", OPT])
+@pytest.mark.parametrize("name", ["a.node.consul", "missing.node.consul"])
+def test_slipped_reply_is_a_truncated_one(name: str, opt: bytes) -> None:
+    made = server("a")
+    query = query_wire(name, opt=opt)
+    whole = made.ask(query)
+    found = made.packed.find(query)
+    assert found is not None
+    head, question_end, tail, end, *_ = slipped(found, len(query))
+    wire = query[:KEY_AT] + head + query[12:question_end] + tail
+    assert (truncated(whole, 512), len(wire)) == (wire, end)

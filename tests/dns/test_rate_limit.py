@@ -10,16 +10,14 @@ import attrs
 import pytest
 
 from nodedns.dns.name import Labels
-from nodedns.dns.question import Rcode, RRType
-from nodedns.dns.rate_limit import RateLimiter, RateLimitPolicy, Verdict, response_class
-from nodedns.dns.rrset import Answer, RRset
+from nodedns.dns.question import Rcode
+from nodedns.dns.rate_limit import ERROR_CLASS, RateLimiter, RateLimitPolicy, Verdict, response_class
 from nodedns.model.address import Address
 
 SECRET = bytes(range(16))
 SMALL = RateLimitPolicy(responses_per_second=10, slip=2, window_s=5.0, table_size=1_024)
 NAME: Labels = (b"foo", b"node", b"consul")
 ZONE: Labels = (b"consul",)
-RECORD = (RRset(NAME, RRType.A, 0, (bytes(4),)),)
 SEND, SLIP, DROP = Verdict
 
 
@@ -159,38 +157,39 @@ def test_which_pairs_meet_depends_on_the_secret() -> None:
 # response classes
 
 
-def answer(rcode: Rcode = Rcode.NOERROR, **parts: Any) -> Answer:
-    return Answer(rcode=rcode, **parts)
+def positive(name: Labels, zone: Labels = ZONE, *, is_made_up: bool = False) -> bytes:
+    return response_class(Rcode.NOERROR, name, zone, has_answer=True, is_made_up=is_made_up)
+
+
+def negative(rcode: Rcode, name: Labels = NAME, zone: Labels = ZONE) -> bytes:
+    return response_class(rcode, name, zone, has_answer=False)
 
 
 def test_positive_answers_are_told_apart_by_name() -> None:
-    other = (b"bar", *NAME[1:])
-    found = answer(answer=RECORD, keys=("node:foo",))
-    assert response_class(NAME, ZONE, found) != response_class(other, ZONE, found)
+    assert positive(NAME) == positive(NAME)
+    assert positive(NAME) != positive((b"bar", *NAME[1:]))
 
 
-def test_names_that_are_made_up_from_the_question_count_as_one() -> None:
-    found = answer(answer=RECORD, keys=())
-    assert response_class((b"0a000001", b"addr", b"consul"), ZONE, found) == response_class(
-        (b"0a000002", b"addr", b"consul"), ZONE, found
-    )
+def test_names_that_are_made_up_count_as_one() -> None:
+    first, second = ((label, b"addr", b"consul") for label in (b"0a000001", b"0a000002"))
+    assert positive(first, is_made_up=True) == positive(second, is_made_up=True)
+    assert positive(first, is_made_up=True) != positive(first)
 
 
 @pytest.mark.parametrize("rcode", [Rcode.NXDOMAIN, Rcode.NOERROR])
 def test_denials_of_one_zone_count_as_one(rcode: Rcode) -> None:
-    denied = answer(rcode)
-    assert response_class(NAME, ZONE, denied) == response_class((b"x", *NAME), ZONE, denied)
-    assert response_class(NAME, ZONE, denied) != response_class(NAME, (b"test",), denied)
+    assert negative(rcode) == negative(rcode, (b"x", *NAME))
+    assert negative(rcode) != negative(rcode, zone=(b"test",))
 
 
 @pytest.mark.parametrize("rcode", [Rcode.REFUSED, Rcode.SERVFAIL, Rcode.BADVERS])
 def test_errors_count_as_one(rcode: Rcode) -> None:
-    assert response_class(NAME, ZONE, answer(rcode)) == response_class((), (), answer(Rcode.REFUSED))
+    assert ERROR_CLASS == negative(rcode) == negative(rcode, (), ())
 
 
 def test_kinds_are_told_apart() -> None:
-    kinds = [answer(), answer(Rcode.NXDOMAIN), answer(Rcode.REFUSED), answer(answer=RECORD, keys=())]
-    assert 4 == len({response_class(ZONE, ZONE, kind) for kind in kinds})
+    kinds = {negative(rcode, ZONE) for rcode in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.REFUSED)}
+    assert 4 == len(kinds | {positive(ZONE)})
 
 
 # knobs
