@@ -13,8 +13,8 @@ An address has one PTR record, whoever shares it: of an alive member before one
 that is leaving, a registered node, and a failed member; then of the first name.
 It names ``NAME.node.DC.DOMAIN`` in the spelling in which the node was announced.
 
-Names that spell a prefix with addresses in it exist and are empty (RFC 8020);
-so does the name of an address whose nodes DNS cannot spell.
+Names that spell a prefix with addresses or another listed zone in it exist and are empty (RFC
+8020); so does the name of an address whose nodes DNS cannot spell.
 
 Source: RFC 1035 section 3.5, RFC 3596 section 2.5, RFC 2308, RFC 8020.
 """
@@ -52,12 +52,14 @@ class ReverseZone:
         prefix: What its addresses begin with.
         domain: The domain of the names that its records hold, folded.
         is_derived: Whether it is there only as long as an address is.
+        ways: Prefixes of listed zones and above them, which are there whatever addresses there are.
         origin: Labels of its apex, folded.
     """
 
     prefix: Digits
     domain: Labels
     is_derived: bool
+    ways: frozenset[Digits] = attrs.field(default=frozenset(), eq=False, repr=False)
     origin: Labels = attrs.field(init=False, eq=False)
 
     @origin.default
@@ -76,13 +78,16 @@ class ReverseZone:
         if rrsets:
             keys = self._keys(spelt, is_apex=is_apex, holds_records=True)
             return Answer(rcode=Rcode.NOERROR, authoritative=True, answer=rrsets, extra=extra, keys=keys)
-        is_there = is_apex or (spelt.is_whole and view.has_addresses_under(spelt.prefix))
+        is_there = is_apex or (spelt.is_whole and self._is_above_something(spelt.prefix, view))
         return Answer(
             rcode=Rcode.NOERROR if is_there else Rcode.NXDOMAIN,
             authoritative=True,
             authority=(head.soa(),),
             keys=self._keys(spelt, is_apex=is_apex, holds_records=False),
         )
+
+    def _is_above_something(self, prefix: Digits, view: TableView) -> bool:
+        return prefix in self.ways or view.has_addresses_under(prefix)
 
     def _keys(self, spelt: ReverseName, *, is_apex: bool, holds_records: bool) -> tuple[str, ...]:
         keys = [SERVERS] if is_apex else []
@@ -112,7 +117,9 @@ class ReverseZones:
         """Return those of exactly these prefixes, none at all without any; None: those of the table's addresses."""
         if prefixes is None:
             return cls(domain, None)
-        return cls(domain, {prefix: ReverseZone(prefix, domain, is_derived=False) for prefix in prefixes})
+        listed = tuple(prefixes)
+        ways = _prefixes_to(listed)
+        return cls(domain, {prefix: ReverseZone(prefix, domain, False, ways) for prefix in listed})
 
     def covering(self, folded: Labels, view: TableView) -> ReverseZone | None:
         """Return the zone with the longest origin that is ``folded`` or above it; None where there is none."""
@@ -126,6 +133,12 @@ class ReverseZones:
             return ReverseZone(prefix, self.domain, is_derived=True) if is_there else None
         found = (self.listed.get(Digits(version, text[:length])) for length in range(len(text), -1, -1))
         return next((zone for zone in found if zone is not None), None)
+
+
+def _prefixes_to(listed: Iterable[Digits]) -> frozenset[Digits]:
+    return frozenset(
+        Digits(zone.version, zone.text[:length]) for zone in listed for length in range(len(zone.text) + 1)
+    )
 
 
 def _apex(rtype: int, head: ZoneHead) -> tuple[tuple[RRset, ...], tuple[RRset, ...]]:

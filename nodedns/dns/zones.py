@@ -52,12 +52,12 @@ class Zones:
     def answering(self, question: Question, view: TableView) -> ServedZone | None:
         """Return the zone that answers ``question``; None outside our names.
 
-        That is the one with the longest origin, but for a domain's DS, which the domain above answers for
+        That is the one with the longest origin, but for a zone's DS, which the zone above answers for
         (RFC 4035 section 3.1.4.1).
         """
         zone = self.covering(question.folded, view)
         if question.rtype == RRType.DS and zone is not None and zone.origin == question.folded:
-            return self._domain_over(question.folded[1:]) or zone
+            return self.covering(question.folded[1:], view) or zone
         return zone
 
     def covering(self, folded: Labels, view: TableView) -> ServedZone | None:

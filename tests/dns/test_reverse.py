@@ -224,6 +224,29 @@ def test_policy_gives_ttls(ask: Ask) -> None:
     assert [20, 30, 10] == [found.answer[0].ttl, absent.authority[0].ttl, ns.answer[0].ttl]
 
 
+NESTED = listed("10.0.0.0/8", "10.200.3.0/24", "2001:db8::/32", "2001:db8:ffff:1::/64")
+INNER = "1.0.0.0.f.f.f.f.8.b.d.0.1.0.0.2.ip6.arpa."
+
+
+@pytest.mark.parametrize(
+    ("what", "origin"),
+    [
+        ("200.10.in-addr.arpa. PTR", "10.in-addr.arpa."),
+        (f"{INNER.removeprefix('1.0.0.0.')} NS", "8.b.d.0.1.0.0.2.ip6.arpa."),
+        ("3.200.10.in-addr.arpa. DS", "10.in-addr.arpa."),
+        (f"{INNER} DS", "8.b.d.0.1.0.0.2.ip6.arpa."),
+    ],
+)
+def test_outer_zone_knows_the_way_to_an_inner_one_without_addresses(ask: Ask, what: str, origin: str) -> None:
+    reply = ask(what, zones=NESTED)
+    assert (dns.rcode.NOERROR, [], [f"{origin} {SOA}"]) == (reply.rcode(), reply.answer, lines(reply.authority))
+
+
+def test_name_beside_the_way_to_an_inner_zone_is_not_there(ask: Ask) -> None:
+    assert dns.rcode.NXDOMAIN == ask("201.10.in-addr.arpa. PTR", zones=NESTED).rcode()
+    assert dns.rcode.NXDOMAIN == ask("20.10.in-addr.arpa. PTR", zones=NESTED).rcode()
+
+
 # --- which zones ----------------------------------------------------------------------------
 
 OUTSIDE = ["arpa. NS", "in-addr.arpa. SOA", "ip6.arpa. NS", "1.1.1.11.in-addr.arpa. PTR", "1.e.ip6.arpa. PTR"]
