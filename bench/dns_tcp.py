@@ -12,12 +12,15 @@ clients, because dnsperf is not always as fast as what it measures:
 * ``dns/tcp.c`` with one connection and as many under way, without Nagle's algorithm; and
   with 10 and with 50 connections at once, each for one query.
 
-unbound is given as many connections as it is asked over.
+unbound is given as many connections as it is asked over. ``--write`` keeps the table that
+``docs/performance.rst`` shows.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +38,8 @@ SERVERS = (NODEDNS, "unbound", "nsd", "knot", "bind", "powerdns")
 UNBOUND = "unbound"
 OUTSTANDING = (100, 1_000)
 CONNECTIONS = (10, 50)
+KEPT = Path(__file__).parent.parent / "docs" / "figures" / "dns-over-tcp.csv"
+HEAD = ("", "server", "a second", "CPU a query, µs", "latency, µs", "a second / unbound's", "CPU / unbound's")
 
 
 def options() -> argparse.Namespace:
@@ -44,6 +49,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of one sample (default 3)")
     parser.add_argument("--rounds", type=int, default=5, help="samples of each server in each workload (default 5)")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="SERVER")
+    parser.add_argument("--write", action="store_true", help=f"keep the table in {KEPT.name}")
     return parser.parse_args()
 
 
@@ -63,19 +69,18 @@ def measure(bench: Bench, servers: Sequence[Server]) -> None:
             record(bench, f"fresh {count}", server.name, taken)
 
 
-def table(samples: Samples) -> str:
-    """Return a line for each workload and server: medians of the rounds, and of their ratios to unbound."""
-    lines = [f"{'':<16}{'':<10}{'qps':>10}{'CPU us':>9}{'latency us':>12}{'qps/unbound':>13}{'CPU/unbound':>13}"]
+def rows(samples: Samples) -> list[list[str]]:
+    """Return a row for each workload and server: medians of the rounds, and of their ratios to unbound."""
+    made: list[list[str]] = []
     for workload, by_server in samples.items():
         for server, taken in by_server.items():
-            figures = [sorted(sample[figure] for sample in taken) for figure in ("qps", "cpu_us", "latency_us")]
-            qps, cpu_us, latency_us = (values[len(values) // 2] for values in figures)
-            row = f"{workload:<16}{server:<10}{qps:>10,.0f}{cpu_us:>9.1f}{latency_us:>12,.0f}"
-            for figure in ("qps", "cpu_us"):
-                found = ratio(samples, workload, server, UNBOUND, figure)
-                row += f"{'-' if found is None else format(found, '.2f'):>13}"
-            lines.append(row)
-    return "\n".join(lines)
+            qps, cpu_us, latency_us = (
+                statistics.median(sample[figure] for sample in taken) for figure in ("qps", "cpu_us", "latency_us")
+            )
+            ratios = [ratio(samples, workload, server, UNBOUND, figure) for figure in ("qps", "cpu_us")]
+            figures = [f"{qps:,.0f}", f"{cpu_us:.1f}", f"{latency_us:,.0f}"]
+            made.append([workload, server, *figures, *("-" if found is None else f"{found:.2f}" for found in ratios)])
+    return made
 
 
 def main() -> None:
@@ -95,7 +100,13 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in {**machine(), **versions(chosen.servers)}.items()))
     for name, reason in bench.absent.items():
         print(f"WITHOUT {name}: {reason}")
-    print(table(bench.samples))
+    made = rows(bench.samples)
+    for row in (HEAD, *made):
+        print("{:<16}{:<10}{:>12}{:>17}{:>13}{:>22}{:>17}".format(*row))
+    if chosen.write:
+        with KEPT.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerows((HEAD, *made))
 
 
 if __name__ == "__main__":
