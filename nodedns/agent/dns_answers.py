@@ -15,11 +15,13 @@ import attrs
 
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.dns.apex import soa_serial
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import keys_of_change
 from nodedns.dns.forward import Forward
+from nodedns.dns.lone_cookie import LoneCookie, find_lone_cookie
 from nodedns.dns.packed import NAME_AT, PackedAnswers
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
@@ -93,10 +95,16 @@ class DnsAnswers:
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
         self._ask = ask
+        self._with_cookies = PackedWithCookies(cookies, limits, policy.udp_payload_bytes) if cookies else None
 
     def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | None:
         """Return the reply to one message, None for silence, or what to await (``nodedns.net``'s ``Respond``)."""
         started = self._clock()
+        lone = None if is_tcp or self._with_cookies is None else find_lone_cookie(wire)
+        if lone is not None:
+            reply = self._find_with_cookie(lone, client, started)
+            if reply is not None:
+                return reply
         transport = Transport.TCP if is_tcp else Transport.UDP
         limits = self._limits
         is_bounded = not limits.is_exempt(client.packed)
@@ -121,10 +129,28 @@ class DnsAnswers:
                 self.over_tcp.keep(wire, outcome)
             else:
                 self._keep(wire, outcome, self._bounded if is_bounded else self._packed)
+                if lone is not None and outcome.is_general:
+                    self._keep_without_cookie(lone, context)
             if self._recursion.serves(client):
                 outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
         self._ledger.note(wire, client, transport, outcome, self._clock() - started)
         return None if isinstance(outcome, Drop) else limits.passed(outcome, client, len(wire))
+
+    def _find_with_cookie(self, lone: LoneCookie, client: Address, started: float) -> bytes | None:
+        packed = self.packed_now()
+        if packed is None or self._with_cookies is None:
+            return None
+        reply = self._with_cookies.find(packed, lone, client)
+        if reply is None:
+            return None
+        self.note_packed(1, 0, self._clock() - started)
+        return with_ra(reply) if self._recursion.serves(client) else reply
+
+    def _keep_without_cookie(self, lone: LoneCookie, context: QueryContext) -> None:
+        """Make the reply to a query without its cookie, for the same query with other cookies."""
+        bare = respond(lone.query, attrs.evolve(context, amplification_limit=0))
+        if isinstance(bare, Reply):
+            self._keep(lone.query, bare, self._packed)
 
     async def _forwarded(
         self, ask: Ask, forward: Forward, wire: bytes, client: Address, started: float

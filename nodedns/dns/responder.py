@@ -113,6 +113,7 @@ class Reply:
         keys: What the reply depends on (``dependency``); None if it must not be kept. Only a function of
             the question, EDNS and flags of the query, the table and the policy may have keys, never
             one of the client, the time or the transport's state.
+        is_general: Whether it would have keys but for what its EDNS options brought.
         is_proved: Whether the client is who its address says: it speaks TCP, or has our cookie.
         has_answer: Whether the answer section has records.
         kind: What it counts as when responses are limited (``rate_limit``).
@@ -127,6 +128,7 @@ class Reply:
     question_end: int = 0
     serial_at: int | None = None
     keys: tuple[str, ...] | None = None
+    is_general: bool = False
     is_proved: bool = False
     has_answer: bool = False
     kind: bytes = ERROR_CLASS
@@ -194,6 +196,7 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
         HEADER_BYTES + len(query.question_wire),
         encoded.serial_at,
         answer.keys if granted.is_lasting else None,
+        is_general=answer.keys is not None,
         is_proved=is_proved,
         has_answer=bool(answer.answer),
         kind=_kind(answer, query.question, zone),
