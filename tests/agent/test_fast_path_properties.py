@@ -27,13 +27,14 @@ from nodedns.dns.responder import Reply
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
+from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_BOUNDED, DNS_PACKED_HITS, DNS_QUERIES, DNS_TRUNCATED, Metrics
-from nodedns.table.changes import Change, ExternalNode, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.dns_queries import OPT, query_wire
 
@@ -41,11 +42,14 @@ CLIENT = Address.from_text("127.0.0.1", 50_000)
 NODES = st.sampled_from(["a", "b", "me", "x.a", "y.x.a", "node", "ns"])
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1", "www.example.com"])
 PLACES = st.sampled_from(
-    ["node.consul", "node.dc1.consul", "node.dc1.dc.consul", "node.dc2.consul", "consul", "addr.consul", "example.com"]
+    [
+        *("node.consul", "node.dc1.consul", "node.dc1.dc.consul", "node.dc2.consul", "consul", "addr.consul"),
+        *("node.lan", "addr.dc1.lan", "lan", "node.b.a.consul", "node.dc1.b.a.consul", "a.consul", "example.com"),
+    ]
 )
 NAMES = st.one_of(
     st.builds("{}.{}".format, st.one_of(NODES, st.sampled_from(["c", "q", "qq", "c.a", "0a000001", "dc1"])), PLACES),
-    st.sampled_from(["consul", "node.consul", "ns.consul", "dc1.consul", "2.0.0.10.in-addr.arpa", ""]),
+    st.sampled_from(["consul", "node.consul", "ns.consul", "dc1.consul", "2.0.0.10.in-addr.arpa", "b.a.consul", ""]),
 )
 TYPES = st.sampled_from(
     [
@@ -58,6 +62,7 @@ TYPES = st.sampled_from(
         RRType.NS,
         RRType.SOA,
         RRType.PTR,
+        RRType.DS,
         15,
         65,
         97,
@@ -95,6 +100,14 @@ QUERIES = st.builds(
 CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.builds(lambda name, ip: NodeRegistered(ExternalNode(NodeName(name), "", ip, {}, {"k": ip})), NODES, ADDRESSES),
     st.builds(lambda name: NodeDeregistered(NodeName(name)), NODES),
+    st.builds(
+        lambda name, status, tags: MemberUpserted(
+            SerfMember(NodeName(name), Address.from_text("10.0.0.3", 8301), tags, status, Versions(b""))
+        ),
+        NODES,
+        st.sampled_from([MemberStatus.ALIVE, MemberStatus.FAILED, MemberStatus.LEFT]),
+        st.sampled_from([{"nodedns": "1"}, {"nodedns": "1", "server": "1"}, {"lan_ipv6": "2001:db8::3"}]),
+    ),
 )
 
 
@@ -123,7 +136,7 @@ def limits_of(policy: DnsPolicy, metrics: Metrics) -> DnsLimits:
 def answers_of(
     table: LiveTable, ledger: DnsLedger, limits: DnsLimits, policy: DnsPolicy, recursion: Recursion = NO_RECURSION
 ) -> DnsAnswers:
-    zones = Zones((Zone.of_domain("consul"),))
+    zones = Zones(Zone.of_domains(("consul", "lan", "b.a.consul")))
 
     async def refuse(forward: Forward, client: Address) -> Reply:
         await trio.lowlevel.checkpoint()
