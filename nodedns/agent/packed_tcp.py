@@ -12,10 +12,12 @@ from nodedns.dns.packed import NAME_AT, PackedAnswers
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import Reply
 
-__all__ = ["MAX_PACKED_TCP", "PackedOverTcp"]
+__all__ = ["MAX_PACKED_TCP", "MAX_PACKED_TCP_BYTES", "PackedOverTcp"]
 
 MAX_PACKED_TCP: Final = 16_384
 """A quarter of what is kept for UDP; few clients ask over TCP, and most names have one answer there."""
+MAX_PACKED_TCP_BYTES: Final = 16 * 1024 * 1024
+"""What they may take, about: a reply has up to 64 KiB here, and so many of those would be a gigabyte."""
 
 
 class PackedOverTcp:
@@ -38,7 +40,7 @@ class PackedOverTcp:
         self._table = table
         self._ledger = ledger
         self._offers_recursion = offers_recursion
-        self._packed = PackedAnswers(is_there, MAX_PACKED_TCP)
+        self._packed = PackedAnswers(is_there, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)
 
     def __len__(self) -> int:
         return len(self._packed)

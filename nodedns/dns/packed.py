@@ -13,9 +13,11 @@ Three things keep this right without dropping everything at each change:
 - The reply to a name that does not exist is a template for all names that differ
   in their first label alone. It is used after looking whether the name is there.
 
-What is kept is bounded; the oldest goes first. Only queries without EDNS options
-are kept, only types that people ask for, and no NXDOMAIN but as a template, so
-that a stranger cannot fill it with what nobody asks twice.
+What is kept is bounded, in number and in bytes; the oldest goes first. Only queries
+without EDNS options are kept, only types that people ask for, and no NXDOMAIN but
+as a template. A stranger can still ask in thousands of ways what nobody asks twice
+(payload sizes, flags, lengths of missing names); that takes as many whole answers
+as there are places, and of negative ones it never drops the others.
 
 This makes no answer: what is not here is for ``responder.respond``, whose replies
 ``keep`` takes. It must give the same bytes, which a property test shows.
@@ -35,9 +37,12 @@ from nodedns.dns.responder import Reply
 __all__ = ["KEY_AT", "MAX_PACKED", "MAX_TEMPLATES", "NAME_AT", "Packed", "PackedAnswers", "slipped"]
 
 MAX_PACKED: Final = 65_536
-"""Replies kept: A and AAAA of 10,000 nodes with and without RD and EDNS; some 30 MiB at worst."""
-MAX_TEMPLATES: Final = 4_096
-"""Templates, and shared replies with a SOA: 63 lengths of a label in each place where names are."""
+"""Replies kept: A and AAAA of 10,000 nodes with and without RD and EDNS."""
+MAX_PACKED_BYTES: Final = 40 * 1024 * 1024
+"""What they may take, about: 640 bytes for each of ``MAX_PACKED``, which those of one address need."""
+MAX_TEMPLATES: Final = 1_024
+"""Templates, and shared replies with a SOA: a few hundred lengths, places and types occur; each change of the
+table writes its serial into all of them, a quarter of a millisecond at most."""
 MAX_HEADS: Final = 256
 """Different heads kept once for all replies, so that what is used with each query is small; a few dozen occur."""
 
@@ -68,6 +73,7 @@ _RD: Final = 0x01  # in byte 2 of a message
 _TC: Final = 0x02  # likewise
 _AD_CD: Final = 0x30  # in byte 3
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0"  # the four counts but for the last byte
+_ENTRY_BYTES: Final = 256  # what an entry takes besides its bytes, and again for each key it depends on; measured
 _LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
@@ -77,15 +83,20 @@ class PackedAnswers:
     Args:
         is_there: Whether a node or a name above one has this folded name.
         capacity: Most replies kept.
+        max_bytes: Most bytes that they take, about.
 
     Attributes:
         hot: By key. Look here first; on a miss, ask ``template``.
     """
 
-    def __init__(self, is_there: Callable[[str], bool], capacity: int = MAX_PACKED) -> None:
+    def __init__(
+        self, is_there: Callable[[str], bool], capacity: int = MAX_PACKED, max_bytes: int = MAX_PACKED_BYTES
+    ) -> None:
         self.hot: dict[bytes, Packed] = {}
         self._is_there = is_there
         self._capacity = capacity
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._keys_of: dict[bytes, tuple[str, ...]] = {}
         self._dependents: dict[str, dict[bytes, None]] = {}
         self._with_soa: dict[tuple[object, ...], tuple[Packed, int]] = {}
@@ -143,9 +154,11 @@ class PackedAnswers:
                 self._keep_template(key, self._shared(reply, note, class_key))
             return
         packed = self._shared(reply, note, class_key)
-        while len(self.hot) >= self._capacity:
-            self._forget(next(iter(self.hot)))
         self._forget(key)
+        size = _size(key, packed, keys)
+        while self.hot and (len(self.hot) >= self._capacity or self._bytes + size > self._max_bytes):
+            self._forget(next(iter(self.hot)))
+        self._bytes += size
         self.hot[key] = packed
         self._keys_of[key] = keys
         for name in keys:
@@ -172,6 +185,7 @@ class PackedAnswers:
         """Forget everything, as when the policy changes."""
         for kept in (self.hot, self._keys_of, self._dependents, self._with_soa, self._templates):
             kept.clear()
+        self._bytes = 0
 
     def _keep_template(self, key: bytes, packed: Packed) -> None:
         label_end = NAME_AT + 1 + key[NAME_AT]
@@ -192,14 +206,25 @@ class PackedAnswers:
         if found is not None:
             return found[0]
         if len(self._with_soa) >= MAX_TEMPLATES:
-            self.clear()  # whom to forget alone would take looking through everything
+            self._forget_with_soa()
         packed = head, end, bytearray(tail), len(wire), note, class_key
         self._with_soa[sameness] = (packed, at)
         return packed
 
+    def _forget_with_soa(self) -> None:
+        # All of them: which queries share one is written nowhere. Looking through everything takes milliseconds.
+        self._with_soa.clear()
+        self._templates.clear()
+        for key in [key for key, packed in self.hot.items() if isinstance(packed[2], bytearray)]:
+            self._forget(key)
+
     def _forget(self, key: bytes) -> None:
-        self.hot.pop(key, None)
-        for name in self._keys_of.pop(key, ()):
+        packed = self.hot.pop(key, None)
+        if packed is None:
+            return
+        keys = self._keys_of.pop(key)
+        self._bytes -= _size(key, packed, keys)
+        for name in keys:
             dependents = self._dependents[name]
             del dependents[key]
             if not dependents:
@@ -217,6 +242,12 @@ def slipped(packed: Packed, query_bytes: int) -> Packed:
     opt = bytes(tail[-_OPT_BYTES:]) if query_bytes > question_end else b""
     counts = _ONE_QUESTION + bytes((bool(opt),))
     return bytes((head[0] | _TC, head[1])) + counts, question_end, opt, question_end + len(opt), note, class_key
+
+
+def _size(key: bytes, packed: Packed, keys: tuple[str, ...]) -> int:
+    """Return about how many bytes an entry takes; a tail with a SOA is shared with others."""
+    own = 0 if isinstance(packed[2], bytearray) else len(packed[2])
+    return len(key) + own + _ENTRY_BYTES * (1 + len(keys))
 
 
 def _is_common(query: bytes, reply: Reply) -> bool:

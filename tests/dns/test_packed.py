@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from nodedns.dns.dependency import keys_of_change
-from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
+from nodedns.dns.packed import KEY_AT, MAX_TEMPLATES, PackedAnswers, slipped
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType, Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
@@ -185,3 +185,33 @@ def test_slipped_reply_is_a_truncated_one(name: str, opt: bytes) -> None:
     head, question_end, tail, end, *_ = slipped(found, len(query))
     wire = query[:KEY_AT] + head + query[12:question_end] + tail
     assert (truncated(whole, 512), len(wire)) == (wire, end)
+
+
+def test_large_replies_are_kept_within_their_bytes() -> None:
+    packed = PackedAnswers(lambda _: False, max_bytes=100_000)
+    made = server("a")
+    query = query_wire("a.node.consul")
+    reply = made.plain(query)
+    for size in range(512, 562):
+        sized = query_wire("a.node.consul", opt=OPT[:3] + size.to_bytes(2, "big") + OPT[5:])
+        packed.keep(sized, attrs.evolve(made.plain(sized), wire=reply.wire + bytes(10_000)), TALLY)
+    assert 9 == len(packed)
+    packed.drop(["node:a"])
+    packed.keep(query, attrs.evolve(reply, wire=reply.wire + bytes(90_000)), TALLY)
+    assert 1 == len(packed)
+
+
+def test_missing_names_of_any_number_of_shapes_drop_no_positive_answer() -> None:
+    made = server("a")
+    assert asked_anew(made, query_wire("a.node.consul"))
+    tallies = [object() for _ in range(5)]  # one for each type, as the agent has them
+    count = 0
+    for length in range(1, 64):
+        for flags, opt in ((0, b""), (0x0100, b""), (0x0110, b""), (0, OPT)):
+            query = query_wire(f"{'x' * length}.node.consul", flags=flags, opt=opt)
+            for tally in tallies:
+                made.packed.keep(query, made.plain(query), tally, CLASS_KEY)
+                count += 1
+    assert count > MAX_TEMPLATES
+    assert len(made.packed) <= MAX_TEMPLATES
+    assert not asked_anew(made, query_wire("a.node.consul"))
