@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from random import Random
 
@@ -23,11 +24,14 @@ from nodedns.dns.zones import Zones
 from nodedns.net.dns_forward import Forwarder
 from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp import TcpDnsServer
-from nodedns.net.dns_tcp_limits import StreamCensus
+from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus, within_descriptors
 from nodedns.net.dns_udp import UdpDnsServer
+from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 
 __all__ = ["make_dns_ledger", "make_dns_servers"]
+
+_DNS = logger("dns")
 
 
 def make_dns_ledger(config: AgentConfig, rng: Random, metrics: Metrics) -> DnsLedger:
@@ -61,7 +65,7 @@ def make_dns_servers(
             and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
-    census = StreamCensus(config.dns_tcp)
+    census = StreamCensus(_tcp_limits(config.dns_tcp))
     forward = Zone.of_domains((config.domain, *config.alt_domains))
     zones = Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
@@ -83,6 +87,14 @@ def make_dns_servers(
         *(UdpDnsServer(sock, answers.respond, metrics, answers, limits) for sock in listeners.dns_udp),
         *(TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp) for listener in listeners.dns_tcp),
     ]
+
+
+def _tcp_limits(configured: DnsTcpLimits) -> DnsTcpLimits:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limits = within_descriptors(configured, files)
+    if limits != configured:
+        _DNS.warning("fewer DNS connections than configured", connections=limits.connections, open_files_limit=files)
+    return limits
 
 
 def _make_cookies(

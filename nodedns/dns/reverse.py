@@ -42,6 +42,7 @@ DERIVED_DIGITS = {4: 24 // 4, 6: 64 // 4}
 """Hex digits of a zone that is there because an address is."""
 
 _RANK = {MemberStatus.ALIVE: 0, MemberStatus.LEAVING: 1, MemberStatus.NONE: 2, MemberStatus.FAILED: 3}
+_UNKNOWN_RANK = len(_RANK)
 
 
 @attrs.frozen
@@ -150,11 +151,13 @@ def _apex(rtype: int, head: ZoneHead) -> tuple[tuple[RRset, ...], tuple[RRset, .
 
 
 def _pointer(address: Digits, owner: Labels, head: ZoneHead) -> tuple[RRset, ...]:
-    rows = sorted(head.view.nodes_at(address_text(address)), key=_rank)  # stable: the first name of each rank
-    targets = (node_owner(row.name, row.datacenter, head.domain) for row in rows)
-    target = next((target for target in targets if target is not None), None)
+    target, least = None, _UNKNOWN_RANK + 1
+    for row in head.view.nodes_at(address_text(address)):
+        # Thousands of nodes may share an address, and are neither sorted nor named.
+        rank = _RANK.get(row.status, _UNKNOWN_RANK)
+        if rank < least and (named := node_owner(row.name, row.datacenter, head.domain)) is not None:
+            target, least = named, rank
+            if not rank:
+                break
     return (RRset(owner, RRType.PTR, head.policy.ptr_ttl_s, (target,)),) if target is not None else ()
 
-
-def _rank(row: NodeRow) -> int:
-    return _RANK.get(row.status, len(_RANK))

@@ -17,8 +17,9 @@ import attrs
 
 from nodedns.model.address import Address
 
-__all__ = ["DnsTcpLimits", "StreamCensus"]
+__all__ = ["DnsTcpLimits", "StreamCensus", "within_descriptors"]
 
+DESCRIPTORS_SHARE = 4  # ours: strangers may hold a fourth of the process's files; gossip and the API need theirs
 IPV6_CLIENT_BYTES = 8  # a /64; NSD's rrl-ipv6-prefix-length
 
 
@@ -38,6 +39,17 @@ class DnsTcpLimits:
     """Time in which a client must take what is there for it."""
     pending: int = 100
     """Replies of one connection that somebody else is asked for (Knot Resolver's net.tcp_pipeline)."""
+
+
+def within_descriptors(limits: DnsTcpLimits, descriptors: int) -> DnsTcpLimits:
+    """Return ``limits`` with no more connections than a process may hold that may have so many files open.
+
+    Args:
+        limits: As configured.
+        descriptors: The process's limit of open files; negative for none.
+    """
+    most = max(descriptors // DESCRIPTORS_SHARE, 1)
+    return attrs.evolve(limits, connections=most) if 0 <= descriptors and most < limits.connections else limits
 
 
 class StreamCensus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodedns.model.address import Address
-from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus
+from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus, within_descriptors
 
 
 def client(host: str, port: int = 50_000) -> Address:
@@ -50,3 +50,8 @@ def test_busy_never_grants_more_than_quiet() -> None:
     census = StreamCensus(DnsTcpLimits(connections=1, idle_s=1.0, busy_idle_s=2.0))
     census.opened(client("10.0.0.1"))
     assert 1.0 == census.idle_s()
+
+
+@pytest.mark.parametrize(("descriptors", "connections"), [(64, 16), (3, 1), (4_096, 256), (-1, 256)])
+def test_connections_leave_files_for_others(descriptors: int, connections: int) -> None:
+    assert DnsTcpLimits(connections=connections) == within_descriptors(DnsTcpLimits(), descriptors)
