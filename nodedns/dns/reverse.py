@@ -160,4 +160,3 @@ def _pointer(address: Digits, owner: Labels, head: ZoneHead) -> tuple[RRset, ...
             if not rank:
                 break
     return (RRset(owner, RRType.PTR, head.policy.ptr_ttl_s, (target,)),) if target is not None else ()
-

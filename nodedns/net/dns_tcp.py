@@ -84,7 +84,7 @@ class TcpDnsServer:
         self._connections: dict[int, Connection] = {}
         self._named: deque[tuple[int, int]] = deque()
         self._pending = 0
-        self._now = 0.0
+        self._now = self._turn_ends = 0.0
         self._has_connections = trio.Event()
 
     @property
@@ -120,9 +120,9 @@ class TcpDnsServer:
     def _take_turn(self) -> int:
         """Answer what comes within ``TURN_S``, about ``TURN_WORK`` at most; return how much there was to do."""
         self._now = trio.current_time()
-        ends = self._now + TURN_S
+        self._turn_ends = self._now + TURN_S
         work = 0
-        while work < TURN_WORK and self._now < ends:
+        while work < TURN_WORK and self._now < self._turn_ends:
             if not self._named:
                 # Not while somebody waits for another server's reply, which would wait as well.
                 may_wait = work >= BUSY_WORK and not self._pending
@@ -215,6 +215,8 @@ class TcpDnsServer:
             if reply is not None:
                 replies.append(frame(reply))
                 size += len(reply)
+            if trio.current_time() >= self._turn_ends:
+                break
         self._replies.finish()
         connection.active_at = self._now
         if replies:

@@ -25,7 +25,7 @@ from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
 from nodedns.dns.rate_limit import Verdict
 from nodedns.dns.recursion import FLAG_RA, FLAGS_LOW_AT
 from nodedns.model.address import Address
-from nodedns.net.datagram_batch import SLOT_BYTES, make_batch
+from nodedns.net.datagram_batch import BATCH, SLOT_BYTES, make_batch
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
 from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.transport import (
@@ -112,6 +112,7 @@ class UdpDnsServer:
         self._fast_path = fast_path
         self._limits = limits if limits is not None and limits.is_any else None
         self._pending = 0
+        self._left: Sequence[tuple[int, int]] = ()  # slots of queries not yet looked at, and the queries' lengths
 
     @property
     def local_address(self) -> Address:
@@ -126,7 +127,7 @@ class UdpDnsServer:
                 task_status.started()
                 while True:
                     await trio.lowlevel.wait_readable(self._sock)
-                    while self.answer_turn(remote_log, nursery) >= BUSY_QUERIES:
+                    while self.answer_turn(remote_log, nursery) >= BUSY_QUERIES or self._left:
                         await trio.lowlevel.checkpoint()
 
     def answer_turn(self, remote_log: RemoteLog, nursery: trio.Nursery) -> int:
@@ -142,21 +143,49 @@ class UdpDnsServer:
         return answered
 
     def answer_batch(self, remote_log: RemoteLog, nursery: trio.Nursery, *, may_wait: bool = False) -> int:
-        """Answer what is waiting, at most ``BATCH`` queries; return how many there were."""
+        """Answer what is waiting, at most ``BATCH`` queries, for about ``TURN_S``; return how many were answered.
+
+        What there was no time for is answered when this is called again, before anything else is received.
+        """
+        if self._left:
+            lengths, left = [0] * BATCH, self._left
+            count = len(left)
+        else:
+            lengths = self._receive(may_wait=may_wait)
+            if not lengths:
+                return 0
+            left = [(slot, lengths[slot]) for slot in self._answer_packed(lengths)]
+            count = len(lengths)
+        self._left = self._ask_some(left, lengths, remote_log, nursery)
+        for unsent in self._batch.send(lengths):
+            self._note_unsent(unsent, remote_log)
+        return count - len(self._left)
+
+    def _receive(self, *, may_wait: bool) -> list[int]:
         try:
-            lengths = self._batch.receive(may_wait=may_wait)
+            return self._batch.receive(may_wait=may_wait)
         except OSError as error:
             if not is_transient_receive_error(error):
                 raise
             self._metrics.count(DNS_DROPPED, reason="receive-error")
-            return 0
-        if not lengths:
-            return 0
-        for slot in self._answer_packed(lengths):
-            lengths[slot] = self._ask(slot, lengths[slot], remote_log, nursery)
-        for unsent in self._batch.send(lengths):
-            self._note_unsent(unsent, remote_log)
-        return len(lengths)
+            return []
+
+    def _ask_some(
+        self, left: Sequence[tuple[int, int]], lengths: list[int], remote_log: RemoteLog, nursery: trio.Nursery
+    ) -> Sequence[tuple[int, int]]:
+        """Have queries answered until the time is over; return those that are left.
+
+        A query can take a hundred times as long as most, and whoever sends those sends many of them.
+        """
+        ends = trio.current_time() + TURN_S
+        for position, (slot, length) in enumerate(left, 1):
+            lengths[slot] = self._ask(slot, length, remote_log, nursery)
+            if trio.current_time() >= ends:
+                rest = left[position:]
+                for unasked, _ in rest:
+                    lengths[unasked] = 0
+                return rest
+        return ()
 
     def _answer_packed(self, lengths: list[int]) -> Sequence[int]:
         """Answer what is packed; return the slots of the other queries."""

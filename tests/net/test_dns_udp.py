@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+import trio.testing
 
 from nodedns.errors import BindError
 from nodedns.model.address import Address
 from nodedns.net import datagram_batch
 from nodedns.net.dns_guard import Later, Respond, servfail
-from nodedns.net.dns_udp import BUSY_QUERIES, UdpDnsServer, bind_dns_udp
+from nodedns.net.dns_udp import BUSY_QUERIES, TURN_S, UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import Metrics
 
@@ -129,6 +130,53 @@ def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
                 assert 0 == server.answer_batch(remote_log, nursery)
 
     trio.run(main)
+
+
+def test_queries_that_take_long_are_answered_in_turns() -> None:
+    clock = trio.testing.MockClock()
+    asked: list[bytes] = []
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
+        asked.append(wire)
+        clock.jump(TURN_S / 2)
+        return wire
+
+    async def main() -> None:
+        sock = bind_dns_udp("127.0.0.1", 0)
+        server = UdpDnsServer(sock, respond, Metrics())
+        remote_log = RemoteLog(logger("dns"), trio.current_time)
+        queries = [QUERY + bytes((number,)) for number in range(5)]
+        with sock, client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            for query in queries:
+                await client.send(query)
+            async with trio.open_nursery() as nursery:
+                assert [2, 2, 1, 0] == [server.answer_batch(remote_log, nursery) for _ in range(4)]
+            assert queries == [await client.recv(100) for _ in queries]
+
+    trio.run(main, clock=clock)
+    assert 5 == len(asked)
+
+
+def test_server_goes_on_with_what_it_had_no_time_for_though_no_more_comes() -> None:
+    clock = trio.testing.MockClock(rate=1.0)
+
+    def respond(wire: bytes, client: Address, is_tcp: bool) -> bytes | None:
+        clock.jump(TURN_S)
+        return wire
+
+    async def main() -> None:
+        server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), respond, Metrics())
+        with trio.fail_after(5), client_socket() as client:
+            await client.connect(("127.0.0.1", server.local_address.port))
+            for _ in range(3):
+                await client.send(QUERY)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.serve)
+                assert [QUERY] * 3 == [await client.recv(100) for _ in range(3)]
+                nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=clock)
 
 
 def test_reply_too_long_for_udp_is_counted_and_the_server_goes_on() -> None:
