@@ -34,7 +34,7 @@ from nodedns.dns.reverse_names import ReverseName, address_text, reverse_labels,
 from nodedns.dns.rrset import Answer, RRset
 from nodedns.model.member import MemberStatus
 from nodedns.table.address_index import Digits
-from nodedns.table.view import NodeRow, TableView
+from nodedns.table.view import TableView
 
 __all__ = ["DERIVED_DIGITS", "ReverseZone", "ReverseZones"]
 

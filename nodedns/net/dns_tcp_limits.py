@@ -49,7 +49,7 @@ def within_descriptors(limits: DnsTcpLimits, descriptors: int) -> DnsTcpLimits:
         descriptors: The process's limit of open files; negative for none.
     """
     most = max(descriptors // DESCRIPTORS_SHARE, 1)
-    return attrs.evolve(limits, connections=most) if 0 <= descriptors and most < limits.connections else limits
+    return attrs.evolve(limits, connections=most) if descriptors >= 0 and most < limits.connections else limits
 
 
 class StreamCensus:
