@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
-import dns.flags
 import dns.message
 import dns.rcode
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nodedns.dns.forward import Forward, encode_upstream_query
+from nodedns.dns.framing import frame
 from nodedns.dns.question import Transport
 from nodedns.dns.recursion import Recursion, Recursor
-from nodedns.dns.responder import Drop, QueryContext, Reply, respond
+from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.dns_checks import checked_reply, checked_stream, sample_context
+from nodedns.testing.source_tree import project_root
 
 MakeContext = Callable[..., QueryContext]
 
 TRANSPORTS = st.sampled_from(Transport)
+CONTEXTS = st.sampled_from(
+    [sample_context(transport, is_known=is_known) for transport in Transport for is_known in (True, False)]
+)
+STRANGER = sample_context()
+CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))
 LABELS = st.one_of(
     st.sampled_from([b"foo", b"dual", b"google", b"node", b"consul", b"dc1", b"dc", b"ns", b"a", b"b", b"c"]),
     st.binary(min_size=1, max_size=63),
@@ -38,14 +46,37 @@ def name_wire(labels: list[bytes]) -> bytes:
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
+OPTION_CODES = st.one_of(st.sampled_from([3, 8, 9, 10, 11, 12, 15]), st.integers(0, 65535))
+OPTION_DATA = st.one_of(
+    st.binary(max_size=40),
+    st.binary(min_size=8, max_size=8),  # a client cookie
+    st.binary(min_size=24, max_size=24),  # with a server cookie
+    st.builds(  # a client subnet
+        lambda family, bits, scope, address: struct.pack("!HBB", family, bits, scope) + address,
+        st.integers(0, 3),
+        st.integers(0, 130),
+        st.sampled_from([0, 0, 0, 24]),
+        st.binary(max_size=17),
+    ),
+)
+SIGNED_TAIL = b"\3key\0\0\xfa\0\xff\0\0\0\0"
+
+
+@st.composite
+def additional_records(draw: st.DrawFn) -> bytes:
+    """Any record but OPT, a TSIG record among them, whole or nearly so."""
+    data = draw(st.binary(max_size=60))
+    head = draw(st.one_of(st.just(SIGNED_TAIL), st.binary(min_size=11, max_size=20)))
+    return head + struct.pack("!H", draw(st.one_of(st.just(len(data)), st.integers(0, 80)))) + data
+
+
 @st.composite
 def queries(draw: st.DrawFn) -> bytes:
     labels = draw(st.lists(LABELS, max_size=5)) + draw(st.sampled_from([[], [b"consul"], [b"node", b"CONSUL"]]))
     name = name_wire(labels)
     assume(len(name) <= 255)
     options = b"".join(
-        struct.pack("!HH", draw(st.integers(0, 65535)), len(data)) + data
-        for data in draw(st.lists(st.binary(max_size=20), max_size=3))
+        struct.pack("!HH", draw(OPTION_CODES), len(data)) + data for data in draw(st.lists(OPTION_DATA, max_size=3))
     )
     opt = b""
     if draw(st.booleans()):
@@ -60,7 +91,11 @@ def queries(draw: st.DrawFn) -> bytes:
 @st.composite
 def mutated_queries(draw: st.DrawFn) -> bytes:
     wire = bytearray(draw(queries()))
-    for _ in range(draw(st.integers(1, 4))):
+    if draw(st.booleans()):
+        records = draw(st.lists(additional_records(), min_size=1, max_size=3))
+        wire[11] = (wire[11] + len(records)) & 0xFF
+        wire += b"".join(records)
+    for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(wire)))
         if draw(st.booleans()):
             wire[at : at + draw(st.integers(0, 4))] = draw(st.binary(max_size=4))
@@ -69,36 +104,36 @@ def mutated_queries(draw: st.DrawFn) -> bytes:
     return bytes(wire)
 
 
-def checked(wire: bytes, context: QueryContext, transport: Transport) -> Reply | Drop:
-    context = QueryContext(None, transport, context.view, context.zones, context.policy, context.rng)
-    reply = respond(wire, context)
-    assert not isinstance(reply, Forward)
-    if isinstance(reply, Reply):
-        assert wire[:2] == reply.wire[:2]
-        assert len(reply.wire) <= (65_535 if transport is Transport.TCP else 1232)
-        parsed = dns.message.from_wire(reply.wire)
-        assert not parsed.flags & (dns.flags.RA | dns.flags.AD | 0x40)
-        assert parsed.flags & dns.flags.QR
-    return reply
+@given(wire=st.binary(max_size=600), context=CONTEXTS)
+def test_any_bytes_get_a_reply_that_holds_or_none(wire: bytes, context: QueryContext) -> None:
+    checked_reply(wire, context)
 
 
-@given(wire=st.binary(max_size=600), transport=TRANSPORTS)
-def test_any_bytes_get_a_reply_that_parses_or_none(context: QueryContext, wire: bytes, transport: Transport) -> None:
-    checked(wire, context, transport)
+@given(wire=mutated_queries(), context=CONTEXTS)
+def test_any_mutated_query_gets_a_reply_that_holds_or_none(wire: bytes, context: QueryContext) -> None:
+    checked_reply(wire, context)
 
 
-@given(wire=mutated_queries(), transport=TRANSPORTS)
-def test_any_mutated_query_gets_a_reply_that_parses_or_none(
-    context: QueryContext, wire: bytes, transport: Transport
-) -> None:
-    checked(wire, context, transport)
+@given(path=st.sampled_from(CORPUS), data=st.data())
+def test_any_mutated_real_query_gets_a_reply_that_holds_or_none(path: Path, data: st.DataObject) -> None:
+    wire = bytearray(path.read_bytes())
+    for at in data.draw(st.lists(st.integers(0, len(wire) - 1), max_size=4)):
+        wire[at] = data.draw(st.integers(0, 255))
+    checked_reply(bytes(wire), data.draw(CONTEXTS))
+
+
+@given(pieces=st.lists(st.one_of(st.binary(max_size=80), mutated_queries()), max_size=5), is_framed=st.booleans())
+def test_any_stream_is_taken_apart_and_answered(pieces: list[bytes], is_framed: bool) -> None:
+    data = b"".join(frame(piece) if is_framed else piece for piece in pieces)
+    count = checked_stream(data, STRANGER)
+    assert not is_framed or count == len(pieces)
 
 
 @given(wire=queries(), transport=TRANSPORTS)
 def test_any_well_formed_query_gets_its_own_question_back(
     context: QueryContext, wire: bytes, transport: Transport
 ) -> None:
-    reply = checked(wire, context, transport)
+    reply = checked_reply(wire, attrs.evolve(context, transport=transport))
     assert isinstance(reply, Reply)
     end = 12
     while wire[end]:
@@ -110,7 +145,7 @@ def test_any_well_formed_query_gets_its_own_question_back(
 @given(wire=queries())
 def test_reply_without_edns_fits_512_bytes_and_has_no_opt(context: QueryContext, wire: bytes) -> None:
     assume(not struct.unpack_from("!H", wire, 10)[0])
-    reply = checked(wire, context, Transport.UDP)
+    reply = checked_reply(wire, context)
     assert isinstance(reply, Reply)
     assert len(reply.wire) <= 512
     assert dns.message.from_wire(reply.wire).edns < 0
