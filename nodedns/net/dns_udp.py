@@ -107,6 +107,11 @@ class UdpDnsServer:
         self._sock = sock
         self._local_address = address_of(sock.getsockname())
         self._batch = make_batch(sock)
+        # Sums and slices that every query would else make anew.
+        self._places = tuple(
+            (slot, start, start + KEY_AT, slice(start + KEY_AT, start + HEADER_BYTES))
+            for slot, start in enumerate(self._batch.starts)
+        )
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
         self._fast_path = fast_path
@@ -214,11 +219,11 @@ class UdpDnsServer:
         """
         buffer, find, template = self._batch.buffer, packed.hot.get, packed.template
         others: list[int] = []
-        for slot, (start, length) in enumerate(zip(self._batch.starts, lengths, strict=False)):
+        for (slot, start, key_at, head_at), length in zip(self._places, lengths, strict=False):
             if length > LONGEST_PACKED:
                 others.append(slot)
                 continue
-            (key,) = READ_KEY[length](buffer, start + KEY_AT)
+            (key,) = READ_KEY[length](buffer, key_at)
             found = find(key)
             if found is None:
                 folded = key.lower()
@@ -227,7 +232,7 @@ class UdpDnsServer:
                     others.append(slot)
                     continue
             head, question_end, tail, end, tally, _ = found
-            buffer[start + KEY_AT : start + HEADER_BYTES] = head
+            buffer[head_at] = head
             buffer[start + question_end : start + end] = tail
             lengths[slot] = end
             tally.count += 1
