@@ -90,7 +90,7 @@ def advertised_of_family(draft: Draft, version: int, interfaces: InterfaceLister
     if ip.version != version:
         draft.problem(path, f"{path} must be an ipv{version} address")
     elif ip.is_unspecified or ip.is_multicast:
-        draft.problem(path, f"{path} cannot be {ip}: nobody can be reached there")
+        draft.problem(path, f"{path} cannot be {ip}, where nobody can be reached")
     return str(ip)
 
 

@@ -33,10 +33,10 @@ def dns_policy(draft: Draft, node_name: str) -> DnsPolicy:
         return DnsPolicy(**_short_enough(draft, changes))
     changes |= {key: said for key in ("nsid", "version") if (said := getattr(given, key)) is not None}
     if given.node_ttl is not None:
-        changes["node_ttl_s"] = _in_range(draft, "dns_config.node_ttl", int(given.node_ttl), 0, MAX_SECONDS)
+        changes["node_ttl_s"] = _ttl_s(draft, "dns_config.node_ttl", given.node_ttl)
         changes["ptr_ttl_s"] = changes["node_ttl_s"]
     if given.ptr_ttl is not None:
-        changes["ptr_ttl_s"] = _in_range(draft, "dns_config.ptr_ttl", int(given.ptr_ttl), 0, MAX_SECONDS)
+        changes["ptr_ttl_s"] = _ttl_s(draft, "dns_config.ptr_ttl", given.ptr_ttl)
     if given.enable_additional_node_meta_txt is not None:
         changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
     if given.udp_payload_bytes is not None:
@@ -91,6 +91,13 @@ def failed_nodes_grace(draft: Draft) -> float | None:
     if grace_s is not None:
         draft.warnings.append(f'dns_config.failed_nodes_grace is not used: failed_nodes is not "{DROP}"')
     return None
+
+
+def _ttl_s(draft: Draft, path: str, given: float) -> int:
+    ttl_s = _in_range(draft, path, int(given), 0, MAX_SECONDS)
+    if ttl_s != given and 0 <= given <= MAX_SECONDS:
+        draft.warnings.append(f"{path} is counted in whole seconds: {given:g}s is taken for {ttl_s}s")
+    return ttl_s
 
 
 def _in_range(draft: Draft, path: str, value: int, low: int, high: int) -> int:

@@ -31,5 +31,6 @@ def dns_tcp_limits(draft: Draft) -> DnsTcpLimits:
             changes[limit] = value
         else:
             unit = "s" if limit.endswith("_s") else ""
-            draft.problem(f"{PATH}.{key}", f"must be between {low}{unit} and {high}{unit}, not {shorten(value)}{unit}")
+            shown = shorten(value).removesuffix(".0")
+            draft.problem(f"{PATH}.{key}", f"must be between {low}{unit} and {high}{unit}, not {shown}{unit}")
     return DnsTcpLimits(**changes)

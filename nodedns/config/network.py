@@ -22,6 +22,7 @@ __all__ = ["Network", "is_unix", "network", "retry_join"]
 
 MAX_PORT = 65535
 DEFAULT_PORTS = {"dns": 8600, "http": 8500, "serf_lan": 8301}
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what a configuration may say
 DEFAULT_BIND = "0.0.0.0"  # noqa: S104 - Consul's default
 DEFAULT_CLIENT = "127.0.0.1"
 UNIX_PREFIX = "unix://"
@@ -128,7 +129,14 @@ def _addresses(
             draft.problem(path, f"{path}: invalid ip address: {shorten(word)}")
         else:
             found.append(word if is_unix(word) else str(_ip(word)))
-    return tuple(found)
+    return tuple(address for address in found if not _is_covered(address, found))
+
+
+def _is_covered(address: str, others: Sequence[str]) -> bool:
+    """Whether ``address`` needs no socket of its own, and could not have one, since a socket on :: takes IPv4 too."""
+    if is_unix(address) or address == ANY_IPV6:
+        return False
+    return ANY_IPV6 in others or (ANY_IPV4 in others and address != ANY_IPV4 and ":" not in address)
 
 
 def _expanded(draft: Draft, path: str, text: str, interfaces: InterfaceLister) -> tuple[str, ...] | None:

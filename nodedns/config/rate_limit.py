@@ -38,7 +38,8 @@ def rate_limit_policy(draft: Draft, given: RateLimitSettings | None) -> RateLimi
             changes[knob] = value
         else:
             unit = "s" if knob.endswith("_s") else ""
-            draft.problem(f"{PATH}.{key}", f"must be between {low}{unit} and {high}{unit}, not {shorten(value)}{unit}")
+            shown = shorten(value).removesuffix(".0")
+            draft.problem(f"{PATH}.{key}", f"must be between {low}{unit} and {high}{unit}, not {shown}{unit}")
     if given.exempt is not None:
         changes["exempt"] = _networks(draft, f"{PATH}.exempt", given.exempt)
     return RateLimitPolicy(**changes)

@@ -124,7 +124,8 @@ def _strategy(draft: Draft, default: Strategy) -> Strategy:
     try:
         return Strategy(given)
     except ValueError:
-        draft.problem("dns_config.recursor_strategy", f'dns_config.recursor_strategy: invalid strategy: "{given}"')
+        known = " or ".join(f'"{strategy.value}"' for strategy in Strategy)
+        draft.problem("dns_config.recursor_strategy", f"invalid strategy: {shorten(given)}; it is {known}")
         return default
 
 
@@ -133,8 +134,8 @@ def _timeout_s(draft: Draft, default: float) -> float:
     if given is None:
         return default
     if not 0 < given <= MAX_TIMEOUT_S:
-        path = "dns_config.recursor_timeout"
-        draft.problem(path, f"{path} must be more than 0s and at most {MAX_TIMEOUT_S:g}s, not {given:g}s")
+        message = f"must be more than 0s and at most {MAX_TIMEOUT_S:g}s, not {given:g}s"
+        draft.problem("dns_config.recursor_timeout", message)
         return default
     return given
 
@@ -148,6 +149,6 @@ def _allowed(draft: Draft) -> tuple[Network, ...]:
         try:
             allowed.append(ipaddress.ip_network(text, strict=False))
         except ValueError:
-            path = "dns_config.allow_recursion"
-            draft.problem(path, f"{path}: invalid cidr: {shorten(text)}; it takes a network such as 10.0.0.0/8")
+            message = f"invalid cidr: {shorten(text)}; it takes a network such as 10.0.0.0/8"
+            draft.problem("dns_config.allow_recursion", message)
     return tuple(allowed)

@@ -58,7 +58,8 @@ class GuardedResponder:
 
     def __init__(self, respond: Respond, metrics: Metrics) -> None:
         self._respond = respond
-        self._metrics = metrics
+        # Both there from the start: whoever waits for a counter to rise does not see one appear at 1.
+        self._errors = {is_tcp: metrics.tally(DNS_ERRORS, transport="tcp" if is_tcp else "udp") for is_tcp in (0, 1)}
         self._quiet_until = float("-inf")
         self._suppressed = 0
 
@@ -82,7 +83,7 @@ class GuardedResponder:
             return self._failed(error, wire, client, is_tcp=is_tcp)
 
     def _failed(self, error: Exception, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
-        self._metrics.count(DNS_ERRORS, transport="tcp" if is_tcp else "udp")
+        self._errors[is_tcp].add()
         self._tell(error, wire, client)
         return servfail(wire)
 

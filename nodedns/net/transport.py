@@ -180,6 +180,9 @@ def binding(host: str, port: int, kind: socket.SocketKind, flag: str) -> Iterato
         raise bind_error(error, host, port, protocol, flag) from error
     try:
         sock.setblocking(False)
+        if family == socket.AF_INET6:
+            # What :: takes must not depend on net.ipv6.bindv6only; configurations are read by this rule.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         yield sock, address
     except OSError as error:
         sock.close()

@@ -150,7 +150,9 @@ TABLE_NODES = GaugeSpec("nodedns_table_nodes", (), "Nodes that have a name in DN
 DNS_QUERIES = CounterSpec(
     "nodedns_dns_queries_total", ("transport", "qtype", "rcode"), "DNS queries answered, by transport, type and code."
 )
-DNS_DROPPED = CounterSpec("nodedns_dns_dropped_total", ("reason",), "DNS datagrams dropped without an answer.")
+DNS_DROPPED = CounterSpec(
+    "nodedns_dns_dropped_total", ("reason",), "DNS messages that got no answer, and DNS connections that were refused."
+)
 DNS_ERRORS = CounterSpec("nodedns_dns_errors_total", ("transport",), "Queries answered SERVFAIL by a fault of ours.")
 DNS_TRUNCATED = CounterSpec(
     "nodedns_dns_truncated_total", ("transport",), "Answers with TC set: something did not fit and was left out."

@@ -184,8 +184,8 @@ def test_addresses_by_family_are_for_dns(tmp_path: Path, text: str, expected: tu
     [
         ('advertise_addr_ipv4 = "2001:db8::1"', "advertise_addr_ipv4 must be an ipv4 address"),
         ('advertise_addr_ipv6 = "10.0.0.1"', "advertise_addr_ipv6 must be an ipv6 address"),
-        ('advertise_addr_ipv6 = "::"', "advertise_addr_ipv6 cannot be ::: nobody can be reached there"),
-        ('advertise_addr_ipv4 = "224.0.0.1"', "advertise_addr_ipv4 cannot be 224.0.0.1: nobody can be reached there"),
+        ('advertise_addr_ipv6 = "::"', "advertise_addr_ipv6 cannot be ::, where nobody can be reached"),
+        ('advertise_addr_ipv4 = "224.0.0.1"', "advertise_addr_ipv4 cannot be 224.0.0.1, where nobody can be reached"),
         ('advertise_addr_ipv4 = "a b"', "advertise_addr_ipv4 must be one ip address, not 'a b'"),
         (
             'advertise_addr_ipv4 = "10.0.0.1 10.0.0.2"',

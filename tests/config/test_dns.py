@@ -55,6 +55,11 @@ def test_every_bad_reverse_zone_is_a_problem(load_dns: LoadDns) -> None:
     ] == [str(problem).partition(": ")[2] for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize(("given", "taken"), [("500ms", "0.5s is taken for 0s"), ("1.5s", "1.5s is taken for 1s")])
+def test_a_ttl_of_no_whole_seconds_is_a_warning(load_dns: LoadDns, given: str, taken: str) -> None:
+    assert (f"dns_config.ptr_ttl is counted in whole seconds: {taken}",) == load_dns({"ptr_ttl": given}).warnings
+
+
 @pytest.mark.parametrize(
     ("given", "ttl_s"),
     [({}, 0), ({"node_ttl": "10s"}, 10), ({"ptr_ttl": "1m"}, 60), ({"node_ttl": "10s", "ptr_ttl": "0s"}, 0)],

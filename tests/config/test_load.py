@@ -229,6 +229,22 @@ def test_client_addresses_may_be_several_and_differ_by_service(files: Files) -> 
     assert ("unix:///run/x.sock", "127.0.0.1") == config.http_addrs
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("0.0.0.0 ::", ("::",)),
+        ("[::] 127.0.0.1 ::1", ("::",)),
+        ("127.0.0.1 0.0.0.0 ::1", ("0.0.0.0", "::1")),
+        ("unix:///run/x.sock ::", ("unix:///run/x.sock", "::")),
+    ],
+)
+def test_client_address_that_another_covers_has_no_socket_of_its_own(
+    files: Files, given: str, kept: tuple[str, ...]
+) -> None:
+    files.add({"addresses": {"http": given}})
+    assert kept == files.load({}).http_addrs
+
+
 @pytest.mark.parametrize("port", [0, -1, -5])
 def test_port_of_zero_or_less_turns_a_service_off(files: Files, port: int) -> None:
     config = files.load({"dns-port": port})

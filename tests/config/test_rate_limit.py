@@ -71,7 +71,9 @@ def test_value_out_of_range_is_told(loaded: Load, key: str) -> None:
     for value in (low - 1, high + 1):
         told = problems(loaded, {"rate_limit": {key: in_file(key, value)}})
         assert len(told) == 1
-        assert told[0].startswith(f"dns_config.rate_limit.{key}: must be between {low}{unit} and {high}{unit}, not ")
+        assert (
+            f"dns_config.rate_limit.{key}: must be between {low}{unit} and {high}{unit}, not {value}{unit}" == told[0]
+        )
 
 
 def test_networks_replace_the_default_ones(loaded: Load) -> None:

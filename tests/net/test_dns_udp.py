@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -104,6 +105,16 @@ def test_fault_in_the_responder_is_answered_servfail_and_counted(caplog: pytest.
     serve(respond, body, metrics=metrics)
     assert 3 == metrics.value("nodedns_dns_errors_total", transport="udp")
     assert ["answering failed"] == [record.message for record in caplog.records]
+
+
+def test_counters_of_our_faults_are_there_before_the_first_one() -> None:
+    metrics = Metrics()
+
+    async def body(server: UdpDnsServer) -> None:
+        exposed = metrics.expose().decode()
+        assert ["tcp", "udp"] == sorted(re.findall(r'nodedns_dns_errors_total\{transport="(\w+)"\} 0', exposed))
+
+    serve(echo, body, metrics=metrics)
 
 
 def test_servfail_is_not_sent_to_a_response_or_a_stump() -> None:

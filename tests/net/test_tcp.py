@@ -47,6 +47,11 @@ def test_ipv6_socket_reaches_ipv4_and_tells_it_so() -> None:
     trio.run(main)
 
 
+def test_any_ipv6_takes_ipv4_whatever_the_system_says() -> None:
+    with bind_udp("::", 0, "-x") as sock:
+        assert 0 == sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+
+
 def test_ipv6_destination_on_an_ipv4_socket_is_counted_by_errno() -> None:
     async def main() -> None:
         transport, listener = bind_gossip("127.0.0.1", 0, "-bind")
