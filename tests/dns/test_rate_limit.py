@@ -133,12 +133,15 @@ def test_forged_addresses_do_not_set_a_flood_free(responses: int) -> None:
 
 
 def test_client_beside_many_limited_ones_is_sent_to() -> None:
-    """A hundred floods in a table of 65,536 pairs of buckets: hardly anybody else notices."""
+    """A hundred floods in a table of 65,536 pairs of buckets: hardly anybody else notices.
+
+    Which buckets are hit is for the process's own hash to say; one of 256 meets two of them once in 1,700 runs.
+    """
     limited = Limited(attrs.evolve(SMALL, table_size=131_072))
     for number in range(100):
         limited.verdicts(20, 0.0, host=f"10.0.{number}.1")
     seen = Counter(limited.verdict(0.0, host=f"10.1.{number}.1") for number in range(256))
-    assert 256 == seen[SEND]
+    assert seen[SEND] >= 254
 
 
 def test_which_pairs_meet_depends_on_the_secret() -> None:
