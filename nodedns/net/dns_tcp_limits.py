@@ -3,7 +3,8 @@
 What a client can hold is bounded: connections in all and for each client, the
 time it may be silent, the time it may take to read what it asked for, and the
 replies it may have others asked for. A client is an IPv4 address, or an IPv6 /64:
-who has one address of such a network usually has them all. Nearly full, less
+who has one address of such a network out there usually has them all. Of unique local and
+link-local networks, which a whole site shares, it is one address. Nearly full, less
 silence is granted (RFC 7766 section 6.2.3, RFC 9210 section 4.4).
 
 This closes nothing and knows no socket.
@@ -20,6 +21,7 @@ from nodedns.model.address import Address
 __all__ = ["DnsTcpLimits", "StreamCensus", "within_descriptors"]
 
 DESCRIPTORS_SHARE = 4  # ours: strangers may hold a fourth of the process's files; gossip and the API need theirs
+IPV4_BYTES = 4
 IPV6_CLIENT_BYTES = 8  # a /64; NSD's rrl-ipv6-prefix-length
 
 
@@ -95,5 +97,12 @@ class StreamCensus:
 
 
 def _client_key(client: Address) -> bytes:
-    # 4 bytes are left as they are: no IPv6 network has a key of that length.
-    return client.packed[:IPV6_CLIENT_BYTES]
+    packed = client.packed
+    if len(packed) == IPV4_BYTES or _is_of_a_site(packed):
+        return packed
+    return packed[:IPV6_CLIENT_BYTES]
+
+
+def _is_of_a_site(packed: bytes) -> bool:
+    """Whether an IPv6 address is unique local, fc00::/7 (RFC 4193), or link-local, fe80::/10."""
+    return packed[0] & 0xFE == 0xFC or (packed[0] == 0xFE and packed[1] & 0xC0 == 0x80)

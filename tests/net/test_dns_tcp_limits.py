@@ -20,8 +20,22 @@ def client(host: str, port: int = 50_000) -> Address:
         ("2001:db8::1", "2001:db8::ffff:0:0:1", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
         ("a00:1::", "10.0.0.1", False),
+        ("fd00::1", "fd00::2", False),
+        ("fe80::1", "fe80::2", False),
+        ("fd00::1", "fd00::1", True),
+        ("fec0::1", "fec0::2", True),
     ],
-    ids=["same address", "another", "same network", "another network", "IPv6 that begins like IPv4"],
+    ids=[
+        "same address",
+        "another",
+        "same network",
+        "another network",
+        "IPv6 that begins like IPv4",
+        "of one site",
+        "of one link",
+        "same address of a site",
+        "a network beside the link-local one",
+    ],
 )
 def test_client_is_an_address_or_an_ipv6_network(first: str, second: str, *, are_one: bool) -> None:
     census = StreamCensus(DnsTcpLimits(connections_per_client=1))
