@@ -3,7 +3,7 @@
 # A server is named in the zone's NS records, and is expected back when it stops.
 server = true
 
-# Servers that must have met before a missing name is answered with NXDOMAIN.
+# Servers that must have met before DNS answers for the names of the cluster with anything but SERVFAIL.
 bootstrap_expect = 3
 
 # Instead of it, on a server that is the whole cluster: the same as an expectation of 1.

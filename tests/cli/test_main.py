@@ -62,6 +62,7 @@ def test_help_of_a_command_teaches(shell: Shell, command: str) -> None:
     assert (0, "") == (code, err)
     assert out.startswith(f"Usage: nodedns {command}")
     assert f"\n    nodedns {command}" in out, "the help has an example"
+    assert "<<" not in out, "values are put in brackets by the printer of the help"
 
 
 @pytest.mark.parametrize("command", LEAVES)

@@ -38,8 +38,8 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     int_flag(
         "bootstrap-expect",
         "number",
-        "Servers that must have met, all with this same number, before a missing name is answered with NXDOMAIN "
-        "instead of SERVFAIL. 1 is the same as -bootstrap.",
+        "Servers that must have met, all with this same number, before DNS answers for the cluster's names with "
+        "anything but SERVFAIL. 1 is the same as -bootstrap.",
     ),
     text_flag(
         "client", "ips", "IPs and unix:// paths to serve DNS and HTTP on, separated by blanks. Default: 127.0.0.1."

@@ -24,7 +24,7 @@ HEADER = ("Count", "Name", "Asked by")
     help="""Lists the names that DNS was asked for most and that do not exist: typing errors, machines that are gone,
     search lists. With each name stands a client that asked for it.""",
 )
-@int_flag("n", "<count>", "How many names to list, 10 unless given.")
+@int_flag("n", "count", "How many names to list, 10 unless given.")
 @client_flags
 @click.argument("args", nargs=-1)
 def dns_top(*, n: int | None, http_addr: str | None, args: tuple[str, ...]) -> int:
