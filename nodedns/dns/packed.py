@@ -132,6 +132,8 @@ class PackedAnswers:
 
     def take_missing(self) -> list[bytes]:
         """Return the keys that ``template`` had an answer for since this was called last."""
+        if not self._missing:
+            return []
         missing = list(self._missing)
         self._missing.clear()
         return missing

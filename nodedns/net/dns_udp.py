@@ -161,7 +161,8 @@ class UdpDnsServer:
                 return 0
             left = [(slot, lengths[slot]) for slot in self._answer_packed(lengths)]
             count = len(lengths)
-        self._left = self._ask_some(left, lengths, remote_log, nursery)
+        if left:
+            self._left = self._ask_some(left, lengths, remote_log, nursery)
         for unsent in self._batch.send(lengths):
             self._note_unsent(unsent, remote_log)
         return count - len(self._left)
