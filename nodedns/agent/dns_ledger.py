@@ -50,13 +50,11 @@ class DnsLedger:
         self._metrics = metrics
         self._queries: dict[tuple[bool, str, Rcode], Tally] = {}
         self._cut: dict[tuple[bool, str, Rcode, bool], Tally] = {}
-        self._seconds = {
-            transport: metrics.spread(DNS_ANSWER_SECONDS, transport=transport.value) for transport in Transport
-        }
         self._packed_hits = metrics.tally(DNS_PACKED_HITS)
         self._packed_misses = metrics.tally(DNS_PACKED_MISSES)
-        # By name: an enum's hash is a call, and this is asked for with each batch.
-        self._seconds_udp, self._seconds_tcp = self._seconds[Transport.UDP], self._seconds[Transport.TCP]
+        # By name: an enum's hash is a call, and these are asked for with each batch.
+        self._seconds_udp = metrics.spread(DNS_ANSWER_SECONDS, transport=Transport.UDP.value)
+        self._seconds_tcp = metrics.spread(DNS_ANSWER_SECONDS, transport=Transport.TCP.value)
         self._truncated = {
             transport: metrics.tally(DNS_TRUNCATED, transport=transport.value) for transport in Transport
         }
@@ -90,7 +88,7 @@ class DnsLedger:
 
     def seconds(self, transport: Transport) -> Spread:
         """Return the series of answering times."""
-        return self._seconds[transport]
+        return self._seconds_tcp if transport is Transport.TCP else self._seconds_udp
 
     def truncated(self, transport: Transport) -> Tally:
         """Return the series of answers with TC set."""
@@ -111,7 +109,7 @@ class DnsLedger:
         """
         self._packed_hits.count += hits
         self._packed_misses.count += misses
-        (self._seconds_tcp if transport is Transport.TCP else self._seconds_udp).observe_many(took_s, hits)
+        self.seconds(transport).observe_many(took_s, hits)
 
     def note(self, wire: bytes, client: Address, transport: Transport, outcome: Reply | Drop, took_s: float) -> None:
         """Count and tell what one message came to.
@@ -132,7 +130,7 @@ class DnsLedger:
 
     def _count(self, wire: bytes, client: Address, transport: Transport, reply: Reply, took_s: float) -> None:
         self.queries(transport, reply.qtype, reply.rcode).count += 1
-        self._seconds[transport].observe(took_s)
+        self.seconds(transport).observe(took_s)
         if reply.is_truncated:
             self._truncated[transport].count += 1
             self._bounded.count += reply.is_bounded
