@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from nodedns.config.draft import Draft
 from nodedns.dns.apex import node_owner
 from nodedns.dns.grammar import KINDS, RESERVED_WORDS
-from nodedns.dns.name import MAX_NAME_BYTES, labels_of, presentation, text_bytes
+from nodedns.dns.name import MAX_NAME_BYTES, labels_of, packed_name, presentation, text_bytes
 from nodedns.errors import shorten
 from nodedns.model.names import MAX_LABEL_BYTES, fold, is_dns_label
 
@@ -100,8 +100,7 @@ def _names(name: str, datacenter: str, domains: Sequence[str]) -> list[str]:
         short = labels_of(f"{name}.node.{origin}")
         for spelt in (short, node_owner(name, datacenter, labels)):
             if spelt is not None:
-                wire = b"".join(bytes([len(label)]) + label for label in (*spelt, b""))
-                found[presentation(wire).removesuffix(".")] = None
+                found[presentation(packed_name(spelt)).removesuffix(".")] = None
     return list(found)
 
 

@@ -20,7 +20,7 @@ from typing import Final
 import attrs
 
 from nodedns.dns.decode import HEADER
-from nodedns.dns.name import Labels
+from nodedns.dns.name import Labels, packed_name
 from nodedns.dns.question import Query, Question, Rcode, RRClass, RRType, Transport
 from nodedns.dns.recursion import Recursion
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_PROHIBITED, Answer
@@ -105,7 +105,7 @@ def refuse_outside(query: Query, recursion: Recursion, client: Address | None) -
 def encode_upstream_query(forward: Forward, query_id: int) -> bytes:
     """Return the query to send, with ``query_id`` (0..65535); the name is in the client's letter case."""
     asked, edns = forward.asked, forward.edns
-    name = b"".join(bytes((len(label),)) + label for label in asked.labels) + b"\0"
+    name = packed_name(asked.labels)
     opt = b"" if edns is None else _OPT.pack(0, RRType.OPT, edns[0], _EDNS_DO if edns[1] else 0, 0)
     header = HEADER.pack(query_id, forward.flags, 1, 0, 0, 1 if opt else 0)
     return header + name + _QUESTION_TAIL.pack(asked.rtype, asked.rclass) + opt

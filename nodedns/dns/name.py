@@ -17,6 +17,7 @@ __all__ = [
     "fold_labels",
     "labels_of",
     "name_end",
+    "packed_name",
     "presentation",
     "text_bytes",
     "wire_bytes",
@@ -57,6 +58,11 @@ def labels_of(text: str) -> Labels | None:
 def wire_bytes(labels: Labels) -> int:
     """Return the length of the name on the wire, uncompressed."""
     return sum(map(len, labels)) + len(labels) + 1
+
+
+def packed_name(labels: Labels) -> bytes:
+    """Return the name as on the wire, uncompressed, its root included."""
+    return b"".join([bytes((len(label),)) + label for label in labels]) + b"\0"
 
 
 def fold_labels(labels: Labels) -> Labels:

@@ -35,7 +35,7 @@ from typing import Any, Final
 import attrs
 
 from nodedns.dns.client_networks import MAPPED_PREFIX, MAX_NETWORKS, IpNetwork
-from nodedns.dns.name import Labels
+from nodedns.dns.name import Labels, packed_name
 from nodedns.dns.question import Rcode
 
 __all__ = [
@@ -106,16 +106,12 @@ def response_class(rcode: Rcode, folded: Labels, zone: Labels, *, has_answer: bo
         is_made_up: Whether they are made from the name alone; such names are without number, as missing ones are.
     """
     if rcode == Rcode.NXDOMAIN:
-        return _NO_NAME + _wire(zone)
+        return _NO_NAME + packed_name(zone)
     if rcode != Rcode.NOERROR:
         return ERROR_CLASS
     if not has_answer:
-        return _NO_DATA + _wire(zone)
-    return _POSITIVE + _wire(zone if is_made_up else folded)
-
-
-def _wire(labels: Labels) -> bytes:
-    return b"".join([bytes((len(label),)) + label for label in labels])
+        return _NO_DATA + packed_name(zone)
+    return _POSITIVE + packed_name(zone if is_made_up else folded)
 
 
 class Verdict(enum.IntEnum):

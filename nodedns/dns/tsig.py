@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from nodedns.dns.name import Labels
+from nodedns.dns.name import packed_name
 from nodedns.dns.question import RRClass, RRType, Tsig
 
 __all__ = ["with_bad_key"]
@@ -28,13 +28,9 @@ _TSIG_TAIL = struct.Struct("!6sHHHHH")
 def with_bad_key(reply: bytes, tsig: Tsig, limit_bytes: int) -> bytes:
     """Return ``reply`` with a TSIG record at its end that says BADKEY; as it is if that would not fit."""
     fields = _TSIG_TAIL.pack(tsig.time_signed, tsig.fudge_s, 0, tsig.original_id, _BADKEY, 0)
-    rdata = _packed(tsig.algorithm) + fields
-    record = _packed(tsig.key_name) + _RECORD_TAIL.pack(RRType.TSIG, RRClass.ANY, 0, len(rdata)) + rdata
+    rdata = packed_name(tsig.algorithm) + fields
+    record = packed_name(tsig.key_name) + _RECORD_TAIL.pack(RRType.TSIG, RRClass.ANY, 0, len(rdata)) + rdata
     if len(reply) + len(record) > limit_bytes:
         return reply
     (additionals,) = struct.unpack_from("!H", reply, _ARCOUNT_AT)
     return reply[:_ARCOUNT_AT] + struct.pack("!H", additionals + 1) + reply[_ARCOUNT_AT + 2 :] + record
-
-
-def _packed(labels: Labels) -> bytes:
-    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"

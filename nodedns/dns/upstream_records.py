@@ -18,7 +18,7 @@ from typing import Final
 
 import attrs
 
-from nodedns.dns.name import MAX_NAME_BYTES, Labels
+from nodedns.dns.name import MAX_NAME_BYTES, Labels, packed_name
 from nodedns.dns.question import RRClass, RRType
 from nodedns.dns.rrset import Rdata, RRset, SoaData
 from nodedns.dns.upstream_reply import RECORD_TAIL, WHAT, UpstreamReply
@@ -115,7 +115,7 @@ def _read_rdata(wire: bytes, start: int, end: int, rtype: int) -> Rdata:
         raise DnsWireError(WHAT, start, "an address of the wrong length")
     if rtype in _NAMES_WITHIN:
         ahead, count = _NAMES_WITHIN[rtype]
-        return wire[start : start + ahead] + b"".join(map(_spelt, _names(wire, start + ahead, end, count)))
+        return wire[start : start + ahead] + b"".join(map(packed_name, _names(wire, start + ahead, end, count)))
     return wire[start:end]
 
 
@@ -154,10 +154,6 @@ def _read_name(wire: bytes, offset: int) -> tuple[Labels, int]:
         size += 1 + length
         if size > MAX_NAME_BYTES:
             raise DnsWireError(WHAT, offset, "name longer than 255 bytes")
-
-
-def _spelt(labels: Labels) -> bytes:
-    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
 
 
 def _strings(data: bytes, offset: int) -> tuple[bytes, ...]:

@@ -25,6 +25,7 @@ from random import Random
 
 import attrs
 
+from nodedns.dns.name import packed_name
 from nodedns.testing.processes import Stopwatch
 
 __all__ = ["MAX_PER_SECOND", "MAX_SECONDS", "Flooded", "datagrams", "flood", "flood_argv"]
@@ -65,7 +66,7 @@ class Flooded:
 
 
 def _query(labels: list[bytes], query_id: int) -> bytes:
-    name = b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+    name = packed_name(tuple(labels))
     return _HEADER.pack(query_id, 0x0100, 1, 0, 0, 0) + name + b"\0\1\0\1"
 
 

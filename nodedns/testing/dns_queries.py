@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from nodedns.dns.name import packed_name
 from nodedns.dns.question import RRType
 
 __all__ = ["OPT", "query_wire"]
@@ -25,5 +26,5 @@ def query_wire(name: str, rtype: int = RRType.A, *, query_id: int = 7, flags: in
     counts = (1, 0, 0, 1 if opt else 0)
     head = b"".join(number.to_bytes(2, "big") for number in (query_id, flags, *counts))
     labels = [label.encode() for label in name.split(".") if label]
-    question = b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+    question = packed_name(tuple(labels))
     return head + question + rtype.to_bytes(2, "big") + b"\0\1" + opt
