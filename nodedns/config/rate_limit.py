@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
 from nodedns.config.draft import Draft
+from nodedns.config.ranges import Ranges, in_ranges
 from nodedns.config.settings import RateLimitSettings
 from nodedns.dns.client_networks import MAX_NETWORKS, IpNetwork
 from nodedns.dns.rate_limit import RateLimitPolicy
@@ -14,7 +14,7 @@ from nodedns.errors import shorten
 __all__ = ["RANGES", "rate_limit_policy"]
 
 PATH = "dns_config.rate_limit"
-RANGES: dict[str, tuple[str, int, int]] = {
+RANGES: Ranges = {
     "responses_per_second": ("responses_per_second", 0, 1_000_000),
     "slip": ("slip", 0, 10),
     "window": ("window_s", 1, 3_600),
@@ -22,24 +22,14 @@ RANGES: dict[str, tuple[str, int, int]] = {
     "ipv6_prefix_length": ("ipv6_prefix_bits", 40, 128),
     "table_size": ("table_size", 1_024, 16_777_216),
 }
-"""Each key with the knob it sets and the bounds of that; those in seconds are durations in files."""
+"""What each key sets, and the bounds of that."""
 
 
 def rate_limit_policy(draft: Draft, given: RateLimitSettings | None) -> RateLimitPolicy:
     """Return the knobs of response rate limiting, each checked; those not given have the room's defaults."""
     if given is None:
         return RateLimitPolicy()
-    changes: dict[str, Any] = {}
-    for key, (knob, low, high) in RANGES.items():
-        value = getattr(given, key)
-        if value is None:
-            continue
-        if low <= value <= high:
-            changes[knob] = value
-        else:
-            unit = "s" if knob.endswith("_s") else ""
-            shown = shorten(value).removesuffix(".0")
-            draft.problem(f"{PATH}.{key}", f"must be between {low}{unit} and {high}{unit}, not {shown}{unit}")
+    changes = in_ranges(draft, PATH, given, RANGES)
     if given.exempt is not None:
         changes["exempt"] = _networks(draft, f"{PATH}.exempt", given.exempt)
     return RateLimitPolicy(**changes)
