@@ -17,12 +17,12 @@ from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
-from nodedns.dns.apex import soa_serial
+from nodedns.agent.packed_truth import PackedTruth
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import keys_of_change
 from nodedns.dns.forward import Forward
 from nodedns.dns.lone_cookie import LoneCookie, find_lone_cookie
-from nodedns.dns.packed import NAME_AT, PackedAnswers
+from nodedns.dns.packed import PackedAnswers
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.recursion import NO_RECURSION, Recursion, with_ra
@@ -86,6 +86,7 @@ class DnsAnswers:
         self._cookies = cookies
         self._keepalive_s = keepalive_s
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
+        self._truth = PackedTruth(table, ledger, Transport.UDP)
         self._packed = PackedAnswers(self._is_there)
         # What is left out of a reply because its client may be forged is not left out for others.
         self._bounded = PackedAnswers(self._is_there) if limits.amplification_limit else self._packed
@@ -167,18 +168,11 @@ class DnsAnswers:
 
     def packed_now(self) -> PackedAnswers | None:
         """Return the packed answers over UDP that are true now; None while each query is to be logged."""
-        return self._true_now(self._packed)
+        return self._truth.now(self._packed)
 
     def bounded_now(self) -> PackedAnswers | None:
         """Return the same for clients that the amplification limit is for."""
-        return self._true_now(self._bounded)
-
-    def _true_now(self, packed: PackedAnswers) -> PackedAnswers | None:
-        if self._ledger.query_log.is_on:
-            return None
-        # Reading the view applies what waits, which drops what that changes.
-        packed.set_serial(soa_serial(self._table.view))
-        return packed
+        return self._truth.now(self._bounded)
 
     def offers_recursion(self) -> Callable[[bytes], bool] | None:
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
@@ -186,11 +180,7 @@ class DnsAnswers:
 
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
         """Count a batch; the answers given have raised their own counts."""
-        self._ledger.note_packed(hits, misses, took_s)
-        for kept in self._kept:
-            missing = kept.take_missing()
-            if missing:
-                self._ledger.missing.note_batch(missing, NAME_AT)
+        self._truth.note(self._kept, hits, misses, took_s)
 
     def _is_there(self, folded_name: str) -> bool:
         view = self._table.view

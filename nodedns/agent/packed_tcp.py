@@ -7,8 +7,8 @@ from typing import Final
 
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
-from nodedns.dns.apex import soa_serial
-from nodedns.dns.packed import NAME_AT, PackedAnswers
+from nodedns.agent.packed_truth import PackedTruth
+from nodedns.dns.packed import PackedAnswers
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import Reply
 
@@ -37,7 +37,7 @@ class PackedOverTcp:
         is_there: Callable[[str], bool],
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
     ) -> None:
-        self._table = table
+        self._truth = PackedTruth(table, ledger, Transport.TCP)
         self._ledger = ledger
         self._offers_recursion = offers_recursion
         self._packed = PackedAnswers(is_there, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)
@@ -47,10 +47,7 @@ class PackedOverTcp:
 
     def packed_now(self) -> PackedAnswers | None:
         """Return the packed answers that are true now; None while each query is to be logged."""
-        if self._ledger.query_log.is_on:
-            return None
-        self._packed.set_serial(soa_serial(self._table.view))
-        return self._packed
+        return self._truth.now(self._packed)
 
     def offers_recursion(self) -> Callable[[bytes], bool] | None:
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
@@ -58,10 +55,7 @@ class PackedOverTcp:
 
     def note_packed(self, hits: int, misses: int, took_s: float) -> None:
         """Count what was answered in one go; the answers given have raised their own counts."""
-        self._ledger.note_packed(hits, misses, took_s, Transport.TCP)
-        missing = self._packed.take_missing()
-        if missing:
-            self._ledger.missing.note_batch(missing, NAME_AT)
+        self._truth.note((self._packed,), hits, misses, took_s)
 
     def keep(self, wire: bytes, reply: Reply) -> None:
         """Keep ``reply`` to ``wire`` if queries like it may come again."""

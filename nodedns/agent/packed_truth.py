@@ -1,0 +1,42 @@
+"""``PackedTruth``: what keeps packed answers true to the table and counted, whatever transport they are for."""
+
+from __future__ import annotations
+
+from nodedns.agent.dns_ledger import DnsLedger
+from nodedns.agent.live_table import LiveTable
+from nodedns.dns.apex import soa_serial
+from nodedns.dns.packed import NAME_AT, PackedAnswers
+from nodedns.dns.question import Transport
+
+__all__ = ["PackedTruth"]
+
+
+class PackedTruth:
+    """Brings packed answers up to the table, and counts what is given of them.
+
+    Args:
+        table: What they are to agree with.
+        ledger: Counts, and knows whether queries are logged.
+        transport: Of the queries.
+    """
+
+    def __init__(self, table: LiveTable, ledger: DnsLedger, transport: Transport) -> None:
+        self._table = table
+        self._ledger = ledger
+        self._transport = transport
+
+    def now(self, packed: PackedAnswers) -> PackedAnswers | None:
+        """Return ``packed``, true at this moment; None while each query is to be logged."""
+        if self._ledger.query_log.is_on:
+            return None
+        # Reading the view applies what waits, which drops what that changes.
+        packed.set_serial(soa_serial(self._table.view))
+        return packed
+
+    def note(self, kept: tuple[PackedAnswers, ...], hits: int, misses: int, took_s: float) -> None:
+        """Count what was answered in one go, from any of ``kept``; the answers given have raised their own counts."""
+        self._ledger.note_packed(hits, misses, took_s, self._transport)
+        for packed in kept:
+            missing = packed.take_missing()
+            if missing:
+                self._ledger.missing.note_batch(missing, NAME_AT)
