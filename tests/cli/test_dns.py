@@ -33,6 +33,11 @@ def test_top_prints_a_table(shell: Shell, fake_agent: Any) -> None:
     assert ["GET /v1/dns/top"] == fake_agent.asked
 
 
+def test_one_question_is_not_questions(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer("GET /v1/dns/top", TOP | {"Total": 1})
+    assert shell("dns", "top")[1].endswith("\n1 question for missing names in all\n")
+
+
 def test_top_asks_for_as_many_as_told(shell: Shell, fake_agent: Any) -> None:
     fake_agent.answer("GET /v1/dns/top", TOP)
     shell("dns", "top", "-n", "20")

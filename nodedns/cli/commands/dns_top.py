@@ -41,7 +41,8 @@ def dns_top(*, n: int | None, http_addr: str | None, args: tuple[str, ...]) -> i
         click.echo("No name that does not exist was asked for")
         return 0
     click.echo(format_table(HEADER, rows))
-    click.echo(f"\n{summary.get('Total')} questions for missing names in all{_doubt(summary)}")
+    total = summary.get("Total")
+    click.echo(f"\n{total} {'question' if total == 1 else 'questions'} for missing names in all{_doubt(summary)}")
     return 0
 
 
