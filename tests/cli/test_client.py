@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ def test_missing_unix_socket_is_explained(tmp_path: Path) -> None:
     assert f'Get "http://localhost/v1/x": dial unix {tmp_path}/x.sock: connect: no such file or directory' == first
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have what a test starts die of SIGINT: who runs the tests in the background of a script has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_while_waiting_is_no_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
@@ -107,10 +116,10 @@ def test_interrupt_while_waiting_is_no_traceback() -> None:
         words = [sys.executable, "-m", "nodedns", "info", f"-http-addr={address}"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             connection, _ = silent.accept()
-            connection.recv(1)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-            connection.close()
+            with connection:
+                connection.recv(1)
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
     assert (130, b"", b"") == (process.returncode, out, err.strip())
 
 
