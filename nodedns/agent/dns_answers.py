@@ -144,7 +144,7 @@ class DnsAnswers:
         reply = self._with_cookies.find(packed, lone, client)
         if reply is None:
             return None
-        self.note_packed(1, 0, self._clock() - started)
+        self.note_packed(((self._clock() - started, 1),), 0)
         return with_ra(reply) if self._recursion.serves(client) else reply
 
     def _keep_without_cookie(self, lone: LoneCookie, context: QueryContext) -> None:
@@ -178,9 +178,9 @@ class DnsAnswers:
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
         return self._serves if self._recursion.recursors else None
 
-    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
-        """Count a batch; the answers given have raised their own counts."""
-        self._truth.note(self._kept, hits, misses, took_s)
+    def note_packed(self, batches: Sequence[tuple[float, int]], misses: int) -> None:
+        """Count batches; the answers given have raised their own counts."""
+        self._truth.note(self._kept, batches, misses)
 
     def _is_there(self, folded_name: str) -> bool:
         view = self._table.view

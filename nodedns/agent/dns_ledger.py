@@ -9,7 +9,7 @@ names that do not exist to ``missing``, and leave queries to ``note`` while
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nodedns.agent.query_log import QueryLog
 from nodedns.dns.decode import HEADER_BYTES
@@ -98,18 +98,24 @@ class DnsLedger:
         """Have ``size`` asked for how many answers are kept packed."""
         self._metrics.set_by(DNS_PACKED_ANSWERS, size)
 
-    def note_packed(self, hits: int, misses: int, took_s: float, transport: Transport = Transport.UDP) -> None:
-        """Count a batch of queries of which ``hits`` were answered from packed answers.
+    def note_packed(
+        self, batches: Sequence[tuple[float, int]], misses: int, transport: Transport = Transport.UDP
+    ) -> None:
+        """Count queries that were looked for in packed answers.
 
         Args:
-            hits: Queries answered so; the series of ``queries`` have been raised already.
-            misses: Queries that were not.
-            took_s: Seconds from the batch read to those answers ready, the same for each.
+            batches: Of each batch, the seconds from reading it to those answers ready, which are the same for each
+                of them, and how many those are; the series of ``queries`` have been raised already.
+            misses: Queries without a packed answer.
             transport: How they came.
         """
+        observe_many = self.seconds(transport).observe_many
+        hits = 0
+        for took_s, count in batches:
+            hits += count
+            observe_many(took_s, count)
         self._packed_hits.count += hits
         self._packed_misses.count += misses
-        self.seconds(transport).observe_many(took_s, hits)
 
     def note(self, wire: bytes, client: Address, transport: Transport, outcome: Reply | Drop, took_s: float) -> None:
         """Count and tell what one message came to.

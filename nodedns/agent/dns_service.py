@@ -65,11 +65,13 @@ def make_dns_servers(
             and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
     """
+    # What trio.current_time looks up each time; it is asked for twice with every few queries.
+    clock = trio.lowlevel.current_clock().current_time
     census = StreamCensus(_tcp_limits(config.dns_tcp))
     forward = Zone.of_domains((config.domain, *config.alt_domains))
     zones = Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
     forwarder = Forwarder(config.recursion, rng, entropy, metrics)
-    limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, trio.current_time)
+    limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, clock)
     answers = DnsAnswers(
         table,
         zones,
@@ -77,14 +79,14 @@ def make_dns_servers(
         rng,
         ledger,
         limits=limits,
-        clock=trio.current_time,
+        clock=clock,
         cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
         recursion=config.recursion,
         ask=forwarder.forward,
         keepalive_s=census.idle_s,
     )
     return [
-        *(UdpDnsServer(sock, answers.respond, metrics, answers, limits) for sock in listeners.dns_udp),
+        *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
         *(TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp) for listener in listeners.dns_tcp),
     ]
 

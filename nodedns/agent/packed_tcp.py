@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from nodedns.agent.dns_ledger import DnsLedger
@@ -53,9 +53,9 @@ class PackedOverTcp:
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
         return self._offers_recursion()
 
-    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
+    def note_packed(self, batches: Sequence[tuple[float, int]], misses: int) -> None:
         """Count what was answered in one go; the answers given have raised their own counts."""
-        self._truth.note((self._packed,), hits, misses, took_s)
+        self._truth.note((self._packed,), batches, misses)
 
     def keep(self, wire: bytes, reply: Reply) -> None:
         """Keep ``reply`` to ``wire`` if queries like it may come again."""

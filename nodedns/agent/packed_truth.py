@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
 from nodedns.dns.apex import soa_serial
@@ -33,9 +35,9 @@ class PackedTruth:
         packed.set_serial(soa_serial(self._table.view))
         return packed
 
-    def note(self, kept: tuple[PackedAnswers, ...], hits: int, misses: int, took_s: float) -> None:
-        """Count what was answered in one go, from any of ``kept``; the answers given have raised their own counts."""
-        self._ledger.note_packed(hits, misses, took_s, self._transport)
+    def note(self, kept: tuple[PackedAnswers, ...], batches: Sequence[tuple[float, int]], misses: int) -> None:
+        """Count what was answered from any of ``kept``; the answers given have raised their own counts."""
+        self._ledger.note_packed(batches, misses, self._transport)
         for packed in kept:
             missing = packed.take_missing()
             if missing:

@@ -51,7 +51,7 @@ class TcpReplies:
     def finish(self) -> None:
         """End the round, and note what it came to."""
         if self._fast_path is not None and self._packed is not None:
-            self._fast_path.note_packed(self._hits, self._misses, trio.current_time() - self._began)
+            self._fast_path.note_packed(((trio.current_time() - self._began, self._hits),), self._misses)
 
     def reply_to(self, message: bytes) -> bytes | Later | None:
         """Return the reply to one message, None for silence, or what to await for it."""

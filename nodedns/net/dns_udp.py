@@ -44,6 +44,8 @@ MAX_PENDING = 1_024  # replies being waited for; BIND's recursive-clients is 1,0
 TURN_S = 0.004  # time between two turns of everybody else
 BUSY_QUERIES = 8
 """So many in one turn, and the next is waited for here: a wait through trio costs as much as ten answers."""
+FEW_QUERIES = 8
+"""With so many or fewer at once, the calls to receive and send cost more than the answers, so more are gathered."""
 PORT_FLAG = "-dns-port"
 
 LONGEST_PACKED = 300  # a name of 255 bytes, header, question and an OPT record without options, and some
@@ -67,8 +69,13 @@ class FastPath(Protocol):
         """Return what says whether a client, by its packed IP, may have recursion; None if nobody may."""
         ...
 
-    def note_packed(self, hits: int, misses: int, took_s: float) -> None:
-        """Take note of a batch: queries answered from packed answers, others, and the seconds the former took."""
+    def note_packed(self, batches: Sequence[tuple[float, int]], misses: int) -> None:
+        """Take note of what was answered from packed answers.
+
+        Args:
+            batches: Seconds that a batch took, and how many queries it answered so.
+            misses: Queries that were not answered so.
+        """
         ...
 
 
@@ -85,6 +92,29 @@ def bind_dns_udp(host: str, port: int) -> socket.socket:
     return bind_udp(host, port, PORT_FLAG)
 
 
+class _PackedTurn:
+    """What is packed, for one turn, and what came of it.
+
+    Args:
+        source: Where packed answers come from.
+    """
+
+    __slots__ = ("_source", "answers", "batches", "bounded", "may_recurse", "misses")
+
+    def __init__(self, source: UdpFastPath) -> None:
+        self._source = source
+        self.answers = source.packed_now()
+        self.bounded = source.bounded_now()
+        self.may_recurse = source.offers_recursion()
+        self.batches: list[tuple[float, int]] = []
+        self.misses = 0
+
+    def note(self) -> None:
+        """Have it counted."""
+        if self.batches:
+            self._source.note_packed(self.batches, self.misses)
+
+
 class UdpDnsServer:
     """Serves one bound UDP socket, which it owns from now on.
 
@@ -94,6 +124,7 @@ class UdpDnsServer:
         metrics: Counts what was dropped.
         fast_path: Where packed answers come from; None to ask for each.
         limits: What clients may not have of packed answers; None for no limits. ``respond`` keeps to its own.
+        clock: Monotonic seconds, those of ``limits``; asked twice a batch, so the fewer steps it takes the better.
     """
 
     def __init__(
@@ -103,8 +134,11 @@ class UdpDnsServer:
         metrics: Metrics,
         fast_path: UdpFastPath | None = None,
         limits: DnsLimits | None = None,
+        *,
+        clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._sock = sock
+        self._clock = clock
         self._local_address = address_of(sock.getsockname())
         self._batch = make_batch(sock)
         # Sums and slices that every query would else make anew.
@@ -135,37 +169,62 @@ class UdpDnsServer:
                     while self.answer_turn(remote_log, nursery) >= BUSY_QUERIES or self._left:
                         await trio.lowlevel.checkpoint()
 
-    def answer_turn(self, remote_log: RemoteLog, nursery: trio.Nursery) -> int:
-        """Answer what comes within ``TURN_S``; return how many queries there were."""
-        ends = trio.current_time() + TURN_S
+    def answer_turn(self, remote_log: RemoteLog, nursery: trio.Nursery, *, turn_s: float = TURN_S) -> int:
+        """Answer at least one batch, and others that come within ``turn_s``; return how many queries there were.
+
+        Nothing else runs meanwhile, so what is packed stays true, and is asked for and counted but once.
+        """
+        packed = None if self._fast_path is None else _PackedTurn(self._fast_path)
+        now = self._clock()
+        ends = now + turn_s
         answered = 0
-        while trio.current_time() < ends:
+        while True:
             # Whoever waits for a recursor is not helped by everybody waiting for more queries.
-            count = self.answer_batch(remote_log, nursery, may_wait=answered >= BUSY_QUERIES and not self._pending)
+            may_wait = answered >= BUSY_QUERIES and not self._pending
+            count, now = self._answer_batch(packed, remote_log, nursery, may_wait=may_wait)
             answered += count
-            if not count:
+            if not count or now >= ends:
                 break
+            if may_wait and count <= FEW_QUERIES:
+                self._batch.gather()
+        if packed is not None:
+            packed.note()
         return answered
 
-    def answer_batch(self, remote_log: RemoteLog, nursery: trio.Nursery, *, may_wait: bool = False) -> int:
-        """Answer what is waiting, at most ``BATCH`` queries, for about ``TURN_S``; return how many were answered.
+    def _answer_batch(
+        self, packed: _PackedTurn | None, remote_log: RemoteLog, nursery: trio.Nursery, *, may_wait: bool
+    ) -> tuple[int, float]:
+        """Answer what is waiting, at most ``BATCH`` queries, for about ``TURN_S``.
 
         What there was no time for is answered when this is called again, before anything else is received.
+
+        Returns:
+            How many were answered, and what time it was shortly before they were sent.
         """
         if self._left:
             lengths, left = [0] * BATCH, self._left
-            count = len(left)
+            count, now = len(left), self._clock()
         else:
             lengths = self._receive(may_wait=may_wait)
+            now = self._clock()
             if not lengths:
-                return 0
-            left = [(slot, lengths[slot]) for slot in self._answer_packed(lengths)]
-            count = len(lengths)
+                return 0, now
+            count, left = len(lengths), ()
+            if packed is None or packed.answers is None:
+                left = list(enumerate(lengths))
+            else:
+                others = self._answer_packed(packed, packed.answers, lengths, now)
+                began, now = now, self._clock()
+                packed.batches.append((now - began, count - len(others)))
+                if others:
+                    left = [(slot, lengths[slot]) for slot in others]
+                    packed.misses += len(others)
         if left:
             self._left = self._ask_some(left, lengths, remote_log, nursery)
+            now = self._clock()
         for unsent in self._batch.send(lengths):
             self._note_unsent(unsent, remote_log)
-        return count - len(self._left)
+        return count - len(self._left), now
 
     def _receive(self, *, may_wait: bool) -> list[int]:
         try:
@@ -183,34 +242,27 @@ class UdpDnsServer:
 
         A query can take a hundred times as long as most, and whoever sends those sends many of them.
         """
-        ends = trio.current_time() + TURN_S
+        ends = self._clock() + TURN_S
         for position, (slot, length) in enumerate(left, 1):
             lengths[slot] = self._ask(slot, length, remote_log, nursery)
-            if trio.current_time() >= ends:
+            if self._clock() >= ends:
                 rest = left[position:]
                 for unasked, _ in rest:
                     lengths[unasked] = 0
                 return rest
         return ()
 
-    def _answer_packed(self, lengths: list[int]) -> Sequence[int]:
+    def _answer_packed(
+        self, turn: _PackedTurn, answers: PackedAnswers, lengths: list[int], now: float
+    ) -> Sequence[int]:
         """Answer what is packed; return the slots of the other queries."""
-        every = range(len(lengths))
-        if self._fast_path is None:
-            return every
-        started = trio.current_time()
-        packed = self._fast_path.packed_now()
-        if packed is None:
-            return every
-        if self._limits is None or self._are_exempt(self._limits, len(lengths)):
-            others = self._give_packed(packed, lengths)
+        limits = self._limits
+        if limits is None or self._batch.come_from(limits.exempt_octets, len(lengths)):
+            others = self._give_packed(answers, lengths)
         else:
-            bounded = self._fast_path.bounded_now() or packed
-            others = self._give_limited(self._limits, packed, bounded, lengths, started)
-        may_recurse = self._fast_path.offers_recursion()
-        if may_recurse is not None:
-            self._offer_recursion(may_recurse, others, len(lengths))
-        self._fast_path.note_packed(len(lengths) - len(others), len(others), trio.current_time() - started)
+            others = self._give_limited(limits, answers, turn.bounded or answers, lengths, now)
+        if turn.may_recurse is not None:
+            self._offer_recursion(turn.may_recurse, others, len(lengths))
         return others
 
     def _give_packed(self, packed: PackedAnswers, lengths: list[int]) -> list[int]:
@@ -238,11 +290,6 @@ class UdpDnsServer:
             lengths[slot] = end
             tally.count += 1
         return others
-
-    def _are_exempt(self, limits: DnsLimits, count: int) -> bool:
-        """Whether it takes but a look to see that no sender of a batch is limited."""
-        octets = self._batch.first_octets(count)
-        return octets is not None and not octets.translate(None, limits.exempt_octets)
 
     def _give_limited(
         self, limits: DnsLimits, packed: PackedAnswers, bounded: PackedAnswers, lengths: list[int], now: float

@@ -84,7 +84,7 @@ def test_any_datagrams_are_answered_or_not(wires: list[bytes], policy: DnsPolicy
             async with trio.open_nursery() as nursery:
                 for wire in wires:
                     client.send(wire)
-                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+                    server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery, turn_s=0)
                     check_replies(wire, client)
         assert 0 == metrics.value(DNS_ERRORS.name, transport="udp")
 

@@ -189,7 +189,7 @@ def test_packed_answers_are_the_answers(
                         continue
                     query = in_other_letters(queries[step % len(queries)], step)
                     client.send(query)
-                    server.answer_batch(remote_log, nursery)
+                    server.answer_turn(remote_log, nursery, turn_s=0)
                     expected = plain.respond(query, server.local_address, False)
                     # What is for recursors comes later, from them.
                     assert ([expected] if isinstance(expected, bytes) else []) == received(client)
@@ -274,7 +274,7 @@ def test_property_above_does_use_packed_answers(rate_limit: RateLimitPolicy) -> 
             async with trio.open_nursery() as nursery:
                 for name in ("a", "A", "missing", "MISTING"):
                     client.send(query_wire(f"{name}.node.consul"))
-                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+                    server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery, turn_s=0)
 
     trio.run(main)
     assert 2 == metrics.tally(DNS_PACKED_HITS).count
@@ -294,7 +294,7 @@ def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
                 for is_on in (False, True, True, False):
                     ledger.query_log.switch(is_on=is_on)
                     client.send(query_wire("a.node.consul"))
-                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+                    server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery, turn_s=0)
         assert 2 == ledger.query_log.state().lines
 
     trio.run(main)
@@ -317,7 +317,7 @@ def test_a_truncated_answer_is_counted_as_that_each_time_it_is_given(rate_limit:
             async with trio.open_nursery() as nursery:
                 for _ in range(3):
                     client.send(query_wire("a.node.consul", RRType.TXT))
-                    server.answer_batch(RemoteLog(logger("dns"), trio.current_time), nursery)
+                    server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery, turn_s=0)
 
     trio.run(main)
     assert 2 == metrics.tally(DNS_PACKED_HITS).count

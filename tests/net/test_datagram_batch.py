@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from nodedns.net.datagram_batch import BATCH, SLOT_BYTES, DatagramBatch, MmsgBatch, PlainBatch, make_batch
+from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES, DatagramBatch, MmsgBatch, PlainBatch, make_batch
 
 Make = Callable[[socket.socket], DatagramBatch]
 
@@ -68,7 +69,9 @@ def test_datagrams_come_in_order_with_their_senders(make: Make, server: socket.s
         assert [b"first", b"third"] == [content(batch, slot, 5) for slot in (0, 2)]
         assert [one.getsockname(), two.getsockname(), one.getsockname()] == [batch.sender(slot) for slot in range(3)]
         assert socket.inet_pton(server.family, one.getsockname()[0]) == batch.sender_ip(0)
-        assert batch.first_octets(3) in {None, bytes(batch.sender_ip(slot)[0] for slot in range(3))}
+        is_told = isinstance(batch, MmsgBatch) and server.family == socket.AF_INET
+        assert is_told == batch.come_from(bytes({batch.sender_ip(slot)[0] for slot in range(3)}), 3)
+        assert not batch.come_from(bytes({batch.sender_ip(0)[0] ^ 1}), 3)
     assert [] == batch.receive()
 
 
@@ -147,3 +150,13 @@ def _claim_port_zero(batch: DatagramBatch) -> None:
 def test_linux_has_the_fast_one() -> None:
     with udp("127.0.0.1") as server:
         assert isinstance(make_batch(server), MmsgBatch)
+
+
+def test_gathering_takes_its_time_whatever_is_there(make: Make, server: socket.socket) -> None:
+    batch = make(server)
+    with client_of(server) as client:
+        client.send(b"early")
+        began = time.perf_counter()
+        batch.gather()
+        assert time.perf_counter() - began >= GATHER_S
+        assert [5] == batch.receive()

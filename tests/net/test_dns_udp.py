@@ -136,9 +136,9 @@ def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
             for _ in range(datagram_batch.BATCH + 3):
                 await client.send(QUERY)
             async with trio.open_nursery() as nursery:
-                assert datagram_batch.BATCH == server.answer_batch(remote_log, nursery)
-                assert 3 == server.answer_batch(remote_log, nursery)
-                assert 0 == server.answer_batch(remote_log, nursery)
+                assert datagram_batch.BATCH == server.answer_turn(remote_log, nursery, turn_s=0)
+                assert 3 == server.answer_turn(remote_log, nursery, turn_s=0)
+                assert 0 == server.answer_turn(remote_log, nursery, turn_s=0)
 
     trio.run(main)
 
@@ -162,7 +162,7 @@ def test_queries_that_take_long_are_answered_in_turns() -> None:
             for query in queries:
                 await client.send(query)
             async with trio.open_nursery() as nursery:
-                assert [2, 2, 1, 0] == [server.answer_batch(remote_log, nursery) for _ in range(4)]
+                assert [2, 2, 1, 0] == [server.answer_turn(remote_log, nursery, turn_s=0) for _ in range(4)]
             assert queries == [await client.recv(100) for _ in queries]
 
     trio.run(main, clock=clock)
@@ -260,3 +260,31 @@ def test_server_waits_for_more_queries_only_while_no_client_waits_for_others(is_
 
     trio.run(main)
     assert (not is_later) is (True in waited)
+
+
+def test_after_a_small_batch_of_a_busy_turn_more_are_gathered() -> None:
+    calls: list[str] = []
+
+    async def main() -> None:
+        sock = bind_dns_udp("127.0.0.1", 0)
+        server = UdpDnsServer(sock, echo, Metrics())
+        with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", server.local_address.port))
+            receive = server._batch.receive
+
+            def noting(*, may_wait: bool = False) -> list[int]:
+                if calls == ["receive"]:
+                    client.send(QUERY)
+                calls.append("receive")
+                return receive(may_wait=may_wait)
+
+            server._batch.receive = noting  # type: ignore[method-assign]
+            server._batch.gather = lambda: calls.append("gather")  # type: ignore[method-assign]
+            for _ in range(BUSY_QUERIES):
+                client.send(QUERY)
+            async with trio.open_nursery() as nursery:
+                answered = server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery)
+                assert BUSY_QUERIES + 1 == answered
+
+    trio.run(main)
+    assert ["receive", "receive", "gather", "receive"] == calls
