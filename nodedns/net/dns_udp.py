@@ -177,15 +177,17 @@ class UdpDnsServer:
         packed = None if self._fast_path is None else _PackedTurn(self._fast_path)
         now = self._clock()
         ends = now + turn_s
-        answered = 0
+        answered = batches = 0
         while True:
             # Whoever waits for a recursor is not helped by everybody waiting for more queries.
             may_wait = answered >= BUSY_QUERIES and not self._pending
             count, now = self._answer_batch(packed, remote_log, nursery, may_wait=may_wait)
             answered += count
+            batches += 1
             if not count or now >= ends:
                 break
-            if may_wait and count <= FEW_QUERIES:
+            # Not for a client or two that wait for each answer: nobody else asks meanwhile.
+            if may_wait and count <= FEW_QUERIES <= 2 * answered // batches:
                 self._batch.gather()
         if packed is not None:
             packed.note()
