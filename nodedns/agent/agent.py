@@ -71,7 +71,7 @@ from nodedns.serf.events import (
     SnapshotRewrite,
 )
 from nodedns.table.bootstrap import Expectation
-from nodedns.table.changes import ClusterKnown, MemberForgotten, MemberUpserted
+from nodedns.table.changes import ClusterKnown, MemberForgotten, MemberUpserted, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "Agent"]
@@ -327,9 +327,9 @@ class Agent:
                 self._serf.force_leave(name, trio.current_time(), prune=prune)
                 self._driver.wake()
             case RegisterNode(node):
-                await self._registrations.register(node)
+                await self._registrations.apply([NodeRegistered(node)])
             case DeregisterNode(name):
-                await self._registrations.deregister(name)
+                await self._registrations.apply([NodeDeregistered(name)])
             case FireEvent() | FirePlainEvent():
                 return self._event_book.fire(action)
             case OperateKeyring():

@@ -19,7 +19,7 @@ from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.agent.packed_truth import PackedTruth
 from nodedns.dns.cookies import Cookies
-from nodedns.dns.dependency import keys_of_change
+from nodedns.dns.dependency import keys_of_change, service_key
 from nodedns.dns.forward import Forward
 from nodedns.dns.lone_cookie import LoneCookie, find_lone_cookie
 from nodedns.dns.packed import PackedAnswers
@@ -31,7 +31,8 @@ from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later
 from nodedns.net.dns_limits import DnsLimits
-from nodedns.table.view import RowChange
+from nodedns.table.node_row import RowChange
+from nodedns.table.service_rows import ServiceChange
 
 __all__ = ["Ask", "DnsAnswers"]
 
@@ -186,9 +187,12 @@ class DnsAnswers:
         view = self._table.view
         return view.node_folded(folded_name) is not None or view.has_names_under(folded_name)
 
-    def _drop_changed(self, changes: Sequence[RowChange]) -> None:
+    def _drop_changed(self, changes: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
         for change in changes:
-            keys = keys_of_change(change)
-            for kept in self._kept:
-                kept.drop(keys)
-            self.over_tcp.drop(keys)
+            self._drop(keys_of_change(change))
+        self._drop([service_key(change.folded) for change in services])
+
+    def _drop(self, keys: Sequence[str]) -> None:
+        for kept in self._kept:
+            kept.drop(keys)
+        self.over_tcp.drop(keys)

@@ -13,13 +13,20 @@ from functools import partial
 
 import trio
 
+from nodedns.model.check import Check
 from nodedns.model.member import MemberStatus
+from nodedns.model.service import Service
 from nodedns.observe.metrics import SERF_MEMBERS, TABLE_INDEX, TABLE_NODES, Metrics
 from nodedns.table.changes import Change
+from nodedns.table.node_row import RowChange
 from nodedns.table.node_table import NodeTable
-from nodedns.table.view import RowChange, TableView
+from nodedns.table.service_rows import ServiceChange
+from nodedns.table.view import TableView
 
-__all__ = ["LiveTable"]
+__all__ = ["LiveTable", "Watcher"]
+
+Watcher = Callable[[Sequence[RowChange], Sequence[ServiceChange]], None]
+"""Gets what changed in the table."""
 
 MAX_WAITING_CHANGES = 32  # ours: two to three milliseconds of work for whoever looks next
 
@@ -36,7 +43,7 @@ class LiveTable:
         self._table = table
         self._waiting: list[Change] = []
         self._changed = trio.Event()
-        self._watchers: list[Callable[[Sequence[RowChange]], None]] = []
+        self._watchers: list[Watcher] = []
         # Counted when somebody looks: with every change it would make a mass join quadratic.
         metrics.set_by(TABLE_INDEX, lambda: self.view.index)
         metrics.set_by(TABLE_NODES, lambda: len(self.view.nodes()))
@@ -67,16 +74,22 @@ class LiveTable:
         before = self._table.view.index
         if self._table.apply([*waiting, *changes]).index != before:
             for watcher in self._watchers:
-                watcher(self._table.row_changes)
+                watcher(self._table.row_changes, self._table.service_changes)
             self._wake()
 
-    def watch(self, watcher: Callable[[Sequence[RowChange]], None]) -> None:
-        """Have ``watcher`` called with the rows that changed, before anyone reads the new view."""
+    def watch(self, watcher: Watcher) -> None:
+        """Have ``watcher`` called with the rows and services that changed, before anyone reads the new view."""
         self._watchers.append(watcher)
 
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+
+    def registered(self, name: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
+        """Return the services and checks kept for a node by ID, those of a node without a row included."""
+        if self._waiting:
+            self.apply(())
+        return self._table.registered(name)
 
     async def wait_changed(self, index: int) -> None:
         """Return once the table's index is above ``index``, at once if it is."""

@@ -1,4 +1,4 @@
-"""``Registrations``: the external nodes of this agent, kept on disk before they are answered.
+"""``Registrations``: the one place through which nodes, services and checks are registered.
 
 A node is written first and enters the table after, so that what was answered
 with ``true`` is there after ``kill -9``, and what could not be stored never
@@ -7,13 +7,28 @@ appears.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import Memory
 from nodedns.errors import ApiError
 from nodedns.model.names import NodeName, fold
-from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import (
+    CheckDeregistered,
+    CheckRegistered,
+    ExternalNode,
+    NodeDeregistered,
+    NodeRegistered,
+    ServiceDeregistered,
+    ServiceRegistered,
+)
 
-__all__ = ["Registrations"]
+__all__ = ["Registration", "Registrations"]
+
+Registration = (
+    NodeRegistered | NodeDeregistered | ServiceRegistered | ServiceDeregistered | CheckRegistered | CheckDeregistered
+)
+"""What may be written here."""
 
 MAX_EXTERNAL_NODES = 65_536
 """Registered nodes kept by one agent; ours: a /16 full of printers."""
@@ -33,6 +48,25 @@ class Registrations:
         self._nodes = {fold(node.name): node for node in memory.external_nodes()}
         self._coming = 0
         table.apply([NodeRegistered(node) for node in self._nodes.values()])
+
+    async def apply(self, changes: Sequence[Registration]) -> None:
+        """Have registrations be as told, in order; done when that is stored.
+
+        Raises:
+            ApiError: There are too many.
+            DataDirError: They cannot be stored; what came before the one that could not be is done.
+        """
+        for change in changes:
+            if isinstance(change, NodeRegistered):
+                await self.register(change.node)
+            elif isinstance(change, NodeDeregistered):
+                await self.deregister(change.name)
+            else:
+                self.note([change])
+
+    def note(self, changes: Sequence[Registration]) -> None:
+        """Have registrations be as told, at once; they are stored soon, for what can be made anew by whoever tells."""
+        self._table.apply(changes)
 
     async def register(self, node: ExternalNode) -> None:
         """Keep ``node``, in place of any of its name.

@@ -32,7 +32,7 @@ from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError, shorten
 from nodedns.model.names import NodeName, fold
 from nodedns.table.changes import ExternalNode
-from nodedns.table.view import NodeRow
+from nodedns.table.node_row import NodeRow
 
 __all__ = ["deregister", "get_datacenters", "get_node", "get_nodes", "register"]
 

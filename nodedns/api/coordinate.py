@@ -20,7 +20,7 @@ from nodedns.api.context import ApiContext, Json, KnownCoordinates
 from nodedns.api.encode import json_response, shape_of_coordinate
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
-from nodedns.table.view import NodeRow
+from nodedns.table.node_row import NodeRow
 
 __all__ = ["get_datacenters", "get_node", "get_nodes", "update"]
 

@@ -18,7 +18,7 @@ from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError, JoinError, NodednsError
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import SerfMember
-from nodedns.table.view import NodeRow
+from nodedns.table.node_row import NodeRow
 
 __all__ = [
     "ACL_HEADER",

@@ -16,7 +16,8 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import Rdata, RRset, SoaData
 from nodedns.model.names import fold
-from nodedns.table.view import NodeRow, TableView
+from nodedns.table.node_row import NodeRow
+from nodedns.table.view import TableView
 
 __all__ = ["MAX_NAME_SERVERS", "ZoneHead", "address_rrsets", "node_owner", "soa_serial"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodedns.table.address_index import Digits, digits_of
-from nodedns.table.view import NodeRow, RowChange
+from nodedns.table.node_row import NodeRow, RowChange
 
-__all__ = ["SERVERS", "ip_key", "keys_of_change", "node_key", "prefix_key"]
+__all__ = ["SERVERS", "ip_key", "keys_of_change", "node_key", "prefix_key", "service_key"]
 
 OCTET_DIGITS, IPV4_DIGITS = 2, 8
 NIBBLE_DIGITS, IPV6_DIGITS = 1, 32
@@ -24,6 +24,11 @@ SERVERS = "servers"
 def node_key(folded_name: str) -> str:
     """Return the key of a node name, and of the names that exist because of dots in node names."""
     return "node:" + folded_name
+
+
+def service_key(folded_name: str) -> str:
+    """Return the key of a service: its instances, their health and nodes, and whether there are any."""
+    return "service:" + folded_name
 
 
 def ip_key(ip_text: str) -> str:

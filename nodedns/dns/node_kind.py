@@ -16,7 +16,7 @@ from nodedns.dns.meta_text import meta_texts
 from nodedns.dns.name import Labels, labels_of
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import Answer, RRset
-from nodedns.table.view import NodeRow
+from nodedns.table.node_row import NodeRow
 
 __all__ = ["alias_of", "answer_node"]
 

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 
 import attrs
 
+from nodedns.model.check import Check
 from nodedns.model.member import SerfMember
 from nodedns.model.names import NodeName
+from nodedns.model.service import Service
 
 __all__ = [
     "Change",
+    "CheckDeregistered",
+    "CheckRegistered",
     "ClusterKnown",
     "ExternalNode",
     "MemberForgotten",
@@ -22,6 +26,8 @@ __all__ = [
     "MemberUpserted",
     "NodeDeregistered",
     "NodeRegistered",
+    "ServiceDeregistered",
+    "ServiceRegistered",
 ]
 
 
@@ -91,4 +97,47 @@ class ClusterKnown:
     """The expected servers were seen; from now on an absent name is known to be absent."""
 
 
-Change = MemberUpserted | MemberForgotten | MemberHidden | NodeRegistered | NodeDeregistered | ClusterKnown
+@attrs.frozen
+class ServiceRegistered:
+    """An instance of a service is to be on ``node`` as given, whatever stood under its ID before."""
+
+    node: NodeName
+    service: Service
+
+
+@attrs.frozen
+class ServiceDeregistered:
+    """``node`` has no instance of this ID. Its checks are told of one by one."""
+
+    node: NodeName
+    service_id: str
+
+
+@attrs.frozen
+class CheckRegistered:
+    """A check is to be on ``node`` as given, its status included."""
+
+    node: NodeName
+    check: Check
+
+
+@attrs.frozen
+class CheckDeregistered:
+    """``node`` has no check of this ID."""
+
+    node: NodeName
+    check_id: str
+
+
+Change = (
+    MemberUpserted
+    | MemberForgotten
+    | MemberHidden
+    | NodeRegistered
+    | NodeDeregistered
+    | ServiceRegistered
+    | ServiceDeregistered
+    | CheckRegistered
+    | CheckDeregistered
+    | ClusterKnown
+)

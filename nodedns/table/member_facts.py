@@ -73,6 +73,7 @@ class MemberFacts:
         bootstrap: Whether it was told to start a cluster alone.
         ipv4: IPv4 text that it wants DNS to give, empty where it announces none.
         ipv6: Likewise, IPv6.
+        server_port: A Consul server's port for the other agents, 0 for any other member.
     """
 
     datacenter: str
@@ -87,6 +88,7 @@ class MemberFacts:
     bootstrap: bool
     ipv4: str = ""
     ipv6: str = ""
+    server_port: int = 0
 
 
 def facts_of(member: SerfMember, datacenter: str) -> MemberFacts:
@@ -120,6 +122,7 @@ def facts_of(member: SerfMember, datacenter: str) -> MemberFacts:
         bootstrap=is_server and tags.get("bootstrap") == "1",
         ipv4=_ip_text(tags.get(IPV4_TAG, ""), 4),
         ipv6=_ip_text(tags.get(IPV6_TAG, ""), 6),
+        server_port=_number(tags.get("port", ""), MAX_PORT) if tags.get("role") == "consul" else 0,
     )
 
 

@@ -23,11 +23,15 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from nodedns.errors import LocalProtocolError
+from nodedns.model.check import Check
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import MAX_LABEL_BYTES, NodeName, fold
+from nodedns.model.service import Service
 from nodedns.table.address_index import AddressIndex, digits_of
 from nodedns.table.changes import (
     Change,
+    CheckDeregistered,
+    CheckRegistered,
     ClusterKnown,
     ExternalNode,
     MemberForgotten,
@@ -35,9 +39,14 @@ from nodedns.table.changes import (
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
+    ServiceDeregistered,
+    ServiceRegistered,
 )
 from nodedns.table.member_facts import facts_of
-from nodedns.table.view import NodeRow, NodeSet, RowChange, TableView
+from nodedns.table.node_row import NodeRow, RowChange
+from nodedns.table.service_book import ServiceBook
+from nodedns.table.service_rows import ServiceChange
+from nodedns.table.view import NodeSet, TableView
 
 __all__ = ["NodeTable"]
 
@@ -65,6 +74,8 @@ class NodeTable:
         self._externals: dict[str, ExternalNode] = {}
         self._hidden: set[str] = set()  # failed members only, by name
         self._row_changes: tuple[RowChange, ...] = ()
+        self._service_changes: tuple[ServiceChange, ...] = ()
+        self._book = ServiceBook(first_index)
         self._view = TableView(
             index=first_index,
             nodes_index=first_index,
@@ -74,6 +85,7 @@ class NodeTable:
             cluster_known=cluster_known,
             node_set=NodeSet(by_name={}, by_ip={}, addresses=AddressIndex(), parents={}),
             members={},
+            service_set=self._book.present,
         )
 
     @property
@@ -85,6 +97,15 @@ class NodeTable:
     def row_changes(self) -> tuple[RowChange, ...]:
         """What the last effective ``apply`` did to rows, one entry for each name."""
         return self._row_changes
+
+    @property
+    def service_changes(self) -> tuple[ServiceChange, ...]:
+        """What the last effective ``apply`` did to services, one entry for each name."""
+        return self._service_changes
+
+    def registered(self, name: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
+        """Return the services and checks kept for a node by ID, those of a node without a row included."""
+        return self._book.registered(fold(name))
 
     def external_nodes(self) -> tuple[ExternalNode, ...]:
         """Return every registered node by folded name, those hidden by a member included."""
@@ -100,8 +121,9 @@ class NodeTable:
         for change in changes:
             self._apply_one(change, draft)
         if draft.index != self._view.index:
-            self._view = draft.finish(self._members)
             self._row_changes = draft.row_changes()
+            self._service_changes = self._book.settle(draft.touched(), draft.rows, draft.index)
+            self._view = draft.finish(self._members, self._book)
         return self._view
 
     def _apply_one(self, change: Change, draft: _Draft) -> None:
@@ -118,6 +140,8 @@ class NodeTable:
             case NodeDeregistered(name=name):
                 if self._externals.pop(fold(name), None) is not None:
                     self._settle(fold(name), draft)
+            case ServiceRegistered() | ServiceDeregistered() | CheckRegistered() | CheckDeregistered():
+                draft.touch(self._book.note(change, draft.index + 1))
             case ClusterKnown():  # pragma: no branch - the last of the union
                 draft.know_cluster()
 
@@ -200,6 +224,7 @@ class _Draft:
         self._names_at: dict[str, set[str]] = {}
         self._parents: dict[str, int] | None = None
         self._rows_before: dict[str, NodeRow | None] = {}
+        self._registered_at: dict[str, None] = {}
         self._nodes_index = base.nodes_index
         self._catalog_index = base.catalog_index
         self._cluster_known = base.cluster_known
@@ -214,8 +239,21 @@ class _Draft:
             self._cluster_known = True
             self.begin_change()
 
+    def touch(self, folded: str | None) -> None:
+        """Take note of a node whose registrations changed, None for no node."""
+        if folded is not None:
+            self._registered_at[folded] = None
+            self.begin_change()
+
+    def touched(self) -> list[str]:
+        return [*self._rows_before, *(folded for folded in self._registered_at if folded not in self._rows_before)]
+
+    @property
+    def rows(self) -> Mapping[str, NodeRow]:
+        return self._base_set.by_name if self._by_name is None else self._by_name
+
     def row(self, folded: str) -> NodeRow | None:
-        return (self._base_set.by_name if self._by_name is None else self._by_name).get(folded)
+        return self.rows.get(folded)
 
     def replace(self, folded: str, present: NodeRow | None, wanted: NodeRow | None) -> None:
         self._nodes_index = self.index
@@ -238,7 +276,7 @@ class _Draft:
             RowChange(folded, before, self.row(folded), folded == local) for folded, before in self._rows_before.items()
         )
 
-    def finish(self, members: dict[str, SerfMember]) -> TableView:
+    def finish(self, members: dict[str, SerfMember], book: ServiceBook) -> TableView:
         base, node_set = self._base, self._base_set
         if self._by_name is not None:
             node_set = NodeSet(
@@ -255,6 +293,7 @@ class _Draft:
             cluster_known=self._cluster_known,
             node_set=node_set,
             members=dict(members) if self.members_changed else base._members,  # noqa: SLF001 - as above
+            service_set=book.present,
         )
 
     def _with_indexes(self, present: NodeRow | None, wanted: NodeRow) -> NodeRow:
@@ -348,6 +387,7 @@ def _member_row(member: SerfMember, datacenter: str, *, is_hidden: bool) -> Node
         create_index=0,
         modify_index=0,
         is_hidden=is_hidden,
+        server_port=(facts.server_port or member.address.port) if facts.is_server else 0,
     )
 
 

@@ -11,7 +11,6 @@ A view does not decide who has a row; ``NodeTable`` does.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -20,78 +19,10 @@ import attrs
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
 from nodedns.table.address_index import AddressIndex, Digits
+from nodedns.table.node_row import NodeRow, ip_of
+from nodedns.table.service_rows import NodeServices, ServiceGroup, ServiceSet
 
-__all__ = ["NodeRow", "NodeSet", "RowChange", "TableView"]
-
-
-@attrs.frozen
-class NodeRow:
-    """One node of the catalog.
-
-    Attributes:
-        name: In the spelling it was announced or registered in.
-        node_id: UUID text; empty for an external node registered without one.
-        address: IP text, or a host name (external nodes only).
-        datacenter: Local datacenter.
-        tagged_addresses: By tag: ``lan``, ``lan_ipv4``, ``wan`` and so on.
-        meta: Node meta.
-        is_member: Whether it is a member of the pool rather than an external node.
-        status: Serf status; ``NONE`` for external nodes.
-        is_server: Whether it is a server agent.
-        dns_port: Port of its DNS server, 0 where unknown.
-        create_index: Index at which the name appeared.
-        modify_index: Index at which what the catalog shows of it last changed. Status is
-            not part of that: Consul keeps it in a health check.
-        is_hidden: Whether it is listed but not for DNS: a member that failed too long ago.
-    """
-
-    name: NodeName
-    node_id: str
-    address: str
-    datacenter: str
-    tagged_addresses: Mapping[str, str]
-    meta: Mapping[str, str]
-    is_member: bool
-    status: MemberStatus
-    is_server: bool
-    dns_port: int
-    create_index: int
-    modify_index: int
-    is_hidden: bool = False
-
-    @cached_property
-    def ipv4(self) -> bytes | None:
-        """The IPv4 address for DNS, packed: tag ``lan_ipv4`` where it is one, else the address."""
-        return _packed(self.tagged_addresses.get("lan_ipv4", ""), 4) or _packed(self.address, 4)
-
-    @cached_property
-    def ipv6(self) -> bytes | None:
-        """The IPv6 address for DNS, packed: tag ``lan_ipv6`` where it is one, else the address."""
-        return _packed(self.tagged_addresses.get("lan_ipv6", ""), 16) or _packed(self.address, 16)
-
-    @cached_property
-    def ip_texts(self) -> tuple[str, ...]:
-        """Each IP under which DNS gives this node, as text, IPv4 first; none of a hidden one."""
-        if self.is_hidden:
-            return ()
-        return tuple(str(ipaddress.ip_address(packed)) for packed in (self.ipv4, self.ipv6) if packed)
-
-
-@attrs.frozen
-class RowChange:
-    """What happened to one row between two views.
-
-    Attributes:
-        folded: Folded name of the row.
-        before: The row in the earlier view; None if it had none.
-        after: The row in the later view; None if it has none.
-        is_local: Whether it is this agent's own row.
-    """
-
-    folded: str
-    before: NodeRow | None
-    after: NodeRow | None
-    is_local: bool
+__all__ = ["NodeSet", "TableView"]
 
 
 @attrs.frozen(eq=False)
@@ -144,6 +75,7 @@ class TableView:
     cluster_known: bool
     _node_set: NodeSet
     _members: Mapping[str, SerfMember]
+    _service_set: ServiceSet
 
     def node(self, name: str, datacenter: str | None = None) -> NodeRow | None:
         """Return the row of ``name``, ASCII case folded; None if there is none or for another datacenter."""
@@ -170,7 +102,7 @@ class TableView:
 
     def nodes_at(self, ip_text: str) -> tuple[NodeRow, ...]:
         """Return the rows that DNS gives ``ip_text`` for, by folded name; empty for what is no IP."""
-        ip = _ip(ip_text)
+        ip = ip_of(ip_text)
         node_set = self._node_set
         return tuple(node_set.by_name[name] for name in node_set.by_ip.get(str(ip), ()))
 
@@ -186,6 +118,28 @@ class TableView:
         """Return every member by name: alive, leaving, failed and left."""
         return self._sorted_members
 
+    def services(self) -> tuple[ServiceGroup, ...]:
+        """Return every service by folded name; the same tuple until a service changes."""
+        return self._service_set.sorted_groups
+
+    def service(self, name: str) -> ServiceGroup | None:
+        """Return the instances of ``name``, ASCII case folded; None if there is none."""
+        return self._service_set.by_name.get(fold(name))
+
+    def node_services(self, name: str) -> NodeServices | None:
+        """Return what is registered on the node ``name``, ASCII case folded; None for a node without a row."""
+        return self._service_set.by_node.get(fold(name))
+
+    @property
+    def services_index(self) -> int:
+        """Index of the last change to which services there are, or to their tags; at least 1."""
+        return self._service_set.names_index
+
+    @property
+    def checks_index(self) -> int:
+        """Index of the last change to any check; at least 1."""
+        return self._service_set.checks_index
+
     def datacenters(self) -> tuple[str, ...]:
         """Return the datacenters known: the local one."""
         return (self.datacenter,)
@@ -197,17 +151,3 @@ class TableView:
     @cached_property
     def _sorted_members(self) -> tuple[SerfMember, ...]:
         return tuple(self._members[name] for name in sorted(self._members))
-
-
-def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        ip = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    # A v4-mapped address is IPv4 to Consul, and nobody could reach it by AAAA.
-    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
-
-
-def _packed(text: str, length: int) -> bytes | None:
-    ip = _ip(text)
-    return ip.packed if ip is not None and len(ip.packed) == length else None

@@ -14,8 +14,8 @@ from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import MemberForgotten, MemberUpserted
+from nodedns.table.node_row import RowChange
 from nodedns.table.node_table import NodeTable
-from nodedns.table.view import RowChange
 from nodedns.testing.table_agent import agent_member
 
 GRACE_S = 30.0
@@ -158,7 +158,7 @@ def test_failed_members_are_kept_where_there_is_no_grace_to_end() -> None:
 def test_many_that_fail_at_once_are_hidden_in_slices() -> None:
     async def story(pool: Pool) -> None:
         sizes: list[int] = []
-        pool.table.watch(lambda changes: sizes.append(sum(hides(change) for change in changes)))
+        pool.table.watch(lambda changes, _: sizes.append(sum(hides(change) for change in changes)))
         for number in range(2 * MAX_HIDDEN_AT_ONCE + 1):
             pool.see(f"n{number:04}", MemberStatus.FAILED)
         await trio.sleep(GRACE_S + 0.1)

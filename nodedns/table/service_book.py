@@ -1,0 +1,261 @@
+"""``ServiceBook``: what is registered on nodes, and the ``ServiceSet`` made of it.
+
+Strategy: services and checks are kept by node as given, whether or not the node has a
+row. Once after each batch of changes, the nodes that were touched are joined anew
+with their rows; whatever comes out equal to what was there stays the same object, and
+only the services on those nodes are looked at. So one change costs what its node and
+service hold, plus a copy of each dict that changes.
+
+A service or check under a name without a row is kept and not shown; whoever
+deregisters a node takes its services away as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from nodedns.model.check import Check
+from nodedns.model.names import fold
+from nodedns.model.service import Service
+from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
+from nodedns.table.node_row import NodeRow
+from nodedns.table.service_rows import (
+    SERVERS_SERVICE,
+    CheckRow,
+    Instance,
+    NodeServices,
+    ServiceChange,
+    ServiceGroup,
+    ServiceSet,
+    serf_health,
+    servers_service,
+)
+
+__all__ = ["RegistryChange", "ServiceBook"]
+
+RegistryChange = ServiceRegistered | ServiceDeregistered | CheckRegistered | CheckDeregistered
+
+
+@attrs.frozen
+class _Kept:
+    service: Service
+    create_index: int
+    modify_index: int
+
+
+@attrs.define(eq=False)
+class _Registered:
+    """What is registered on one node, by ID."""
+
+    services: dict[str, _Kept] = attrs.field(factory=dict)
+    checks: dict[str, CheckRow] = attrs.field(factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.services and not self.checks
+
+
+_NOTHING = _Registered()
+
+
+class ServiceBook:
+    """Services and checks of every node.
+
+    Args:
+        first_index: Index of the empty book.
+
+    Attributes:
+        present: What is shown, as of the last ``settle``.
+    """
+
+    def __init__(self, first_index: int) -> None:
+        self._nodes: dict[str, _Registered] = {}
+        self.present = ServiceSet(by_name={}, by_node={}, names_index=first_index, checks_index=first_index)
+
+    def registered(self, folded_node: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
+        """Return what is kept for a node, shown or not, by ID."""
+        kept = self._nodes.get(folded_node, _NOTHING)
+        services = tuple(kept.services[key].service for key in sorted(kept.services))
+        return services, tuple(kept.checks[key].check for key in sorted(kept.checks))
+
+    def note(self, change: RegistryChange, index: int) -> str | None:
+        """Take one change.
+
+        Args:
+            change: What is to be.
+            index: Of the table, should this change it.
+
+        Returns:
+            The folded name of the node that it touches, None if it changes nothing.
+        """
+        folded = fold(change.node)
+        kept = self._nodes.get(folded)
+        if kept is None:
+            kept = _Registered()
+        match change:
+            case ServiceRegistered(service=service):
+                is_changed = _put_service(kept.services, service, index)
+            case ServiceDeregistered(service_id=service_id):
+                is_changed = kept.services.pop(service_id, None) is not None
+            case CheckRegistered(check=check):
+                is_changed = _put_check(kept.checks, check, index)
+            case CheckDeregistered(check_id=check_id):  # pragma: no branch - the last of the union
+                is_changed = kept.checks.pop(check_id, None) is not None
+        if kept.is_empty:
+            self._nodes.pop(folded, None)
+        else:
+            self._nodes[folded] = kept
+        return folded if is_changed else None
+
+    def settle(self, touched: Iterable[str], rows: Mapping[str, NodeRow], index: int) -> tuple[ServiceChange, ...]:
+        """Bring what is shown up to date, and return which services changed.
+
+        Args:
+            touched: Folded names of nodes whose row or registrations changed, each once.
+            rows: Every row by folded name.
+            index: Of the table now.
+        """
+        draft = _Draft(self.present, index)
+        for folded in touched:
+            before = self.present.by_node.get(folded)
+            row = rows.get(folded)
+            after = None if row is None else _join(row, self._nodes.get(folded, _NOTHING), before, index)
+            draft.replace(folded, before, after)
+        self.present, changes = draft.finish()
+        return changes
+
+
+def _put_service(services: dict[str, _Kept], service: Service, index: int) -> bool:
+    known = services.get(service.id)
+    if known is not None and known.service == service:
+        return False
+    services[service.id] = _Kept(service, known.create_index if known is not None else index, index)
+    return True
+
+
+def _put_check(checks: dict[str, CheckRow], check: Check, index: int) -> bool:
+    known = checks.get(check.id)
+    if known is not None and known.check == check:
+        return False
+    checks[check.id] = CheckRow(check, known.create_index if known is not None else index, index)
+    return True
+
+
+def _join(row: NodeRow, kept: _Registered, before: NodeServices | None, index: int) -> NodeServices:
+    checks = dict(kept.checks)
+    health = serf_health(row)
+    if health is not None:
+        known = before.check(health.id) if before is not None else None
+        if known is None or known.check != health:
+            known = CheckRow(health, known.create_index if known is not None else index, index)
+        checks[health.id] = known
+    services = dict(kept.services)
+    own = servers_service(row)
+    if own is not None and SERVERS_SERVICE not in services:
+        known_instance = before.instance(SERVERS_SERVICE) if before is not None else None
+        services[own.id] = (
+            _Kept(own, known_instance.create_index, known_instance.modify_index)
+            if known_instance is not None and known_instance.service == own
+            else _Kept(own, index, index)
+        )
+    in_order = tuple(checks[check_id] for check_id in sorted(checks))
+    node_checks = tuple(check for check in in_order if not check.check.service_id)
+    instances = tuple(
+        _instance(row, services[service_id], node_checks, in_order, before) for service_id in sorted(services)
+    )
+    if before is not None and (before.row, before.instances, before.checks) == (row, instances, in_order):
+        return before
+    return NodeServices(row, instances, node_checks, in_order, index)
+
+
+def _instance(
+    row: NodeRow,
+    kept: _Kept,
+    node_checks: tuple[CheckRow, ...],
+    checks: tuple[CheckRow, ...],
+    before: NodeServices | None,
+) -> Instance:
+    own = tuple(check for check in checks if check.check.service_id == kept.service.id)
+    made = Instance(row, kept.service, node_checks + own if own else node_checks, kept.create_index, kept.modify_index)
+    known = before.instance(kept.service.id) if before is not None else None
+    return known if known is not None and known == made else made
+
+
+class _Draft:
+    """The next ``ServiceSet`` in the making: copies a dict when it is first written to."""
+
+    def __init__(self, base: ServiceSet, index: int) -> None:
+        self._base = base
+        self._index = index
+        self._by_node: dict[str, NodeServices] | None = None
+        self._members: dict[str, dict[tuple[str, str], Instance]] = {}
+        self._are_checks_changed = False
+
+    def replace(self, folded: str, before: NodeServices | None, after: NodeServices | None) -> None:
+        if before is after:
+            return
+        if self._by_node is None:
+            self._by_node = dict(self._base.by_node)
+        if after is None:
+            del self._by_node[folded]
+        else:
+            self._by_node[folded] = after
+        self._are_checks_changed |= _checks_of(before) != _checks_of(after)
+        present = {instance.service.id: instance for instance in (before.instances if before is not None else ())}
+        for instance in after.instances if after is not None else ():
+            known = present.get(instance.service.id)
+            if known is instance:
+                del present[instance.service.id]
+            elif known is None or fold(known.service.name) == fold(instance.service.name):
+                present.pop(instance.service.id, None)
+                self._members_of(instance)[folded, instance.service.id] = instance
+            else:
+                # The ID is now another service's: it goes from the one and comes to the other.
+                self._members_of(instance)[folded, instance.service.id] = instance
+        for gone in present.values():
+            del self._members_of(gone)[folded, gone.service.id]
+
+    def _members_of(self, instance: Instance) -> dict[tuple[str, str], Instance]:
+        name = fold(instance.service.name)
+        members = self._members.get(name)
+        if members is None:
+            group = self._base.by_name.get(name)
+            members = self._members[name] = dict(group.members) if group is not None else {}
+        return members
+
+    def finish(self) -> tuple[ServiceSet, tuple[ServiceChange, ...]]:
+        base = self._base
+        if self._by_node is None:
+            return base, ()
+        changes = tuple(self._change(name, members) for name, members in self._members.items())
+        by_name = base.by_name
+        if changes:
+            joined = dict(base.by_name)
+            for change in changes:
+                if change.after is None:
+                    joined.pop(change.folded, None)
+                else:
+                    joined[change.folded] = change.after
+            by_name = joined
+        are_names_changed = any(_tags_of(change.before) != _tags_of(change.after) for change in changes)
+        made = ServiceSet(
+            by_name=by_name,
+            by_node=self._by_node,
+            names_index=self._index if are_names_changed else base.names_index,
+            checks_index=self._index if self._are_checks_changed else base.checks_index,
+        )
+        return made, changes
+
+    def _change(self, name: str, members: dict[tuple[str, str], Instance]) -> ServiceChange:
+        after = ServiceGroup(name, members, self._index) if members else None
+        return ServiceChange(name, self._base.by_name.get(name), after)
+
+
+def _checks_of(services: NodeServices | None) -> tuple[CheckRow, ...]:
+    return services.checks if services is not None else ()
+
+
+def _tags_of(group: ServiceGroup | None) -> tuple[str, ...] | None:
+    return group.tags if group is not None else None

@@ -1,0 +1,195 @@
+"""``Instance``, ``ServiceGroup`` and ``NodeServices``: services and checks as a view shows them.
+
+Strategy: what is registered on a node is joined with the node's row and checks once, when
+either changes, and kept; a look-up by service or by node is one dict access. A
+service's index rises when anything changes that an answer about it holds: its
+instances, their checks, their nodes. What did not change are the same objects from
+view to view.
+
+Two things exist that nobody registers: the check ``serfHealth`` of each member, made
+of its gossip status, and the service ``consul`` of each server agent.
+
+Source: Consul's leader registrator (agent/consul/leader_registrator_v1.go) and state store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import attrs
+
+from nodedns.model.check import SERF_HEALTH, Check, CheckStatus, worst_of
+from nodedns.model.member import MemberStatus
+from nodedns.model.service import Service
+from nodedns.table.node_row import NodeRow
+
+__all__ = ["SERVERS_SERVICE", "CheckRow", "Instance", "NodeServices", "ServiceChange", "ServiceGroup", "ServiceSet"]
+
+SERVERS_SERVICE = "consul"
+"""The name and ID under which each server agent is a service."""
+ALIVE_OUTPUT = "Agent alive and reachable"
+FAILED_OUTPUT = "Agent not live or unreachable"
+
+
+@attrs.frozen
+class CheckRow:
+    """A check of the catalog.
+
+    Attributes:
+        check: What it says.
+        create_index: Index at which it appeared.
+        modify_index: Index at which it last changed.
+    """
+
+    check: Check
+    create_index: int
+    modify_index: int
+
+
+@attrs.frozen
+class Instance:
+    """One instance of a service, with all that a health answer holds of it.
+
+    Attributes:
+        row: Its node.
+        service: What is registered.
+        checks: Those of its node, then its own, each by ID.
+        create_index: Index at which it appeared.
+        modify_index: Index at which it was last registered otherwise than before.
+    """
+
+    row: NodeRow
+    service: Service
+    checks: tuple[CheckRow, ...]
+    create_index: int
+    modify_index: int
+
+    @cached_property
+    def status(self) -> CheckStatus:
+        """The worst of its checks."""
+        return worst_of(check.check.status for check in self.checks)
+
+    @property
+    def weight(self) -> int:
+        """Its share by its health (RFC 2782's weight)."""
+        weights = self.service.weights
+        return weights.warning if self.status is CheckStatus.WARNING else weights.passing
+
+
+@attrs.frozen(eq=False)
+class ServiceGroup:
+    """The instances of one service.
+
+    Attributes:
+        folded: Folded name.
+        members: By folded node name and service ID.
+        index: Of the last change to what an answer about the service holds.
+    """
+
+    folded: str
+    members: Mapping[tuple[str, str], Instance]
+    index: int
+
+    @cached_property
+    def instances(self) -> tuple[Instance, ...]:
+        """All of them, by folded node name and service ID."""
+        return tuple(self.members[key] for key in sorted(self.members))
+
+    @property
+    def name(self) -> str:
+        """The name in the spelling of the first instance."""
+        return self.instances[0].service.name
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Every tag of any instance, sorted."""
+        return tuple(sorted({tag for instance in self.instances for tag in instance.service.tags}))
+
+
+@attrs.frozen(eq=False)
+class NodeServices:
+    """What is registered on one node that has a row.
+
+    Attributes:
+        row: The node.
+        instances: By service ID.
+        node_checks: Checks of the node itself, by ID, ``serfHealth`` among them.
+        checks: All checks, by ID.
+        index: Of the last change to any of it.
+    """
+
+    row: NodeRow
+    instances: tuple[Instance, ...]
+    node_checks: tuple[CheckRow, ...]
+    checks: tuple[CheckRow, ...]
+    index: int
+
+    def instance(self, service_id: str) -> Instance | None:
+        """Return the instance of exactly this ID."""
+        return self._by_id.get(service_id)
+
+    def check(self, check_id: str) -> CheckRow | None:
+        """Return the check of exactly this ID."""
+        return next((row for row in self.checks if row.check.id == check_id), None)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Instance]:
+        return {instance.service.id: instance for instance in self.instances}
+
+
+@attrs.frozen(eq=False)
+class ServiceChange:
+    """What happened to one service between two views.
+
+    Attributes:
+        folded: Folded name.
+        before: In the earlier view; None if there was none.
+        after: In the later view; None if there is none.
+    """
+
+    folded: str
+    before: ServiceGroup | None
+    after: ServiceGroup | None
+
+
+@attrs.frozen(eq=False)
+class ServiceSet:
+    """Services and checks of one moment; the dicts are never changed once here.
+
+    Attributes:
+        by_name: Folded service name to its group.
+        by_node: Folded node name to what is registered there; every node with a row is in it.
+        names_index: Index of the last change to which services there are, or to their tags.
+        checks_index: Index of the last change to any check.
+    """
+
+    by_name: Mapping[str, ServiceGroup]
+    by_node: Mapping[str, NodeServices]
+    names_index: int
+    checks_index: int
+
+    @cached_property
+    def sorted_groups(self) -> tuple[ServiceGroup, ...]:
+        """Every service by folded name."""
+        return tuple(self.by_name[name] for name in sorted(self.by_name))
+
+
+def serf_health(row: NodeRow) -> Check | None:
+    """Return the check of a member's gossip status; None for an external node."""
+    if not row.is_member:
+        return None
+    is_failed = row.status is MemberStatus.FAILED
+    return Check(
+        id=SERF_HEALTH,
+        name="Serf Health Status",
+        status=CheckStatus.CRITICAL if is_failed else CheckStatus.PASSING,
+        output=FAILED_OUTPUT if is_failed else ALIVE_OUTPUT,
+    )
+
+
+def servers_service(row: NodeRow) -> Service | None:
+    """Return the service that a server agent is by itself; None for any other node."""
+    if not row.is_server:
+        return None
+    return Service(id=SERVERS_SERVICE, name=SERVERS_SERVICE, port=row.server_port)
