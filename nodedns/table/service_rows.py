@@ -104,7 +104,7 @@ class ServiceGroup:
     @cached_property
     def tags(self) -> tuple[str, ...]:
         """Every tag of any instance, sorted."""
-        return tuple(sorted({tag for instance in self.instances for tag in instance.service.tags}))
+        return tuple(sorted({tag for instance in self.members.values() for tag in instance.service.tags}))
 
 
 @attrs.frozen(eq=False)
