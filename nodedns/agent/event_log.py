@@ -58,7 +58,7 @@ __all__ = ["EventLog"]
 ALONE_ROUNDS = 6  # told each, within the first minute
 ALONE_EVERY = 20  # of the later ones, every tenth minute
 MAX_NAMED_CHARS = 80  # of a remembered member's name and address
-ROUTINE_DROPS = frozenset({"answer-to-no-query", "event-too-old", "query-too-old"})
+ROUTINE_DROPS = frozenset({"answer-to-no-query", "event-too-old", "peer-message-of-stranger", "query-too-old"})
 """What a sound pool sends too: replies after a query's end, and to an agent that is back, what it had seen before."""
 
 _SERF = logger("serf")

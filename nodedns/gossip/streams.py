@@ -56,12 +56,14 @@ class _Asking:
     encode_request: Callable[[], Steps[bytes]]
     on_reply: OnReply | None
     on_over: OnOver
+    may_compress: bool = True
 
     def converse(self, exchange: Exchange) -> Steps[None]:
         """Send the request, and take the reply."""
         try:
             request = yield from self.encode_request()
-            exchange.send((yield from self.streams.wrap(request, is_dialling=True)))
+            wrapped = yield from self.streams.wrap(request, is_dialling=True, is_urgent=not self.may_compress)
+            exchange.send(wrapped)
             if self.on_reply is None:
                 self.on_over("", exchange.now)
                 return
@@ -202,13 +204,14 @@ class Streams:
         encode_request: Callable[[], Steps[bytes]],
         on_reply: OnReply | None,
         on_over: OnOver,
+        may_compress: bool = True,
     ) -> None:
         """Ask the owner to dial ``address``; ``on_over`` is called whatever comes of it.
 
         Without an ``on_reply`` none is waited for, and it is over once there is a connection.
         """
         self._next_id += 1
-        self._wanted[self._next_id] = _Asking(self, encode_request, on_reply, on_over)
+        self._wanted[self._next_id] = _Asking(self, encode_request, on_reply, on_over, may_compress)
         self.emit(StreamWanted(self._next_id, address, purpose, deadline))
 
     def open(self, wanted: StreamWanted, now: float) -> StreamExchange:
@@ -253,7 +256,7 @@ class Streams:
         Args:
             message: Encoded.
             is_dialling: Whether we dialled: then the label goes ahead.
-            is_urgent: Whether somebody is timing it, so that it is not compressed.
+            is_urgent: Whether it is not compressed: somebody is timing it, or it is packed already.
 
         Raises:
             LocalProtocolError: It is longer than an encrypted block may be.

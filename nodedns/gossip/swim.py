@@ -339,9 +339,9 @@ class Swim:
         """
         return self._checks.look_again(name, address, now)
 
-    def send_user(self, payload: bytes, destination: Address) -> None:
+    def send_user(self, payload: bytes, destination: Address, *, may_compress: bool = True) -> None:
         """Send one user message straight to ``destination`` by UDP. Drain after calling."""
-        self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=True)
+        self._outbox.send_alone(encode_message(UserData(payload)), destination, may_compress=may_compress)
 
     def ping_by_stream(self, member: Member, deadline: float, on_ack: Callable[[], None]) -> None:
         """Ping ``member`` by TCP; ``on_ack`` once it has answered. Drain after calling.
@@ -357,15 +357,32 @@ class Swim:
         ping = Ping(STREAM_PING, member.name, local.address.packed, local.address.port, local.name)
         self.want_tcp_ping(ping, member.address, deadline, over)
 
-    def send_user_stream(self, payload: bytes, destination: Address, deadline: float) -> None:
-        """Send one user message to ``destination`` by TCP. Drain after calling."""
+    def send_user_stream(
+        self,
+        payload: bytes,
+        destination: Address,
+        deadline: float,
+        *,
+        on_over: Callable[[str], None] = lambda _error: None,
+        may_compress: bool = True,
+    ) -> None:
+        """Send one user message to ``destination`` by TCP. Drain after calling.
+
+        Args:
+            payload: Serf's type byte and what follows.
+            destination: Whom to dial.
+            deadline: Monotonic seconds by which all of it must have been taken.
+            on_over: Called once there is a connection or none, with the reason or an empty string.
+            may_compress: Whether to compress it, where that is on.
+        """
         self._streams.want(
             StreamPurpose.USER,
             destination,
             deadline,
             encode_request=lambda: at_once(encode_user_stream(payload)),
             on_reply=None,
-            on_over=lambda _error, _now: None,
+            on_over=lambda error, _now: on_over(error),
+            may_compress=may_compress,
         )
 
     # --- what the machines inside ask for -------------------------------------------

@@ -14,8 +14,10 @@ import attrs
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 
-__all__ = ["Member", "MemberStatus", "NodeState", "SerfMember", "Versions"]
+__all__ = ["NODEDNS_TAG", "Member", "MemberStatus", "NodeState", "SerfMember", "Versions"]
 
+NODEDNS_TAG = "nodedns"
+"""The tag by which a nodedns agent says what it is; its value is the version."""
 VERSIONS_BYTES = 6
 
 

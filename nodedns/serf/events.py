@@ -44,6 +44,7 @@ __all__ = [
     "MemberChanged",
     "NameConflict",
     "NameConflictOver",
+    "PeerMessage",
     "QueryAcked",
     "QueryAnswered",
     "QueryClosed",
@@ -278,6 +279,21 @@ class UdpChecked:
 
 
 @attrs.frozen
+class PeerMessage:
+    """A nodedns member of the pool told us something.
+
+    Attributes:
+        sender: Its node name.
+        payload: The application's bytes, at most ``MAX_PEER_STREAM_BYTES``.
+        source: Where they came from.
+    """
+
+    sender: NodeName
+    payload: bytes
+    source: Address
+
+
+@attrs.frozen
 class KeyringToStore:
     """A change of the keyring waits for this ring to be stored; answer with ``Serf.keyring_stored``.
 
@@ -312,6 +328,7 @@ SerfEvent = (
     | QueryClosed
     | NameConflict
     | NameConflictOver
+    | PeerMessage
     | ConflictWon
     | ConflictLost
     | SnapshotAppend

@@ -4,7 +4,7 @@ Messages arrive as memberlist user messages, by UDP or stream. What cannot be
 decoded, and what has no business arriving this way, is dropped and counted.
 
 A relay (type 9) is sent on to where its header says; its codec lets nothing but
-query responses through.
+query responses through. A message of nodedns's own type goes to ``PeerMail``.
 
 Source: Serf's delegate NotifyMsg (gossip-protocol 4.1, 4.7).
 """
@@ -21,6 +21,7 @@ from nodedns.serf.membership import Membership
 from nodedns.serf.messages import (
     JoinIntent,
     LeaveIntent,
+    PeerData,
     Query,
     QueryResponse,
     Relay,
@@ -28,6 +29,7 @@ from nodedns.serf.messages import (
     decode_message_untrusted,
 )
 from nodedns.serf.outgoing_queries import OutgoingQueries
+from nodedns.serf.peer_mail import PeerMail
 from nodedns.serf.queries import IncomingQueries
 from nodedns.serf.user_events import UserEvents
 
@@ -38,6 +40,7 @@ class Inbox:
     """Where user messages go.
 
     Args:
+        peers: Takes what nodedns members tell each other.
         membership: Takes intents.
         events: Takes user events.
         incoming: Takes queries.
@@ -51,6 +54,7 @@ class Inbox:
     def __init__(
         self,
         *,
+        peers: PeerMail,
         membership: Membership,
         events: UserEvents,
         incoming: IncomingQueries,
@@ -60,6 +64,7 @@ class Inbox:
         send: Callable[[bytes, Address], None],
         emit: Callable[[Dropped], None],
     ) -> None:
+        self._peers = peers
         self._membership = membership
         self._events = events
         self._incoming = incoming
@@ -77,12 +82,10 @@ class Inbox:
             self._emit(Dropped("bad-serf-message", source, str(problem)))
             return
         match message:
-            case LeaveIntent():
-                if self._membership.receive_leave(message, now):
-                    self._broadcasts.queue_intent(data)
-            case JoinIntent():
-                if self._membership.receive_join(message, now):
-                    self._broadcasts.queue_intent(data)
+            case PeerData():
+                self._peers.receive(message, source)
+            case LeaveIntent() | JoinIntent():
+                self._take_intent(message, data, now)
             case UserEvent():
                 self._events.receive(message, data, source)
             case Query():
@@ -93,6 +96,14 @@ class Inbox:
                 self._relay(message, source)
             case _:
                 self._emit(Dropped("unexpected-serf-message", source))
+
+    def _take_intent(self, intent: LeaveIntent | JoinIntent, data: bytes, now: float) -> None:
+        if isinstance(intent, LeaveIntent):
+            is_new = self._membership.receive_leave(intent, now)
+        else:
+            is_new = self._membership.receive_join(intent, now)
+        if is_new:
+            self._broadcasts.queue_intent(data)
 
     def _relay(self, relay: Relay, source: Address) -> None:
         destination = Address(relay.addr, relay.port)

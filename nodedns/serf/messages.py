@@ -43,6 +43,7 @@ __all__ = [
     "KeyRequest",
     "KeyResponse",
     "LeaveIntent",
+    "PeerData",
     "Query",
     "QueryFlag",
     "QueryResponse",
@@ -82,6 +83,8 @@ class SerfMessageType(enum.IntEnum):
     KEY_REQUEST = 7
     KEY_RESPONSE = 8
     RELAY = 9
+    PEER_DATA = 0x6E
+    """Ours, sent to nodedns members only: far from Serf's numbers, which it gives out from 0 upwards."""
 
 
 class QueryFlag(enum.IntFlag):
@@ -247,6 +250,21 @@ class Relay:
 
 
 @attrs.frozen
+class PeerData:
+    """What one nodedns member tells another; no Serf or Consul agent is ever sent one.
+
+    Attributes:
+        sender: The sender's node name; addresses may be translated on the way.
+        payload: The application's bytes.
+        size_bytes: How many those are unpacked, where they are packed; else 0.
+    """
+
+    sender: str = attrs.field(metadata=wire("From", STR))
+    payload: bytes = attrs.field(metadata=wire("Payload", BYTES))
+    size_bytes: int = attrs.field(default=0, metadata=wire("Size", U32))
+
+
+@attrs.frozen
 class SlotEvent:
     """A user event as push/pull state carries it."""
 
@@ -288,7 +306,16 @@ class SerfState:
 
 
 SerfMessage = (
-    LeaveIntent | JoinIntent | UserEvent | Query | QueryResponse | ConflictResponse | KeyRequest | KeyResponse | Relay
+    LeaveIntent
+    | JoinIntent
+    | UserEvent
+    | Query
+    | QueryResponse
+    | ConflictResponse
+    | KeyRequest
+    | KeyResponse
+    | Relay
+    | PeerData
 )
 
 # Append only: a number once given to a class is that class's for ever.
@@ -301,6 +328,7 @@ _CLASS_BY_TYPE: Mapping[int, type] = MappingProxyType(
         SerfMessageType.QUERY_RESPONSE: QueryResponse,
         SerfMessageType.KEY_REQUEST: KeyRequest,
         SerfMessageType.KEY_RESPONSE: KeyResponse,
+        SerfMessageType.PEER_DATA: PeerData,
     }
 )
 _TYPE_BY_CLASS = {cls: bytes([number]) for number, cls in _CLASS_BY_TYPE.items()}

@@ -1,9 +1,9 @@
 """``Serf``: the facade of the Serf layer; a gossip core itself, wrapped around ``Swim``.
 
-Strategy: this file wires the parts together and conducts. Whatever goes into
-``Swim`` is followed by ``_settle``, which hands each of Swim's events to the
-part that it concerns; the parts emit Serf's events into one queue, past the
-snapshot. Streams are wrapped so that the same happens after each piece of data.
+Strategy: the methods and commands of the core, each carried out by one of the
+parts that ``parts.py`` wires together. Whatever goes into ``Swim`` is followed by
+``settle``, which hands on what came of it. Streams are wrapped so that the same
+happens after each piece of data.
 
 What it does not do: I/O, clocks, or deciding anything that a part could.
 
@@ -14,68 +14,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
 
 from nodedns.errors import LocalProtocolError
 from nodedns.gossip import events as gossip
 from nodedns.gossip.core import StreamExchange
 from nodedns.gossip.envelope import Envelope
-from nodedns.gossip.outbox import largest_user_broadcast_bytes
 from nodedns.gossip.params import GossipParams
 from nodedns.gossip.swim import Swim
-from nodedns.gossip.timers import TimerHeap
 from nodedns.model.address import Address
 from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import Member, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.serf.broadcasts import Broadcasts
-from nodedns.serf.conflicts import ConflictBook
-from nodedns.serf.delegate import SerfDelegate
-from nodedns.serf.event_queue import EventQueue
-from nodedns.serf.events import LocalState, MemberChanged, QueryReceived, SerfEvent
-from nodedns.serf.inbox import Inbox
-from nodedns.serf.joining import Joins
-from nodedns.serf.lamport import Clocks
-from nodedns.serf.latency import Latency
-from nodedns.serf.leaving import Departure
-from nodedns.serf.members import MemberTable
-from nodedns.serf.membership import Membership
+from nodedns.serf.events import LocalState, QueryReceived, SerfEvent
 from nodedns.serf.merge import MergePolicy
-from nodedns.serf.outgoing_queries import QueryParams, default_query_timeout_s
+from nodedns.serf.outgoing_queries import QueryParams
 from nodedns.serf.params import SerfParams
-from nodedns.serf.push_pull import StateExchange
-from nodedns.serf.query_desk import QueryDesk
-from nodedns.serf.rejoining import Rejoining
+from nodedns.serf.parts import Parts
 from nodedns.serf.settling import SettlingExchange
-from nodedns.serf.snapshot import SnapshotLog, SnapshotState
-from nodedns.serf.snapshot_writer import SnapshotWriter
+from nodedns.serf.snapshot import SnapshotState
 from nodedns.serf.statistics import SerfStatistics, gather_statistics
 from nodedns.serf.tags import encode_tags
-from nodedns.serf.udp_check import UdpChecks
-from nodedns.serf.user_events import UserEvents
 
 __all__ = ["SERF_VERSIONS", "Serf"]
 
 SERF_VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
 """memberlist protocols 1 to 5, 2 spoken; Serf protocols 2 to 5, 5 spoken (as the serf agent)."""
-
-_PASSED_THROUGH = (
-    gossip.StreamWanted,
-    gossip.Dropped,
-    gossip.Refuted,
-    gossip.NodeSuspected,
-    gossip.SuspicionConfirmed,
-    gossip.SuspicionRefuted,
-    gossip.NodeDeparted,
-    gossip.PingCompleted,
-    gossip.ProbeHelped,
-    gossip.ProbeFailed,
-    gossip.TcpOnlyAck,
-    gossip.JoinFinished,
-    gossip.NameMoved,
-    gossip.StaleAddressOutbid,
-)
 
 
 class Serf:
@@ -116,133 +80,16 @@ class Serf:
         envelope: Envelope | None = None,
         is_keyring_stored: bool = False,
     ) -> None:
-        self._params = params
-        self._gossip_params = gossip_params
-        self._name = name
-        self._remembered = remembered or SnapshotState()
-        self._envelope = envelope or Envelope(entropy=entropy)
-        self._is_keyring_stored = is_keyring_stored
-        self._events = EventQueue()
-        self._emit = self._events.emit
-        self._timers = TimerHeap()
-        self._clocks = Clocks()
-        self._table = MemberTable(gossip_params.max_members)
-        self._broadcasts = Broadcasts(
-            gossip_params.retransmit_mult,
-            params.min_queue_depth,
-            largest_user_broadcast_bytes(gossip_params, self._envelope),
-        )
-        self._latency = Latency(rng, self._emit, name, is_enabled=not params.disable_coordinates)
-        log = SnapshotLog(
-            self._clocks,
-            self._remembered,
-            params.snapshot_min_compact_bytes,
-            rejoin_after_leave=params.rejoin_after_leave,
-        )
-        self._peers = log.peers
-        self._snapshot = SnapshotWriter(
-            log,
-            local_name=name,
-            is_alone=self._is_alone,
-            flush_interval_s=params.snapshot_flush_interval_s,
-            timers=self._timers,
-            emit=self._emit,
-        )
-        self._events.listen(self._snapshot.note)
-        self._events.listen(self._latency.note)
         local = Member(name, address, encode_tags(tags), SERF_VERSIONS)
-        self._build_parts(local, rng, merge_policy)
-        self._settled_at = 0.0
-        self._handlers = self._gossip_handlers()
-
-    def _build_parts(self, local: Member, rng: Random, merge_policy: MergePolicy | None) -> None:
-        self._user_events = UserEvents(self._params, self._clocks.event, self._broadcasts, self._emit)
-        self._membership = Membership(
-            local_name=self._name,
-            params=self._params,
-            clock=self._clocks.member,
-            table=self._table,
-            broadcasts=self._broadcasts,
-            timers=self._timers,
-            emit=self._emit,
-            is_local_alive=lambda: self._departure.state is LocalState.ALIVE,
-            on_unknown_left=self._snapshot.forget,
-        )
-        self._state_exchange = StateExchange(
-            self._table, self._membership, self._clocks, self._user_events, self._emit, self._settle
-        )
-        delegate = SerfDelegate(
-            table=self._table,
-            broadcasts=self._broadcasts,
-            policy=merge_policy,
-            ack_payload=self._latency.ack_payload,
-            local_state=self._state_exchange.encode_local,
-            merge_state=self._state_exchange.merge,
-        )
-        self._swim = Swim(self._gossip_params, local, delegate, rng, self._envelope)
-        self._departure = Departure(
-            local_name=self._name,
-            params=self._params,
-            timers=self._timers,
-            emit=self._emit,
-            leave_gossip=self._swim.leave,
-        )
-        self._joins = Joins(self._emit, self._swim.join, self._announce_join)
-        self._rejoining = Rejoining(
-            local=local,
-            peers=self._peers,
-            table=self._table,
-            forget=self._snapshot.forget,
-            is_alone=self._is_alone,
-            may_try=lambda: self.local_state is LocalState.ALIVE,
-            keep_s=self._params.reconnect_timeout_s,
-            rng=rng,
-            timers=self._timers,
-            emit=self._emit,
-            join_gossip=self._swim.join,
-        )
-        gossip_interval_s = self._gossip_params.gossip_interval_s
-        self._queries = QueryDesk(
-            local=local,
-            params=self._params,
-            clock=self._clocks.query,
-            table=self._table,
-            broadcasts=self._broadcasts,
-            keyring=self._envelope.keyring,
-            is_keyring_stored=self._is_keyring_stored,
-            exposes_keys=self._envelope.exposes_keys,
-            rng=rng,
-            timers=self._timers,
-            emit=self._emit,
-            send=self._swim.send_user,
-            default_timeout_s=lambda: default_query_timeout_s(gossip_interval_s, self._swim.alive_count()),
-            on_delivered=self._snapshot.note_query,
-            look_again=lambda rival, now: self._swim.look_again(self._name, rival, now),
-        )
-        self._udp_checks = UdpChecks(
-            local=local,
-            sender=self._swim,
-            outgoing=self._queries.outgoing,
-            member_count=lambda: len(self._table),
-            timers=self._timers,
-            emit=self._emit,
-        )
-        self._conflicts = ConflictBook(
-            local_name=self._name,
-            table=self._table,
-            incarnation_of=self._swim.incarnation_of,
-            emit=self._emit,
-        )
-        self._events.listen(self._note_change)
-        self._inbox = Inbox(
-            membership=self._membership,
-            events=self._user_events,
-            incoming=self._queries.incoming,
-            outgoing=self._queries.outgoing,
-            broadcasts=self._broadcasts,
-            max_relayed_bytes=self._params.query_response_limit_bytes,
-            send=self._swim.send_user,
-            emit=self._emit,
+        self._parts = Parts(
+            params,
+            gossip_params,
+            local,
+            rng,
+            envelope=envelope or Envelope(entropy=entropy),
+            remembered=remembered or SnapshotState(),
+            merge_policy=merge_policy,
+            is_keyring_stored=is_keyring_stored,
         )
 
     # --- views -------------------------------------------------------------------
@@ -250,115 +97,120 @@ class Serf:
     @property
     def local_state(self) -> LocalState:
         """Where this agent is in its life."""
-        return LocalState.SHUTDOWN if self._queries.has_lost_name else self._departure.state
+        return self._parts.local_state
 
     @property
     def coordinate(self) -> Coordinate | None:
         """Our network coordinate; None where coordinates are turned off."""
-        return self._latency.coordinate
+        return self._parts.latency.coordinate
 
     @property
     def coordinates_version(self) -> int:
         """Rises with every change to any member's coordinate kept here."""
-        return self._latency.version
+        return self._parts.latency.version
 
     def coordinate_of(self, name: str) -> Coordinate | None:
         """Return the coordinate that a member, or we, had at our last probe of it; None where none is known."""
-        return self._latency.coordinate_of(name)
+        return self._parts.latency.coordinate_of(name)
 
     @property
     def swim(self) -> Swim:
         """The gossip core below, for its views."""
-        return self._swim
+        return self._parts.swim
 
     def members(self) -> list[SerfMember]:
         """Return every member, ourselves, the left and the failed ones included, by name."""
-        return self._table.shown()
+        return self._parts.table.shown()
 
     def member(self, name: str) -> SerfMember | None:
         """Return one member, or None."""
-        record = self._table.get(name)
+        record = self._parts.table.get(name)
         return None if record is None else record.shown
 
     @property
     def key_refusal(self) -> str:
         """Why gossip keys may not be changed from here, in words; empty if they may."""
-        return self._queries.key_changes.refusal
+        return self._parts.queries.key_changes.refusal
+
+    @property
+    def max_peer_datagram_bytes(self) -> int:
+        """The longest payload that ``send_peer_message`` takes for a datagram."""
+        return self._parts.peers.max_datagram_bytes
 
     def conflicts(self) -> list[Conflict]:
         """Return the names that two agents claim now."""
-        return self._conflicts.shown()
+        return self._parts.conflicts.shown()
 
     def statistics(self) -> SerfStatistics:
         """Return the counters of this moment."""
         return gather_statistics(
-            self._table,
-            self._swim,
-            self._clocks,
-            self._broadcasts,
-            remembered=self._rejoining.remembered,
-            coordinate_resets=self._latency.resets,
-            encrypted=self._envelope.is_encrypted,
+            self._parts.table,
+            self._parts.swim,
+            self._parts.clocks,
+            self._parts.broadcasts,
+            remembered=self._parts.rejoining.remembered,
+            coordinate_resets=self._parts.latency.resets,
+            encrypted=self._parts.envelope.is_encrypted,
         )
 
     # --- the five methods, and streams -----------------------------------------------
 
     def start(self, now: float) -> None:
         """Announce ourselves, set the tickers, and try to rejoin remembered members. Drain after calling."""
-        remembered = self._remembered
-        self._clocks.resume(remembered.clock, remembered.event_clock, remembered.query_clock)
-        self._user_events.raise_min_time(remembered.event_clock + 1)
-        self._queries.incoming.raise_min_time(remembered.query_clock + 1)
-        self._swim.start(now)
-        params, table = self._params, self._table
-        self._every(params.reap_interval_s, self._membership.reap, now)
-        self._every(params.reap_interval_s, self._rejoining.expire, now)
-        self._every(params.reconnect_interval_s, self._rejoining.reconnect, now)
-        self._every(params.queue_check_interval_s, lambda _now: self._broadcasts.check_depth(len(table)), now)
-        self._rejoining.start(now)
-        self._settle(now)
+        remembered = self._parts.remembered
+        self._parts.clocks.resume(remembered.clock, remembered.event_clock, remembered.query_clock)
+        self._parts.user_events.raise_min_time(remembered.event_clock + 1)
+        self._parts.queries.incoming.raise_min_time(remembered.query_clock + 1)
+        self._parts.swim.start(now)
+        params, table, every = self._parts.params, self._parts.table, self._parts.every
+        every(params.reap_interval_s, self._parts.membership.reap, now)
+        every(params.reap_interval_s, self._parts.rejoining.expire, now)
+        every(params.reconnect_interval_s, self._parts.rejoining.reconnect, now)
+        every(params.queue_check_interval_s, lambda _now: self._parts.broadcasts.check_depth(len(table)), now)
+        self._parts.rejoining.start(now)
+        self._parts.settle(now)
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram; never raises for what it holds. Drain after calling."""
-        self._swim.receive_datagram(data, source, now)
-        self._settle(now)
+        self._parts.swim.receive_datagram(data, source, now)
+        self._parts.settle(now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at ``now``. Drain after calling."""
-        self._swim.handle_timer(now)
-        self._settle(now)
-        self._timers.fire(now)
-        self._settle(now)
+        self._parts.swim.handle_timer(now)
+        self._parts.settle(now)
+        self._parts.timers.fire(now)
+        self._parts.settle(now)
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_timer`` is wanted next."""
-        deadlines = (self._timers.next_deadline(), self._swim.next_deadline())
+        deadlines = (self._parts.timers.next_deadline(), self._parts.swim.next_deadline())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def datagrams_to_send(self, now: float) -> list[gossip.Datagram]:
         """Return the datagrams to send, oldest first, each once."""
-        return self._swim.datagrams_to_send(now)
+        return self._parts.swim.datagrams_to_send(now)
 
     def next_event(self) -> SerfEvent | None:
         """Return the oldest event not yet taken, or None."""
-        return self._events.take()
+        return self._parts.events.take()
 
     def open_stream(self, wanted: gossip.StreamWanted, now: float) -> StreamExchange:
         """Return the dialling side of an exchange asked for by ``wanted``. Drain after calling."""
-        exchange = self._swim.open_stream(wanted, now)
-        self._settle(now)
-        return SettlingExchange(exchange, self._settle)
+        exchange = self._parts.swim.open_stream(wanted, now)
+        self._parts.settle(now)
+        return SettlingExchange(exchange, self._parts.settle)
 
     def stream_failed(self, wanted: gossip.StreamWanted, reason: str, now: float) -> None:
         """Tell that the stream could not be connected. Drain after calling."""
-        self._swim.stream_failed(wanted, reason, now)
-        self._settle(now)
+        self._parts.swim.stream_failed(wanted, reason, now)
+        self._parts.settle(now)
 
     def accept_stream(self, source: Address, now: float) -> StreamExchange | None:
         """Return the answering side of a stream from ``source``; None: too many. Drain after calling."""
-        exchange = self._swim.accept_stream(source, now)
-        self._settle(now)
-        return None if exchange is None else SettlingExchange(exchange, self._settle)
+        exchange = self._parts.swim.accept_stream(source, now)
+        self._parts.settle(now)
+        return None if exchange is None else SettlingExchange(exchange, self._parts.settle)
 
     # --- commands ------------------------------------------------------------------
 
@@ -378,9 +230,9 @@ class Serf:
         """
         self._require_alive("join")
         # Only while joins are under way: a joiner's clock says nothing about the events that we still await.
-        self._state_exchange.ignore_old_events = lambda: ignore_old_events and self._joins.is_joining
-        join_id = self._joins.join(addresses, now)
-        self._settle(now)
+        self._parts.state_exchange.ignore_old_events = lambda: ignore_old_events and self._parts.joins.is_joining
+        join_id = self._parts.joins.join(addresses, now)
+        self._parts.settle(now)
         return join_id
 
     def leave(self, now: float) -> None:
@@ -390,9 +242,28 @@ class Serf:
             LocalProtocolError: We are leaving already.
         """
         self._require_alive("leave")
-        self._snapshot.note_leave(now)
-        self._departure.begin(self._membership, now)
-        self._settle(now)
+        self._parts.snapshot.note_leave(now)
+        self._parts.departure.begin(self._parts.membership, now)
+        self._parts.settle(now)
+
+    def send_peer_message(self, name: NodeName, payload: bytes, now: float, *, by_stream: bool) -> bool:
+        """Send bytes of the application to one member that is nodedns too. Drain after calling.
+
+        Args:
+            name: Whom; a member that is not alive, or carries no nodedns tag, gets nothing.
+            payload: At most ``max_peer_datagram_bytes``, by stream ``MAX_PEER_STREAM_BYTES``.
+            now: Monotonic seconds.
+            by_stream: Whether over TCP; a datagram may be lost on the way, and a stream may fail.
+
+        Returns:
+            Whether it is on its way.
+
+        Raises:
+            TooBig: The payload is over the limit.
+        """
+        was_sent = self._parts.peers.send(name, payload, now, by_stream=by_stream)
+        self._parts.settle(now)
+        return was_sent
 
     def force_leave(self, name: str, now: float, *, prune: bool) -> None:
         """Have a failed member count as left, or with ``prune`` be forgotten; a live one refutes. Drain after calling.
@@ -401,8 +272,8 @@ class Serf:
             LocalProtocolError: We are leaving.
         """
         self._require_alive("force_leave")
-        self._membership.announce_leave(NodeName(name), now, prune=prune)
-        self._settle(now)
+        self._parts.membership.announce_leave(NodeName(name), now, prune=prune)
+        self._parts.settle(now)
 
     def set_tags(self, tags: Mapping[str, str], now: float) -> None:
         """Announce other tags. Drain after calling.
@@ -412,8 +283,8 @@ class Serf:
             LocalProtocolError: We are leaving: whoever heard of new tags would take us for back.
         """
         self._require_alive("set_tags")
-        self._swim.update_meta(encode_tags(tags), now)
-        self._settle(now)
+        self._parts.swim.update_meta(encode_tags(tags), now)
+        self._parts.settle(now)
 
     def user_event(self, name: str, payload: bytes, now: float, *, coalesce: bool) -> int:
         """Send a user event to everyone, ourselves included; return its Lamport time. Drain after calling.
@@ -421,8 +292,8 @@ class Serf:
         Raises:
             TooBig: Name and payload exceed the limit.
         """
-        ltime = self._user_events.send(name, payload, coalesce=coalesce)
-        self._settle(now)
+        ltime = self._parts.user_events.send(name, payload, coalesce=coalesce)
+        self._parts.settle(now)
         return ltime
 
     def query(self, params: QueryParams, now: float) -> int:
@@ -434,8 +305,8 @@ class Serf:
         Raises:
             TooBig: The encoded query exceeds the limit.
         """
-        query_id = self._queries.ask(params, now)
-        self._settle(now)
+        query_id = self._parts.queries.ask(params, now)
+        self._parts.settle(now)
         return query_id
 
     def check_udp(self, name: NodeName, now: float) -> bool:
@@ -444,9 +315,9 @@ class Serf:
         Returns:
             Whether a check began: not for ourselves, an unknown member, one being checked, or with too many under way.
         """
-        record = self._table.get(name)
-        began = record is not None and self._udp_checks.check(record.member, now)
-        self._settle(now)
+        record = self._parts.table.get(name)
+        began = record is not None and self._parts.udp_checks.check(record.member, now)
+        self._parts.settle(now)
         return began
 
     def respond(self, query: QueryReceived, payload: bytes, now: float) -> None:
@@ -456,7 +327,7 @@ class Serf:
             LocalProtocolError: It was answered, or its time is over.
             TooBig: The encoded answer exceeds the limit.
         """
-        self._queries.incoming.respond(query, payload, now)
+        self._parts.queries.incoming.respond(query, payload, now)
 
     def keyring_stored(self, error: str, now: float) -> None:
         """Tell that the ring of the last ``KeyringToStore`` is on the disk, or why not. Drain after calling.
@@ -468,71 +339,9 @@ class Serf:
         Raises:
             LocalProtocolError: None was to be stored.
         """
-        self._queries.key_changes.stored(error)
-        self._settle(now)
-
-    def _announce_join(self, now: float) -> None:
-        # A join may end after a leave has begun; its intent would take the leave back, and we would show as failed.
-        if self.local_state is LocalState.ALIVE:
-            self._membership.announce_join(now)
-
-    def _join_finished(self, outcome: gossip.JoinFinished, now: float) -> None:
-        if not self._rejoining.finished(outcome, now):
-            self._joins.finished(outcome, now)
-
-    def _is_alone(self) -> bool:
-        return not self._membership.has_alive_peers()
+        self._parts.queries.key_changes.stored(error)
+        self._parts.settle(now)
 
     def _require_alive(self, what: str) -> None:
         if self.local_state is not LocalState.ALIVE:
             raise LocalProtocolError(f"{what} was called while {self.local_state.value}")
-
-    # --- between the parts -----------------------------------------------------------
-
-    def _settle(self, now: float) -> None:
-        """Hand Swim's events to the parts until none is left; then see to what follows from them."""
-        self._settled_at = now
-        while True:
-            while (event := self._swim.next_event()) is not None:
-                # Told before what follows from it: who declared a member dead, then that it has failed.
-                if isinstance(event, _PASSED_THROUGH):
-                    self._emit(event)
-                handler = self._handlers.get(type(event))
-                if handler is not None:
-                    handler(event, now)
-            if not self._departure.advance(now):
-                break
-        self._rejoining.observe(now)
-        self._snapshot.schedule(now)
-
-    def _gossip_handlers(self) -> dict[type, Callable[[Any, float], None]]:
-        return {
-            gossip.NodeJoined: lambda event, _now: self._membership.node_joined(event.member),
-            gossip.NodeUpdated: lambda event, _now: self._membership.node_updated(event.member),
-            gossip.NodeDeparted: lambda event, now: self._membership.node_departed(event.member.name, now),
-            gossip.ConflictSeen: self._conflict_seen,
-            gossip.ConflictOver: self._conflict_over,
-            gossip.PingCompleted: lambda event, _now: self._latency.ping_completed(event),
-            gossip.UserMessage: lambda event, now: self._inbox.receive(event.payload, event.source, now),
-            gossip.JoinFinished: self._join_finished,
-            gossip.LeaveFinished: lambda event, now: self._departure.gossip_left(now, timed_out=event.timed_out),
-        }
-
-    def _note_change(self, event: SerfEvent) -> None:
-        if isinstance(event, MemberChanged):
-            self._conflicts.note(event, self._settled_at)
-
-    def _conflict_seen(self, event: gossip.ConflictSeen, now: float) -> None:
-        self._conflicts.seen(event, now)
-        self._queries.handle_conflict(event, now)
-
-    def _conflict_over(self, event: gossip.ConflictOver, _now: float) -> None:
-        self._conflicts.over(event)
-        self._queries.handle_conflict_over(event)
-
-    def _every(self, interval_s: float, action: Callable[[float], None], now: float) -> None:
-        def tick(now: float) -> None:
-            action(now)
-            self._timers.set(now + interval_s, tick)
-
-        self._timers.set(now + interval_s, tick)

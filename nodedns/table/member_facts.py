@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from nodedns.model.member import SerfMember
+from nodedns.model.member import NODEDNS_TAG, SerfMember
 
 __all__ = [
     "KIND_CLIENT",
@@ -42,7 +42,6 @@ MAX_NODE_META = 64  # Consul: pairs of meta a node may have
 MAX_PORT = 65_535
 MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is nonsense
 
-NODEDNS_TAG = "nodedns"
 META_PREFIX = "nm_"
 # Words of Consul's tagged addresses. A member has one address in gossip; its other family travels here.
 IPV4_TAG = "lan_ipv4"

@@ -19,6 +19,7 @@ from nodedns.serf.messages import (
     KeyRequest,
     KeyResponse,
     LeaveIntent,
+    PeerData,
     Query,
     QueryFlag,
     QueryResponse,
@@ -38,7 +39,7 @@ HERE = bytes([10, 0, 0, 1])
 QUERY = Query(3, 7, HERE, 7946, "n1", (b"\x00\x90",), 0, 0, 10**9, "uptime")
 RESPONSE = encode_message(QueryResponse(3, 7, "n2"))
 
-PLAIN_CLASSES: list[type] = [LeaveIntent, JoinIntent, UserEvent, QueryResponse, KeyRequest, KeyResponse]
+PLAIN_CLASSES: list[type] = [LeaveIntent, JoinIntent, UserEvent, QueryResponse, KeyRequest, KeyResponse, PeerData]
 ALL_CLASSES: list[type] = [*PLAIN_CLASSES, Query, ConflictMember, EventSlot, SerfState]
 
 some_messages: st.SearchStrategy[SerfMessage] = st.one_of(
@@ -61,6 +62,7 @@ def test_type_bytes_are_those_of_the_protocol() -> None:
         "KEY_REQUEST": 7,
         "KEY_RESPONSE": 8,
         "RELAY": 9,
+        "PEER_DATA": 0x6E,
     } == {member.name: int(member) for member in SerfMessageType}
 
 
