@@ -17,6 +17,7 @@ import attrs
 import trio
 
 from nodedns import __version__
+from nodedns.agent.access import LiveAccess
 from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_service import make_dns_ledger, make_dns_servers
 from nodedns.agent.event_log import EventLog
@@ -150,7 +151,8 @@ class Agent:
             entropy=entropy,
             wall_clock=wall_clock,
         )
-        self._http = HttpServer(listeners.http, self, metrics) if listeners.http else None
+        self._http = HttpServer(listeners.http, self, metrics, config.http) if listeners.http else None
+        self._access = LiveAccess(config, self._http)
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
         metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))
         self._facts = AgentFacts(
@@ -168,6 +170,11 @@ class Agent:
         self.exit_code = EXIT_OK
         self._is_cluster_known = False
         self._check_expectation()
+
+    @property
+    def access(self) -> LiveAccess:
+        """Who may use its HTTP API; ``update`` obeys another configuration."""
+        return self._access
 
     @property
     def is_encrypted(self) -> bool:
@@ -304,6 +311,7 @@ class Agent:
             conflicts=self._serf.conflicts,
             dns=self._monitoring.dns,
             metrics=self._monitoring.metrics,
+            access=self._access.rules,
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:

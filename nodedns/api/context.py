@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import attrs
 
+from nodedns.api.access import AccessRules
 from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.figures import Interval
@@ -196,6 +197,7 @@ class ApiContext:
         conflicts: Returns the names that two agents claim now.
         dns: What is told of the DNS service.
         metrics: What is counted.
+        access: Who may do what.
     """
 
     view: TableView
@@ -209,3 +211,4 @@ class ApiContext:
     conflicts: Callable[[], Sequence[Conflict]] = _no_conflicts
     dns: DnsReadings = DnsReadings()
     metrics: MetricsReadings = MetricsReadings()
+    access: AccessRules = attrs.field(factory=AccessRules)

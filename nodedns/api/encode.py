@@ -21,7 +21,6 @@ from nodedns.model.member import SerfMember
 from nodedns.table.node_row import NodeRow
 
 __all__ = [
-    "ACL_HEADER",
     "empty_response",
     "error_response",
     "json_response",
@@ -33,7 +32,6 @@ __all__ = [
     "text_response",
 ]
 
-ACL_HEADER = ("X-Consul-Default-ACL-Policy", "allow")
 _JSON_TYPE = ("Content-Type", "application/json")
 _TEXT_TYPE = ("Content-Type", "text/plain; charset=utf-8")
 _INDENT = 4
@@ -56,7 +54,7 @@ def json_response(value: Json, request: Request, ctx: ApiContext) -> Response:
         text = text.replace(char, escaped)
     if is_pretty:
         text += "\n"
-    return Response(200, _utf8(text), (_JSON_TYPE, ACL_HEADER))
+    return Response(200, _utf8(text), (_JSON_TYPE,))
 
 
 def text_response(status: int, text: str) -> Response:
@@ -66,15 +64,15 @@ def text_response(status: int, text: str) -> Response:
 
 def empty_response(*headers: tuple[str, str]) -> Response:
     """Return 200 without a body, what Consul answers where there is nothing to say."""
-    return Response(200, b"", (ACL_HEADER, *headers))
+    return Response(200, b"", headers)
 
 
 def error_response(error: NodednsError) -> Response:
     """Return the answer to an error: its own status where it has one, else 500."""
     if isinstance(error, ApiError):
-        return text_response(error.status, error.message).with_headers(ACL_HEADER)
+        return text_response(error.status, error.message)
     text = _join_error_text(error) if isinstance(error, JoinError) else str(error)
-    return text_response(500, text).with_headers(ACL_HEADER)
+    return text_response(500, text)
 
 
 def member_shape(member: SerfMember) -> Mapping[str, Json]:

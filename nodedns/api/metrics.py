@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from nodedns.api.context import ApiContext, Json
-from nodedns.api.encode import ACL_HEADER, json_response, sorted_map
+from nodedns.api.encode import json_response, sorted_map
 from nodedns.api.request import Request, Response
 from nodedns.model.figures import GaugeFigure, SumFigure
 
@@ -47,7 +47,7 @@ def _wants_text(accept: str) -> bool:
 
 
 def _text(body: bytes, kind: str) -> Response:
-    return Response(200, body, (("Content-Type", kind), ACL_HEADER))
+    return Response(200, body, (("Content-Type", kind),))
 
 
 def _gauge(figure: GaugeFigure) -> Json:

@@ -93,6 +93,7 @@ class Request:
         parameters: The query string.
         headers: By lower-case name.
         body: As sent.
+        client: IP text of who sent it; empty over a Unix socket.
     """
 
     method: str
@@ -100,10 +101,18 @@ class Request:
     parameters: Parameters = attrs.field(factory=Parameters)
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes = b""
+    client: str = ""
 
     @classmethod
     def from_wire_untrusted(
-        cls, method: str, raw_path: bytes, raw_query: bytes, headers: Mapping[str, str], body: bytes
+        cls,
+        method: str,
+        raw_path: bytes,
+        raw_query: bytes,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        client: str = "",
     ) -> Request:
         """Build from what the HTTP server read.
 
@@ -113,7 +122,7 @@ class Request:
         path = unquote_to_bytes(raw_path).decode("utf-8", "surrogateescape")
         if not _SURROGATE.sub("", path).isprintable():
             raise ApiError(400, "Invalid URL path: it holds characters that cannot be printed")
-        return cls(method, path, Parameters.from_query_untrusted(raw_query), headers, body)
+        return cls(method, path, Parameters.from_query_untrusted(raw_query), headers, body, client)
 
 
 @attrs.frozen

@@ -2,7 +2,8 @@
 
 Strategy: one table of routes. A path that ends in a slash takes everything
 below it, the rest of the path being the handler's argument; any other matches
-exactly. Methods are looked at only once the path is known. An ``ApiError`` out
+exactly. Each method of a route names the right that it needs (``access``). Methods are looked at only
+once the path is known, and the right only once the method is. An ``ApiError`` out
 of a handler becomes its answer; any other exception is a fault of ours and
 goes up to the shell.
 
@@ -11,7 +12,7 @@ Source: Consul agent/http.go, agent/http_register.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -28,6 +29,7 @@ from nodedns.api import (
     status,
     why,
 )
+from nodedns.api.access import Right, check_access
 from nodedns.api.actions import Perform
 from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
@@ -49,17 +51,22 @@ class Route:
 
     Attributes:
         path: Exact, or everything below it where it ends in a slash.
-        methods: Those that ``handler`` takes.
+        methods: Those that ``handler`` takes, each with the right that it needs.
         handler: Gets the request, the rest of the path and the context.
     """
 
     path: str
-    methods: tuple[str, ...]
+    methods: Mapping[str, Right]
     handler: Handler
 
 
-_GET = ("GET",)
-_PUT = ("PUT",)
+_GET: Mapping[str, Right] = {"GET": Right.READ}
+_PUT: Mapping[str, Right] = {"PUT": Right.WRITE}
+_READ_AND_PUT: Mapping[str, Right] = {"GET": Right.READ, "PUT": Right.WRITE}
+_READ_AND_DELETE: Mapping[str, Right] = {"GET": Right.READ, "DELETE": Right.WRITE}
+# Who has the gossip keys can be a member and write anything, so they are not for readers.
+_KEYRING = dict.fromkeys(("GET", "PUT", "POST", "DELETE"), Right.WRITE)
+_OPEN: Mapping[str, Right] = {"GET": Right.NONE}  # Consul's clients look with it whether an agent is there
 
 ROUTES = (
     Route("/v1/agent/conflicts", _GET, conflicts.get_conflicts),
@@ -82,13 +89,13 @@ ROUTES = (
     Route("/v1/coordinate/node/", _GET, coordinate.get_node),
     Route("/v1/coordinate/nodes", _GET, coordinate.get_nodes),
     Route("/v1/coordinate/update", _PUT, coordinate.update),
-    Route("/v1/dns/query-log", ("GET", "PUT"), dns_service.query_log),
-    Route("/v1/dns/top", ("GET", "DELETE"), dns_service.top),
+    Route("/v1/dns/query-log", _READ_AND_PUT, dns_service.query_log),
+    Route("/v1/dns/top", _READ_AND_DELETE, dns_service.top),
     Route("/v1/event/fire/", _PUT, events.fire),
     Route("/v1/event/list", _GET, events.get_list),
-    Route("/v1/operator/keyring", ("GET", "PUT", "POST", "DELETE"), keyring.operate_keyring),
-    Route("/v1/status/leader", _GET, status.get_leader),
-    Route("/v1/status/peers", _GET, status.get_peers),
+    Route("/v1/operator/keyring", _KEYRING, keyring.operate_keyring),
+    Route("/v1/status/leader", _OPEN, status.get_leader),
+    Route("/v1/status/peers", _OPEN, status.get_peers),
 )
 """Every endpoint; no prefix route lies below another."""
 
@@ -109,6 +116,7 @@ def handle(request: Request, ctx: ApiContext) -> Outcome:
         error = ApiError(405, f"method {request.method} not allowed")
         return error_response(error).with_headers(allowed)
     try:
+        check_access(request, route.methods[request.method], ctx.access)
         return route.handler(request, rest, ctx)
     except ApiError as error:
         return error_response(error)

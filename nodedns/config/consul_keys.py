@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 __all__ = ["ABSENT_FLAGS", "ABSENT_KEYS"]
 
-NO_ACL = "there are no access control lists."
+NO_ACL = "tokens may read or write; there are no policies, roles or auth methods, and no copies between datacenters."
+AGENTS_TRUST = "agents trust each other by gossip (encrypt), and need no tokens."
+OLD_ACL = "it is the name that Consul gave up; see acl.tokens and acl.default_policy."
 NO_CHECKS = "there are no services and checks yet."
 NO_CLOUD = "there is no HashiCorp Cloud, and nothing calls home."
 NO_ENTERPRISE = "it belongs to Consul Enterprise."
@@ -30,17 +32,26 @@ NO_WAN = "there is one pool of members, the LAN's."
 NOT_SETTABLE = "what it changes is fixed."
 
 _REASONS: Mapping[str, tuple[str, ...]] = {
-    NO_ACL: ("acl", "acl_agent_master_token", "acl_agent_token", "acl_datacenter", "acl_default_policy",
-             "acl_down_policy", "acl_enable_key_list_policy", "acl_enforce_version_8", "acl_master_token",
-             "acl_replication_token", "acl_token", "acl_ttl", "enable_acl_replication", "primary_datacenter"),
+    NO_ACL: ("acl_datacenter", "acl_down_policy", "acl_enable_key_list_policy", "acl_enforce_version_8", "acl_ttl",
+             "enable_acl_replication", "primary_datacenter", "acl.down_policy", "acl.enable_key_list_policy",
+             "acl.enable_token_persistence", "acl.enable_token_replication", "acl.msp_disable_bootstrap",
+             "acl.policy_ttl", "acl.role_ttl", "acl.token_ttl", "acl.tokens.managed_service_provider"),
+    AGENTS_TRUST: ("acl.tokens.agent", "acl.tokens.agent_master", "acl.tokens.agent_recovery",
+                     "acl.tokens.config_file_service_registration", "acl.tokens.replication"),
+    OLD_ACL: ("acl_agent_master_token", "acl_agent_token", "acl_default_policy", "acl_master_token",
+              "acl_replication_token", "acl_token", "acl.tokens.master"),
     NO_CHECKS: ("service", "services", "check", "checks", "check_update_interval", "check_output_max_size",
                 "discard_check_output", "enable_agent_tls_for_checks", "watches"),
     NO_CLOUD: ("cloud", "disable_anonymous_signature", "disable_update_check"),
     NO_ENTERPRISE: ("audit", "license_path", "namespace", "partition", "segment", "segments", "non_voting_server",
                     "read_replica", "reporting", "dns_config.prefer_namespace"),
     NO_KV: ("session_ttl_min", "kv_max_value_size", "txn_max_req_len"),
-    NO_LIMITS: ("limits", "performance", "rpc", "cache", "default_query_time", "max_query_time",
-                "discovery_max_stale", "use_streaming_backend", "http_config", "unix_sockets", "enable_debug",
+    NO_LIMITS: ("limits.https_handshake_timeout", "limits.kv_max_value_size", "limits.request_limits",
+                "limits.rpc_client_timeout", "limits.rpc_handshake_timeout", "limits.rpc_max_burst",
+                "limits.rpc_max_conns_per_client", "limits.rpc_rate", "limits.txn_max_req_len",
+                "http_config.max_header_bytes", "http_config.use_cache",
+                "performance", "rpc", "cache", "default_query_time", "max_query_time",
+                "discovery_max_stale", "use_streaming_backend", "unix_sockets", "enable_debug",
                 "peering", "experiments", "locality", "default_intention_policy", "xds", "ports.server"),
     NO_LOG_FILES: ("log_file", "log_rotate_bytes", "log_rotate_duration", "log_rotate_max_files", "enable_syslog",
                    "syslog_facility"),
@@ -73,7 +84,6 @@ ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items
 
 ABSENT_FLAGS: Mapping[str, str] = {
     "advertise-wan": NO_WAN,
-    "allow-write-http-from": NO_LIMITS,
     "auto-reload-config": NO_RELOAD,
     "check_output_max_size": NO_CHECKS,
     "default-query-time": NO_LIMITS,

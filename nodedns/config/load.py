@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 
 from nodedns.config import identity
+from nodedns.config.access import access_rules, http_params
 from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
 from nodedns.config.dns import dns_policy, failed_nodes_grace, reverse_zones
@@ -106,6 +107,8 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
         dns_query_log=bool(settings.dns_config and settings.dns_config.query_log),
         dns_tcp=dns_tcp_limits(draft),
+        access=access_rules(draft),
+        http=http_params(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         **attrs.asdict(listening, recurse=False),

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import attrs
 
+from nodedns.api.access import AccessRules
 from nodedns.config.cookies import CookieParams
 from nodedns.config.encryption import Encryption
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
 from nodedns.net.dns_tcp_limits import DnsTcpLimits
+from nodedns.net.http_endpoint import HttpParams
 from nodedns.serf.params import SerfParams
 from nodedns.table.address_index import Digits
 
@@ -80,6 +82,8 @@ class AgentConfig:
         recursion: Who is asked about names outside ours, and for whom.
         dns_query_log: Whether each DNS query is logged from the start.
         dns_tcp: What clients may hold over TCP.
+        access: Who may use the HTTP API, and ask DNS.
+        http: Limits of the HTTP server.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
     """
@@ -130,5 +134,7 @@ class AgentConfig:
     recursion: Recursion
     dns_query_log: bool
     dns_tcp: DnsTcpLimits
+    access: AccessRules
+    http: HttpParams
     origins: Mapping[str, str]
     warnings: tuple[str, ...]

@@ -11,9 +11,13 @@ are tested against the names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NewType, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import attrs
+
+from nodedns.config.access_settings import AclSettings, HttpSettings, LimitSettings
+from nodedns.config.keys import KeyText, Seconds
+from nodedns.config.keys import key as _key
 
 __all__ = [
     "AddressSettings",
@@ -32,17 +36,6 @@ __all__ = [
     "leaves",
     "merge",
 ]
-
-Seconds = NewType("Seconds", float)
-"""A duration, written ``"1m30s"`` in files."""
-
-
-KeyText = NewType("KeyText", str)
-"""A secret: no message about it shows it."""
-
-
-def _key(doc: str) -> Any:  # noqa: ANN401 - as attrs.field itself
-    return attrs.field(default=None, metadata={"doc": doc})
 
 
 @attrs.frozen(kw_only=True)
@@ -194,6 +187,9 @@ class Settings:
     gossip_lan: GossipSettings | None = _key("How members watch each other.")
     recursors: list[str] | None = _key("Addresses of servers to ask about names outside the domain.")
     dns_config: DnsSettings | None = _key("How DNS answers are made.")
+    acl: AclSettings | None = _key("Who may read and write.")
+    http_config: HttpSettings | None = _key("What the HTTP API takes and sends.")
+    limits: LimitSettings | None = _key("What one client may take.")
 
 
 def merge(earlier: Settings, later: Settings) -> Settings:

@@ -28,6 +28,7 @@ FORMATS = ("hcl", "json")
 
 FLAG_PATHS: Mapping[str, str] = {
     "advertise": "advertise_addr",
+    "allow-write-http-from": "http_config.allow_write_http_from",
     "alt-domain": "alt_domain",
     "bind": "bind_addr",
     "bootstrap": "bootstrap",

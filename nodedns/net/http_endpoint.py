@@ -113,6 +113,11 @@ class HttpEndpoint:
         self._params = params
         self._waits: dict[trio.CancelScope, None] = {}
         self._is_ending = False
+        self._has_told_of_parameter = False
+
+    def update(self, params: HttpParams) -> None:
+        """Obey other limits from the next request on."""
+        self._params = params
 
     def end_waits(self) -> None:
         """Have every wait answered now, those that begin later too."""
@@ -126,7 +131,8 @@ class HttpEndpoint:
             await send({"type": "websocket.close"})
             return
         started_at = trio.current_time()
-        lines = LineStream(send)
+        headers = self._actions.api_context().access.headers
+        lines = LineStream(send, headers)
         try:
             answer = await self._answer(WireRequest(scope), receive, lines)
         except _ClientGone:
@@ -140,14 +146,14 @@ class HttpEndpoint:
         wire = WireResponse(answer.body, answer.status)
         for name, value in answer.headers:
             wire.headers.append(name, value)
+        for name, value in headers:
+            wire.headers.setdefault(name, value)
         await wire(scope, receive, send)
 
     async def _answer(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
         try:
             body = await self._read_body(receive)
-            request = Request.from_wire_untrusted(
-                wire.method, wire.scope["raw_path"], wire.scope["query_string"], wire.headers, body
-            )
+            request = self._request(wire, body)
             outcome = handle(request, self._actions.api_context())
             match outcome:
                 case Response():
@@ -165,6 +171,19 @@ class HttpEndpoint:
         except Exception as error:
             _log.exception("request failed", error, method=wire.method, path=shorten(wire.scope["path"]))
             return text_response(500, "Internal error; the agent's log has more")
+
+    def _request(self, wire: WireRequest, body: bytes) -> Request:
+        client = wire.client.host if wire.client else ""  # none over a Unix socket
+        request = Request.from_wire_untrusted(
+            wire.method, wire.scope["raw_path"], wire.scope["query_string"], wire.headers, body, client=client
+        )
+        if not self._has_told_of_parameter and request.parameters.first("token"):
+            self._has_told_of_parameter = True
+            _log.warning(
+                "a token came in the URL, where logs of proxies keep it; send it as header X-Consul-Token instead",
+                **{"from": client or "unix"},
+            )
+        return request
 
     async def _read_body(self, receive: Receive) -> bytes:
         limit = self._params.body_bytes

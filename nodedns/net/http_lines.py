@@ -6,7 +6,7 @@ error. The lines are never compressed: a compressor would hold them back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 __all__ = ["LineStream"]
@@ -14,7 +14,6 @@ __all__ = ["LineStream"]
 _HEADERS = [
     (b"content-type", b"application/x-ndjson"),
     (b"content-encoding", b"identity"),
-    (b"x-consul-default-acl-policy", b"allow"),
 ]
 
 
@@ -23,10 +22,17 @@ class LineStream:
 
     Args:
         send: Of ASGI.
+        headers: Besides those that every such answer has.
     """
 
-    def __init__(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+    def __init__(
+        self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]], headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._send = send
+        self._headers = [
+            *_HEADERS,
+            *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers),
+        ]
         self.is_begun = False
         """Whether the head is out, with status 200."""
 
@@ -34,7 +40,7 @@ class LineStream:
         """Send one line, its newline included; waits while the client does not read."""
         if not self.is_begun:
             self.is_begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
         await self._send({"type": "http.response.body", "body": line, "more_body": True})
 
     async def end(self) -> None:

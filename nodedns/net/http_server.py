@@ -125,6 +125,12 @@ class HttpServer:
         """Connections open now."""
         return len(self._open)
 
+    def update(self, params: HttpParams) -> None:
+        """Obey other limits from the next connection and the next request on."""
+        self._params = params
+        self._endpoint.update(params)
+        self._config = _hypercorn_config(params)
+
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until ``stop``; returns when every connection is closed.
 

@@ -3,7 +3,8 @@
 It satisfies ``AgentActions``: registrations change its table at once, every
 action is noted in ``performed``, then ``on_performed`` is called. What members reply
 to a question is sent into ``reply``, which is closed at the question's end. ``apply`` changes the table as gossip
-would, ``locate`` a coordinate as a probe would; ``coordinates`` set to None turns them off.
+would, ``locate`` a coordinate as a probe would; ``coordinates`` set to None turns them off,
+``access`` says who may do what.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from nodedns.api.access import AccessRules
 from nodedns.api.actions import Action, ActionResult, DeregisterNode, FireEvent, FirePlainEvent, RegisterNode
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, RecentEvents
@@ -72,6 +74,7 @@ class TableAgent:
         self.coordinates: dict[str, Coordinate] | None = {}
         self.coordinates_index = 1
         self.recent_events = RecentEvents()
+        self.access = AccessRules()
         self.failure: Exception | None = None
         self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
@@ -102,6 +105,7 @@ class TableAgent:
             rng=seeded_random("api"),
             coordinates=known,
             recent_events=self.recent_events,
+            access=self.access,
         )
 
     def locate(self, name: str, coordinate: Coordinate) -> None:

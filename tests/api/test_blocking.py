@@ -78,7 +78,6 @@ def test_answer_carries_the_headers(ask: Ask, ctx: ApiContext) -> None:
     assert isinstance(response, Response)
     assert {
         "Content-Type": "application/json",
-        "X-Consul-Default-ACL-Policy": "allow",
         "X-Consul-Index": "104",
         "X-Consul-KnownLeader": "true",
         "X-Consul-LastContact": "0",

@@ -60,13 +60,6 @@ def test_get_of_a_change_is_not_allowed(ask: Ask, ctx: ApiContext) -> None:
     assert 405 == response.status
 
 
-@pytest.mark.parametrize("target", ["/v1/agent/members", "/v1/catalog/node/", "/v1/catalog/nodes?index=x"])
-def test_every_endpoint_names_the_acl_policy(ask: Ask, ctx: ApiContext, target: str) -> None:
-    response = ask(ctx, target)
-    assert isinstance(response, Response)
-    assert ("X-Consul-Default-ACL-Policy", "allow") in response.headers
-
-
 def test_no_prefix_route_lies_below_another() -> None:
     prefixes = [route.path for route in ROUTES if route.path.endswith("/")]
     assert [] == [(one, two) for one in prefixes for two in prefixes if one != two and one.startswith(two)]

@@ -540,8 +540,10 @@ def test_all_problems_come_at_once(files: Files) -> None:
 
 @pytest.mark.parametrize("key", sorted(ABSENT_KEYS))
 def test_key_of_consul_that_is_not_there_is_named_as_that(files: Files, key: str) -> None:
-    block, _, name = key.rpartition(".")
-    path = files.add({block: {name: 1}} if block else {name: 1})
+    values: Any = 1
+    for name in reversed(key.split(".")):
+        values = {name: values}
+    path = files.add(values)
     assert [f"{path}: {key}: Consul's key {key} is not in nodedns: {ABSENT_KEYS[key]}"] == files.problems()
 
 

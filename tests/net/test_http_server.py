@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import ipaddress
 import json
 import logging
 import socket
@@ -19,6 +20,7 @@ import pytest
 import trio
 import trio.testing
 
+from nodedns.api.access import AccessRules
 from nodedns.api.actions import Join, Leave
 from nodedns.errors import ApiError, BindError, JoinError
 from nodedns.model.names import NodeName
@@ -507,3 +509,34 @@ async def test_py_consul_is_told_that_services_are_not_kept() -> None:
                 served, lambda client: client.catalog.register("cam", "10.0.0.7", service={"service": "web"})
             )
         assert [] == served.agent.performed
+
+
+async def test_configured_headers_do_not_stand_twice_and_do_not_replace_the_answers_own() -> None:
+    agent = a_pool()
+    agent.access = AccessRules(response_headers=(("Content-Type", "text/html"), ("X-Origin", "here")))
+    async with serving(agent) as served:
+        answer = await served.get("/v1/agent/members")
+    assert ("application/json", "here", "allow") == (
+        answer.headers["content-type"],
+        answer.headers["x-origin"],
+        answer.headers["x-consul-default-acl-policy"],
+    )
+
+
+async def test_client_is_known_to_the_rules() -> None:
+    agent = a_pool()
+    agent.access = AccessRules(write_networks=(ipaddress.ip_network("10.0.0.0/8"),))
+    async with serving(agent) as served:
+        answer = await served.ask("PUT", "/v1/agent/leave")
+    assert (403, b"Access is restricted", []) == (answer.status, answer.body, agent.performed)
+
+
+async def test_new_limits_are_obeyed() -> None:
+    async with serving() as served:
+        served.server.update(HttpParams(connections_per_client=1, body_bytes=10))
+        assert 413 == (await served.ask("PUT", "/v1/catalog/register", b"x" * 11)).status
+        await served.wait_open(0)
+        async with await served.connect():
+            await served.wait_open(1)
+            async with await served.connect() as refused:
+                assert (await refused.receive_some()).startswith(b"HTTP/1.1 429 ")

@@ -30,6 +30,12 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "IP that the others are told, and the port if it is not that of gossip. Default: -bind, or a private IPv4 of "
         "this machine: of several, the one from which the first -retry-join is reached.",
     ),
+    list_flag(
+        "allow-write-http-from",
+        "cidr",
+        "A network whose clients may change things over HTTP, such as 10.0.0.0/8; others may only read. May be "
+        "repeated. Default: all.",
+    ),
     text_flag("alt-domain", "name", "A further domain that DNS answers for, beside -domain."),
     text_flag(
         "bind", "ip", "IP to gossip on, or a template such as '{{ GetInterfaceIP \"eth0\" }}'. Default: 0.0.0.0."
