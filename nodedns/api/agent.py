@@ -9,9 +9,10 @@ Source: Consul agent/agent_endpoint.go, api/agent.go.
 from __future__ import annotations
 
 from nodedns.api.actions import ForceLeave, Join, Leave, Perform
-from nodedns.api.blocking import refuse_unsupported
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import empty_response, json_response, member_shape, shape_of_coordinate, sorted_map
+from nodedns.api.filter_fields import MEMBER_FIELDS
+from nodedns.api.filters import filter_of, kept
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
 from nodedns.model.names import NodeName
@@ -28,12 +29,12 @@ def get_members(request: Request, _rest: str, ctx: ApiContext) -> Response:
     parameters = request.parameters
     segment = parameters.first("segment")
     is_wan = bool(parameters.first("wan"))
-    refuse_unsupported(request, "filter")
     if segment not in {"", ALL_SEGMENTS}:
         reason = "Cannot provide a segment with wan=true" if is_wan else "Network segments are not supported"
         raise ApiError(400, reason)
+    wanted = filter_of(request, MEMBER_FIELDS)
     members = () if is_wan else ctx.view.members()
-    return json_response([member_shape(member) for member in members], request, ctx)
+    return json_response(kept(map(member_shape, members), wanted), request, ctx)
 
 
 def get_self(request: Request, _rest: str, ctx: ApiContext) -> Response:

@@ -27,6 +27,8 @@ from nodedns.api.blocking import Reading, Wait, answer, refuse_unsupported
 from nodedns.api.body import Body
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import json_response, node_shape
+from nodedns.api.filter_fields import NODE_FIELDS
+from nodedns.api.filters import Predicate, filter_of, kept
 from nodedns.api.nearness import nearest_first
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError, shorten
@@ -61,9 +63,9 @@ def get_nodes(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
 
     ``node-meta=key:value`` keeps the nodes that have all of them; ``near=NODE`` lists the nearest first.
     """
-    refuse_unsupported(request, "filter")
-    wanted = dict(_meta_pair(text) for text in request.parameters.every("node-meta"))
-    return answer(request, ctx, partial(_read_nodes, wanted, request.parameters.first("near")))
+    wanted = filter_of(request, NODE_FIELDS)
+    meta = dict(_meta_pair(text) for text in request.parameters.every("node-meta"))
+    return answer(request, ctx, partial(_read_nodes, meta, wanted, request.parameters.first("near")))
 
 
 def get_node(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
@@ -120,12 +122,12 @@ def deregister(request: Request, _rest: str, ctx: ApiContext) -> Response | Perf
     return Perform(DeregisterNode(row.name), done)
 
 
-def _read_nodes(wanted: Mapping[str, str], near: str, ctx: ApiContext) -> Reading:
+def _read_nodes(meta: Mapping[str, str], wanted: Predicate | None, near: str, ctx: ApiContext) -> Reading:
     view = ctx.view
 
     def shape() -> Json:
-        rows = (row for row in view.nodes() if wanted.items() <= row.meta.items())
-        return [node_shape(row) for row in nearest_first(rows, near, ctx, attrgetter("name"))]
+        rows = (row for row in view.nodes() if meta.items() <= row.meta.items())
+        return kept(map(node_shape, nearest_first(rows, near, ctx, attrgetter("name"))), wanted)
 
     return Reading(view.catalog_index, shape)
 

@@ -34,13 +34,18 @@ def test_wan_pool_has_no_members(get: Get, ctx: ApiContext) -> None:
     [
         ("wan=1&segment=x", "Cannot provide a segment with wan=true"),
         ("segment=x", "Network segments are not supported"),
-        ("filter=Name==one", "The parameter 'filter' is not supported by this version of nodedns"),
     ],
 )
 def test_members_refuses_what_it_would_have_to_ignore(ask: Ask, ctx: ApiContext, query: str, text: str) -> None:
     response = ask(ctx, f"/v1/agent/members?{query}")
     assert isinstance(response, Response)
     assert (400, text) == (response.status, response.body.decode())
+
+
+def test_members_are_kept_by_a_filter(get: Get, ctx: ApiContext) -> None:
+    members = get(ctx, '/v1/agent/members?filter=Status%20!=%201%20and%20Tags["role"]%20==%20node')
+    assert isinstance(members, list)
+    assert ["three", "two"] == [member["Name"] for member in members]
 
 
 def test_self_has_consuls_keys(get: Get, ctx: ApiContext) -> None:

@@ -60,11 +60,17 @@ def test_nodes_near_one_come_in_order_of_distance(get: Get, agent: TableAgent, n
     assert names == [node["Node"] for node in nodes]
 
 
-def test_nodes_refuses_what_it_would_have_to_ignore(ask: Ask, ctx: ApiContext) -> None:
-    response = ask(ctx, "/v1/catalog/nodes?filter=x")
+def test_nodes_are_kept_by_a_filter(get: Get, ctx: ApiContext) -> None:
+    nodes = get(ctx, "/v1/catalog/nodes?filter=Meta.rack%20!=%20two")
+    assert isinstance(nodes, list)
+    assert ["one", "printer"] == [node["Node"] for node in nodes]
+
+
+def test_bad_filter_is_500_with_consuls_text(ask: Ask, ctx: ApiContext) -> None:
+    response = ask(ctx, "/v1/catalog/nodes?filter=Name%20==%20x")
     assert isinstance(response, Response)
-    assert 400 == response.status
-    assert b"not supported" in response.body
+    text = b'Failed to create boolean expression evaluator: Selector "Name" is not valid'
+    assert (500, text) == (response.status, response.body)
 
 
 def test_node_has_no_services(get: Get, ctx: ApiContext) -> None:

@@ -157,7 +157,7 @@ def test_meta_without_a_value_is_refused(shell: Shell) -> None:
     assert err.startswith('invalid value "a" for flag -node-meta: it takes key=value')
 
 
-@pytest.mark.parametrize("command", ["nodes", "datacenters"])
+@pytest.mark.parametrize("command", ["nodes", "datacenters", "services"])
 def test_catalog_takes_no_arguments(shell: Shell, command: str) -> None:
     assert (1, "", "Too many arguments (expected 0, got 2)\n") == shell("catalog", command, "a", "b")
 
@@ -167,6 +167,9 @@ def test_catalog_takes_no_arguments(shell: Shell, command: str) -> None:
     [
         (("catalog", "nodes"), "GET /v1/catalog/nodes", "Error listing nodes"),
         (("catalog", "datacenters"), "GET /v1/catalog/datacenters", "Error listing datacenters"),
+        (("catalog", "services"), "GET /v1/catalog/services", "Error listing services"),
+        (("catalog", "services", "-node=a"), "GET /v1/catalog/node/a", "Error listing services"),
+        (("catalog", "nodes", "-service=a"), "GET /v1/catalog/service/a", "Error listing nodes"),
         (("info",), "GET /v1/agent/self", "Error querying agent"),
         (("leave",), "PUT /v1/agent/leave", "Error leaving"),
     ],
@@ -176,13 +179,6 @@ def test_error_of_the_agent_is_shown(
 ) -> None:
     fake_agent.answer(asked, status=500, text="why")
     assert (1, "", f"{intro}: Unexpected response code: 500 (why)\n") == shell(*words)
-
-
-@pytest.mark.parametrize("flag", ["-service", "-filter"])
-def test_flag_of_the_catalog_that_is_not_there_is_named(shell: Shell, flag: str) -> None:
-    code, _, err = shell("catalog", "nodes", f"{flag}=x")
-    assert 1 == code
-    assert err.startswith(f"Consul's flag {flag} is not in nodedns: ")
 
 
 @pytest.mark.parametrize(

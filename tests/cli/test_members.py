@@ -104,11 +104,17 @@ def test_wan_pool_is_refused_honestly(shell: Shell) -> None:
     assert "no WAN pool" in err
 
 
-@pytest.mark.parametrize("flag", ["-filter=x", "-segment=x", "-token=x", "-ca-file=x"])
+@pytest.mark.parametrize("flag", ["-segment=x", "-token=x", "-ca-file=x"])
 def test_flag_of_consul_is_named_as_that(shell: Shell, flag: str) -> None:
     code, _, err = shell("members", flag)
     assert 1 == code
     assert err.startswith(f"Consul's flag {flag.partition('=')[0]} is not in nodedns: ")
+
+
+def test_filter_is_handed_over(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer(PATH, [])
+    assert (2, "", "") == shell("members", '-filter=Tags["dc"] == dc2')
+    assert [f"{PATH}?segment=_all&filter=Tags%5B%22dc%22%5D+%3D%3D+dc2"] == fake_agent.asked
 
 
 CONFLICTS = "GET /v1/agent/conflicts"

@@ -17,6 +17,7 @@ SETUP.read(ROOT / "setup.cfg")
 
 MODULE_OF = {
     "dnspython": "dns",
+    "google-re2": "re2",
     "prometheus-client": "prometheus_client",
     "py-consul": "consul",
 }

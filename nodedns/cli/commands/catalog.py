@@ -11,11 +11,12 @@ __all__ = ["CATALOG_COMMANDS", "catalog"]
 CATALOG_COMMANDS: Mapping[str, str] = {
     "datacenters": "Lists the datacenters that are known",
     "nodes": "Lists the nodes, members or not",
+    "services": "Lists the services by name",
 }
 
 catalog = CommandGroup(
     name="catalog",
     prefix="nodedns.cli.commands.catalog_",
     synopses=CATALOG_COMMANDS,
-    help="Shows what the catalog holds: every node and the datacenters.",
+    help="Shows what the catalog holds: every node, every service and the datacenters.",
 )

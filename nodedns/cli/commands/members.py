@@ -79,7 +79,6 @@ def _kind_of(tags: Mapping[str, str]) -> str:
     example="nodedns members -status=alive",
     absent={
         **ABSENT_CLIENT_FLAGS,
-        "filter": "use -status, or -format=json and jq.",
         "segment": "there are no segments.",
     },
     help="""Lists the members of the cluster that the agent knows: alive ones, those that failed, and those that left
@@ -91,6 +90,7 @@ def _kind_of(tags: Mapping[str, str]) -> str:
 )
 @bool_flag("conflicts", "Show the names that two agents claim instead, with both claimants.")
 @bool_flag("detailed", "Show every tag of each member instead of the usual columns.")
+@text_flag("filter", "expression", "Only members that fit this expression, such as 'Tags[\"dc\"] == dc2'.")
 @text_flag("format", "text|json", "text (the default): a table. json: the members as the HTTP API gives them.")
 @text_flag("status", "regexp", "Only members whose status (alive, leaving, left, failed) contains a match of this.")
 @bool_flag("wan", "Consul's second pool, between datacenters; nodedns has no such pool and refuses.")
@@ -100,6 +100,7 @@ def members(
     *,
     conflicts: bool | None,
     detailed: bool | None,
+    filter: str | None,  # noqa: A002 - the flag's name
     format: str | None,  # noqa: A002 - the flag's name
     status: str | None,
     wan: bool | None,
@@ -109,11 +110,12 @@ def members(
     """Print the table."""
     _refuse(wan=wan, format_name=format, args=args)
     if conflicts:
-        _refuse_beside_conflicts(detailed=detailed, status=status)
+        _refuse_beside_conflicts(detailed=bool(detailed), status=status is not None, filter=filter is not None)
         return _print_conflicts(http_addr, as_json=format == "json")
     matches = _status_matcher(status)
+    query = [("segment", "_all")] + ([("filter", filter)] if filter else [])
     try:
-        everybody = _rows(AgentClient.from_flag(http_addr).get_list(MEMBERS_PATH, [("segment", "_all")]))
+        everybody = _rows(AgentClient.from_flag(http_addr).get_list(MEMBERS_PATH, query))
     except ClientError as error:
         raise CommandError(f"Error retrieving members: {error}") from error
     rows = sorted((row for row in everybody if matches(row.status)), key=lambda row: row.sort_key)
@@ -144,8 +146,8 @@ def _refuse(*, wan: bool | None, format_name: str | None, args: Sequence[str]) -
         raise CommandError(f"Error found unexpected args: [{' '.join(args)}]", show_help=True)
 
 
-def _refuse_beside_conflicts(*, detailed: bool | None, status: str | None) -> None:
-    for flag, is_given in (("detailed", bool(detailed)), ("status", status is not None)):
+def _refuse_beside_conflicts(**given: bool) -> None:
+    for flag, is_given in given.items():
         if is_given:
             raise CommandError(f"-{flag} is about members; it does not go with -conflicts.", show_help=True)
 
