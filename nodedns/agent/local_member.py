@@ -11,12 +11,12 @@ from random import Random
 
 from nodedns import __version__
 from nodedns.agent.memory import Memory
-from nodedns.config.durations import format_duration
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError, TooBig
 from nodedns.gossip.envelope import Envelope
 from nodedns.gossip.keyring import Keyring
 from nodedns.model.address import Address
+from nodedns.model.durations import format_duration
 from nodedns.model.names import NodeName
 from nodedns.observe.logs import logger
 from nodedns.serf.merge import MergePolicy

@@ -24,8 +24,9 @@ import attrs
 
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import empty_response, json_response
-from nodedns.api.request import Request, Response, parse_duration
+from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
+from nodedns.model.durations import parse_duration
 
 __all__ = [
     "QueryOptions",

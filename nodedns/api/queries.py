@@ -17,8 +17,9 @@ import attrs
 
 from nodedns.api.blocking import MAX_QUERY_TIME_S
 from nodedns.api.context import ApiContext, Json
-from nodedns.api.request import Request, parse_duration
+from nodedns.api.request import Request
 from nodedns.errors import ApiError
+from nodedns.model.durations import parse_duration
 
 __all__ = ["Acked", "Answered", "AskPool", "Asked", "Closed", "Follow", "Progress", "ask", "line_of"]
 

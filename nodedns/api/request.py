@@ -7,8 +7,7 @@ whatever its value, as Consul's clients expect (``stale``, ``stale=1``).
 
 Does not know any endpoint.
 
-Source: Consul agent/http.go; Go's net/url for what a malformed query is, and
-Go's time.ParseDuration for durations.
+Source: Consul agent/http.go; Go's net/url for what a malformed query is.
 """
 
 from __future__ import annotations
@@ -21,31 +20,13 @@ import attrs
 
 from nodedns.errors import ApiError
 
-__all__ = ["Parameters", "Request", "Response", "parse_duration"]
+__all__ = ["Parameters", "Request", "Response"]
 
 MAX_PARAMETERS = 256
 """Pairs in one query string; far above the 64 pairs of node meta that a query may ask for."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_DURATION = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-MAX_DURATION_CHARS = 64
 _SURROGATE = re.compile("[\udc80-\udcff]")
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as ``300ms``, ``1.5h`` or ``2h45m``.
-
-    Raises:
-        ValueError: Not a duration; a bare number is none, except ``0``.
-    """
-    if text in {"0", "+0", "-0"}:
-        return 0.0
-    if len(text) > MAX_DURATION_CHARS or _DURATION.fullmatch(text) is None:
-        raise ValueError(f"not a duration: {text[:MAX_DURATION_CHARS]!r}")
-    seconds = sum(float(number) * _UNIT_S[unit] for number, unit in _DURATION_PART.findall(text))
-    return -seconds if text.startswith("-") else seconds
 
 
 @attrs.frozen

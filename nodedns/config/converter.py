@@ -17,10 +17,10 @@ import cattrs
 from cattrs.errors import BaseValidationError
 
 from nodedns.config.consul_keys import ABSENT_KEYS
-from nodedns.config.durations import parse_duration
 from nodedns.config.settings import KeyText, Seconds, Settings, block_classes
 from nodedns.config.sources import COMMAND_LINE, FLAG_PATHS, Layer
 from nodedns.errors import ConfigProblem, shorten
+from nodedns.model.durations import parse_duration
 
 __all__ = ["problem_at", "structure"]
 

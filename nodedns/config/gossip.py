@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from nodedns.config.draft import Draft
-from nodedns.config.durations import format_duration
 from nodedns.errors import shorten
 from nodedns.gossip.params import DEV, LAN, PROFILES, GossipParams, IpNetwork
+from nodedns.model.durations import format_duration
 
 __all__ = ["RANGES", "gossip"]
 

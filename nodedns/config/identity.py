@@ -10,19 +10,15 @@ from collections.abc import Callable, Mapping
 
 from nodedns.config.draft import Draft
 from nodedns.errors import shorten
+from nodedns.model.meta import meta_faults
 from nodedns.model.names import is_dns_label
 
 __all__ = ["datacenter", "node_id", "node_meta", "node_name"]
 
 DEFAULT_DATACENTER = "dc1"
 MAX_NODE_NAME_BYTES = 128  # Serf's limit for names, where it checks them
-MAX_META_PAIRS = 64
-MAX_META_KEY_CHARS = 128
-MAX_META_VALUE_CHARS = 512
-RESERVED_META_PREFIX = "consul-"
 
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
-_META_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -52,28 +48,9 @@ def node_id(draft: Draft) -> str:
 def node_meta(draft: Draft) -> Mapping[str, str]:
     """Return the pairs, each checked."""
     pairs = draft.settings.node_meta or {}
-    if len(pairs) > MAX_META_PAIRS:
-        draft.problem("node_meta", f"Node metadata cannot contain more than {MAX_META_PAIRS} key/value pairs")
-    for key, value in pairs.items():
-        fault = _meta_fault(key, value)
-        if fault:
-            pair = f"('{shorten(key)[1:-1]}', '{shorten(value)[1:-1]}')"
-            draft.problem("node_meta", f"node_meta invalid: Couldn't load metadata pair {pair}: {fault}")
+    for fault in meta_faults(pairs):
+        draft.problem("node_meta", f"node_meta invalid: {fault}" if fault.startswith("Couldn't") else fault)
     return pairs
-
-
-def _meta_fault(key: str, value: str) -> str:
-    if not key:
-        return "Key cannot be blank"
-    if not _META_KEY.fullmatch(key):
-        return "Key contains invalid characters"
-    if len(key) > MAX_META_KEY_CHARS:
-        return f"Key is too long (limit: {MAX_META_KEY_CHARS} characters)"
-    if key.startswith(RESERVED_META_PREFIX):
-        return f"Key prefix '{RESERVED_META_PREFIX}' is reserved for internal use"
-    if len(value) > MAX_META_VALUE_CHARS:
-        return f"Value is too long (limit: {MAX_META_VALUE_CHARS} characters)"
-    return ""
 
 
 def datacenter(draft: Draft) -> str:

@@ -1,4 +1,4 @@
-"""What a query string, a path and a duration mean."""
+"""What a query string and a path mean."""
 
 from __future__ import annotations
 
@@ -8,35 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.api.request import MAX_PARAMETERS, Parameters, Request, parse_duration
+from nodedns.api.request import MAX_PARAMETERS, Parameters, Request
 from nodedns.errors import ApiError
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0", 0.0),
-        ("300ms", 0.3),
-        ("1.5h", 5400.0),
-        ("2h45m", 9900.0),
-        ("120000ms", 120.0),
-        (".5s", 0.5),
-        ("1.s", 1.0),
-        ("5us", 5e-6),
-        ("5µs", 5e-6),
-        ("7ns", 7e-9),
-        ("-5s", -5.0),
-        ("+5s", 5.0),
-    ],
-)
-def test_duration_is_read_as_go_reads_it(text: str, seconds: float) -> None:
-    assert seconds == pytest.approx(parse_duration(text))
-
-
-@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "5d", "5s ", "--5s", "1e3s", ".s", "٣s", "9" * 80 + "s", "x"])
-def test_duration_without_a_known_unit_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
-        parse_duration(text)
 
 
 def test_parameter_is_true_by_being_there() -> None:
@@ -76,9 +49,3 @@ def test_any_bytes_give_a_request_or_an_api_error(path: bytes, query: bytes) -> 
     with contextlib.suppress(ApiError):
         request = Request.from_wire_untrusted("GET", path, query, {}, b"")
     assert request is None or request.method == "GET"
-
-
-@given(st.text(alphabet="0123456789.+-nuµmsh ", max_size=30))
-def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
-    with contextlib.suppress(ValueError):
-        assert parse_duration(text) == pytest.approx(-parse_duration("-" + text.lstrip("+")))

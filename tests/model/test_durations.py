@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.config.durations import format_duration, parse_duration
+from nodedns.model.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ from nodedns.config.durations import format_duration, parse_duration
         ("250us", 0.00025),
         ("250\u00b5s", 0.00025),
         ("1000000ns", 0.001),
+        ("120000ms", 120.0),
+        ("1.s", 1.0),
     ],
 )
 def test_duration_of_go_is_read(text: str, seconds: float) -> None:
@@ -38,6 +42,11 @@ def test_duration_of_go_is_read(text: str, seconds: float) -> None:
         ("5x", 'time: unknown unit "x" in duration "5x"'),
         ("10 s", 'time: unknown unit " s" in duration "10 s"'),
         ("3000000h", 'time: invalid duration "3000000h"'),
+        ("5s ", 'time: unknown unit "s " in duration "5s "'),
+        ("--5s", 'time: invalid duration "--5s"'),
+        ("1e3s", 'time: unknown unit "e" in duration "1e3s"'),
+        (".s", 'time: invalid duration ".s"'),
+        ("\u0663s", 'time: invalid duration "\u0663s"'),
     ],
 )
 def test_bad_duration_is_refused_in_go_words(text: str, message: str) -> None:
@@ -70,6 +79,12 @@ def test_duration_is_printed_as_go_prints_it(seconds: float, text: str) -> None:
 @given(st.integers(-(2**62), 2**62))
 def test_printed_duration_is_read_back(nanoseconds: int) -> None:
     assert parse_duration(format_duration(nanoseconds / 1e9)) == pytest.approx(nanoseconds / 1e9, abs=1e-9, rel=1e-12)
+
+
+@given(st.text(alphabet="0123456789.+-nu\u00b5msh ", max_size=30))
+def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert parse_duration(text) == pytest.approx(-parse_duration("-" + text.lstrip("+")))
 
 
 def test_two_spellings_of_one_duration_are_equal() -> None:
