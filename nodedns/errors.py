@@ -18,6 +18,7 @@ __all__ = [
     "ConfigError",
     "ConfigProblem",
     "DataDirError",
+    "DefinitionError",
     "DnsWireError",
     "ForeignGossip",
     "GossipWireError",
@@ -183,6 +184,30 @@ class ApiError(NodednsError):
         self.status = status
         self.message = message
         super().__init__(f"{status}: {message}")
+
+
+class DefinitionError(NodednsError):
+    """A service or a check is not defined as it may be.
+
+    Its text is what HTTP answers with, as status 400; a configuration file shows the path by
+    itself, and then says ``reason``.
+
+    Args:
+        reason: What is wrong, without where.
+        path: Dotted key path inside the definition, such as ``checks[1].interval``; empty for the whole.
+        text: How Consul's HTTP API says it, where it says more than the reason.
+    """
+
+    def __init__(self, reason: str, path: str = "", text: str = "") -> None:
+        self.reason = reason
+        self.path = path
+        self.text = text or reason
+        super().__init__(self.text)
+
+    def inside(self, path: str) -> DefinitionError:
+        """Return the same error of something that stands under ``path`` itself."""
+        dot = "." if path and self.path and not self.path.startswith("[") else ""
+        return DefinitionError(self.reason, path + dot + self.path, self.text)
 
 
 class AgentError(NodednsError):
