@@ -1,0 +1,59 @@
+"""``EarlyRanges``: ranges that came before what stands before them in their stream.
+
+A packet was lost, or overtaken. They wait a moment; then who told of them, and
+so has all of it, is asked for the rest.
+"""
+
+from __future__ import annotations
+
+from nodedns.model.names import NodeName
+from nodedns.replica.entry import Origin
+from nodedns.replica.messages import Range
+from nodedns.replica.params import MAX_EARLY_RANGES
+
+__all__ = ["EarlyRanges"]
+
+
+class EarlyRanges:
+    """Waiting ranges by origin and by the version after which they begin."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[Origin, dict[int, Range]] = {}
+        self._tellers: dict[Origin, NodeName] = {}
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def keep(self, told: Range, teller: NodeName) -> None:
+        """Keep a range, if there is room, and in any case who told of it."""
+        waiting = self._ranges.setdefault(told.origin, {})
+        self._tellers[told.origin] = teller
+        if self._length < MAX_EARLY_RANGES and told.after not in waiting:
+            waiting[told.after] = told
+            self._length += 1
+
+    def take_next(self, origin: Origin, known: int) -> Range | None:
+        """Remove and return a range of an origin that can be taken in now; drop those that are known."""
+        waiting = self._ranges.get(origin)
+        if waiting is None:
+            return None
+        for after in sorted(waiting):
+            if after > known:
+                return None
+            told = waiting.pop(after)
+            self._length -= 1
+            if told.upto > known:
+                return told
+        del self._ranges[origin], self._tellers[origin]
+        return None
+
+    def take_tellers(self) -> list[tuple[NodeName, list[Origin]]]:
+        """Return whom to ask about which origins, and forget all: what is asked for comes whole."""
+        asked: dict[NodeName, list[Origin]] = {}
+        for origin, teller in self._tellers.items():
+            asked.setdefault(teller, []).append(origin)
+        self._ranges.clear()
+        self._tellers.clear()
+        self._length = 0
+        return list(asked.items())

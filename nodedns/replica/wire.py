@@ -1,0 +1,374 @@
+"""Messages and records as bytes; the one file of the room that knows MessagePack.
+
+A message is a type byte and one MessagePack value. A record, for the agent's own
+disk, is made of the same parts. Strict on the way in: exact types and lengths,
+nothing behind the value, every list bounded.
+
+What it doesn't do: the envelope in which gossip carries a message, encryption,
+the framing of records in a file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgpack
+
+from nodedns.errors import LocalProtocolError, TooBig, WireError, shorten
+from nodedns.model.names import NodeName, fold
+from nodedns.replica.clock import MAX_VERSION
+from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin
+from nodedns.replica.messages import (
+    ALL_BUCKETS,
+    BUCKETS,
+    Behind,
+    Census,
+    CensusAsk,
+    CensusPart,
+    Delta,
+    Digest,
+    Message,
+    Probe,
+    Range,
+    Rumours,
+    Summary,
+)
+from nodedns.replica.params import (
+    CHUNK_BYTES,
+    MAX_ID_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_RANGE_ENTRIES,
+    MAX_STREAM_ENTRIES,
+    MAX_STREAMS,
+    MAX_VALUE_BYTES,
+)
+from nodedns.replica.values import Malformed, plain_value, read_int, read_list, read_text, read_value
+
+__all__ = [
+    "decode_message_untrusted",
+    "decode_ranges_untrusted",
+    "encode_behind",
+    "encode_census",
+    "encode_census_ask",
+    "encode_census_part",
+    "encode_delta",
+    "encode_digest",
+    "encode_entry",
+    "encode_own_entry",
+    "encode_probe",
+    "encode_range",
+    "encode_rumours",
+    "encode_summary",
+    "join_ranges",
+]
+
+# The type byte. Only ever added to: others have it on the wire and on disk.
+_PROBE, _SUMMARY, _DIGEST, _RUMOURS, _DELTA, _BEHIND, _CENSUS_ASK, _CENSUS = range(1, 9)
+
+MAX_RANGES = MAX_STREAMS  # in one message
+MAX_RANGE_BYTES = CHUNK_BYTES + MAX_VALUE_BYTES + 64  # a chunk may end with one that is long
+MAX_MAP_ITEMS = 4_096  # ours; Consul lets a service have 64 meta pairs
+
+T = TypeVar("T")
+
+_LINE = struct.Struct(f">{ORIGIN_BYTES}sQ")
+_HASHES = struct.Struct(f">{BUCKETS}Q")
+_UNPACK_ERRORS = (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException)
+
+_packer = msgpack.Packer(use_bin_type=True, unicode_errors="surrogatepass", autoreset=True)
+_pack: Callable[[object], bytes] = _packer.pack
+_array: Callable[[int], bytes] = _packer.pack_array_header
+
+
+# --- out --------------------------------------------------------------------------------------------------
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return an entry without its origin."""
+    kind, _, item_id = entry.key
+    return _pack([kind.value, entry.node, item_id, entry.version, plain_value(entry.value)])
+
+
+def encode_own_entry(entry: Entry) -> bytes:
+    """Return an entry that is new here, without its origin.
+
+    Raises:
+        TooBig: It is longer than ``MAX_VALUE_BYTES``, or its name or ID longer than ``MAX_ID_BYTES``.
+        LocalProtocolError: It cannot be encoded, or has no name, or an ID where none belongs.
+    """
+    try:
+        encoded = encode_entry(entry)
+    except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+        raise LocalProtocolError(f"{entry.key} cannot be encoded: {shorten(str(problem))}") from problem
+    if len(encoded) > MAX_VALUE_BYTES:
+        raise TooBig(f"the registration of {shorten(entry.key[2] or entry.node)}", len(encoded), MAX_VALUE_BYTES)
+    for text in (entry.node, entry.key[2]):
+        size = len(_utf8(text))
+        if size > MAX_ID_BYTES:
+            raise TooBig(f"the name {shorten(text)}", size, MAX_ID_BYTES)
+    try:
+        # What others would refuse must not stand in our stream: they would hear nothing behind it.
+        decode_ranges_untrusted(join_ranges([encode_range(entry.origin, 0, entry.version, [encoded])]))
+    except WireError as problem:
+        raise LocalProtocolError(f"{entry.key} would be refused: {problem}") from problem
+    return encoded
+
+
+def encode_range(origin: Origin, after: int, upto: int, encoded_entries: Sequence[bytes]) -> bytes:
+    """Return a range of encoded entries, which stand in the order of their versions."""
+    return b"".join(
+        (_array(4), _pack(origin), _pack(after), _pack(upto), _array(len(encoded_entries)), *encoded_entries)
+    )
+
+
+def join_ranges(raw_ranges: Sequence[bytes]) -> bytes:
+    """Return encoded ranges as one value; ``decode_ranges_untrusted`` takes it apart."""
+    return b"".join((_array(len(raw_ranges)), *raw_ranges))
+
+
+def encode_rumours(raw_ranges: Sequence[bytes]) -> bytes:
+    """Return the message ``Rumours``."""
+    return bytes((_RUMOURS,)) + join_ranges(raw_ranges)
+
+
+def encode_delta(more: int, raw_ranges: Sequence[bytes]) -> bytes:
+    """Return the message ``Delta``."""
+    return bytes((_DELTA,)) + _array(2) + _pack(more) + join_ranges(raw_ranges)
+
+
+def encode_probe(digest_hash: int) -> bytes:
+    """Return the message ``Probe``."""
+    return bytes((_PROBE,)) + _pack(digest_hash)
+
+
+def encode_summary(hashes: Sequence[int]) -> bytes:
+    """Return the message ``Summary``."""
+    return bytes((_SUMMARY,)) + _pack(_HASHES.pack(*hashes))
+
+
+def encode_digest(buckets: int, lines: Iterable[tuple[Origin, int]], *, wants_answer: bool) -> bytes:
+    """Return the message ``Digest``."""
+    return bytes((_DIGEST,)) + _pack([buckets, wants_answer, _encode_lines(lines)])
+
+
+def encode_behind() -> bytes:
+    """Return the message ``Behind``."""
+    return bytes((_BEHIND,)) + _pack(None)
+
+
+def encode_census_ask(session: int, index: int, lines: Iterable[tuple[Origin, int]]) -> bytes:
+    """Return the message ``CensusAsk``."""
+    return bytes((_CENSUS_ASK,)) + _pack([session, index, _encode_lines(lines)])
+
+
+def encode_census_part(stretch: tuple[Origin, int, int, int], kept: Sequence[int], entries: Sequence[bytes]) -> bytes:
+    """Return a part of a census: the stretch is origin, after, upto and floor."""
+    origin, after, upto, floor = stretch
+    head = [_array(6), _pack(origin), _pack(after), _pack(upto), _pack(floor)]
+    return b"".join((*head, _pack(struct.pack(f">{len(kept)}Q", *kept)), _array(len(entries)), *entries))
+
+
+def encode_census(session: int, index: int, encoded_parts: Sequence[bytes], *, is_last: bool) -> bytes:
+    """Return the message ``Census``."""
+    head = (bytes((_CENSUS,)), _array(4), _pack(session), _pack(index), _pack(is_last))
+    return b"".join((*head, _array(len(encoded_parts)), *encoded_parts))
+
+
+def _encode_lines(lines: Iterable[tuple[Origin, int]]) -> bytes:
+    return b"".join(_LINE.pack(origin, known) for origin, known in lines)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+# --- in ---------------------------------------------------------------------------------------------------
+
+
+def decode_message_untrusted(payload: bytes) -> Message:
+    """Return the message in ``payload``.
+
+    Raises:
+        WireError: It is no message, or breaks a limit.
+    """
+    if len(payload) < 2 or len(payload) > MAX_MESSAGE_BYTES:
+        raise WireError("replica message", 0, f"{len(payload)} bytes")
+    read = _READERS.get(payload[0])
+    if read is None:
+        raise WireError("replica message", 0, f"no message has the type {payload[0]}")
+    return _decode(payload[1:], "replica message", read)
+
+
+def decode_ranges_untrusted(data: bytes) -> tuple[Range, ...]:
+    """Return what ``join_ranges`` joined; raises as ``decode_message_untrusted``."""
+    return _decode(data, "replica ranges", _read_ranges)
+
+
+def _decode(data: bytes, what: str, read: Callable[[Any, bytes], T]) -> T:
+    unpacker = msgpack.Unpacker(
+        raw=False,
+        unicode_errors="surrogatepass",
+        strict_map_key=True,
+        max_buffer_size=max(len(data), 1),
+        max_array_len=max(MAX_RANGES, MAX_RANGE_ENTRIES),
+        max_map_len=MAX_MAP_ITEMS,
+    )
+    unpacker.feed(data)
+    try:
+        value = read(unpacker, data)
+    except Malformed as problem:
+        raise WireError(what, unpacker.tell(), str(problem)) from None
+    except _UNPACK_ERRORS as problem:
+        reason = f"bad MessagePack: {shorten(str(problem) or type(problem).__name__)}"
+        raise WireError(what, unpacker.tell(), reason) from None
+    if unpacker.tell() != len(data):
+        raise WireError(what, unpacker.tell(), "bytes left over")
+    return value
+
+
+def _read_probe(unpacker: Any, _: bytes) -> Probe:  # noqa: ANN401 - msgpack is untyped, here and below
+    return Probe(read_int(unpacker.unpack(), 2**64 - 1))
+
+
+def _read_summary(unpacker: Any, _: bytes) -> Summary:  # noqa: ANN401
+    packed = _read_bytes(unpacker.unpack(), _HASHES.size)
+    return Summary(_HASHES.unpack(packed))
+
+
+def _read_digest(unpacker: Any, _: bytes) -> Digest:  # noqa: ANN401
+    buckets, wants_answer, lines = read_list(unpacker.unpack(), 3)
+    if type(wants_answer) is not bool:
+        raise Malformed("an answer is wanted or not")
+    return Digest(read_int(buckets, ALL_BUCKETS), _read_lines(lines), wants_answer)
+
+
+def _read_rumours(unpacker: Any, data: bytes) -> Rumours:  # noqa: ANN401
+    return Rumours(_read_ranges(unpacker, data))
+
+
+def _read_delta(unpacker: Any, data: bytes) -> Delta:  # noqa: ANN401
+    _expect(unpacker.read_array_header(), 2)
+    more = read_int(unpacker.unpack(), ALL_BUCKETS)
+    return Delta(more, _read_ranges(unpacker, data))
+
+
+def _read_behind(unpacker: Any, _: bytes) -> Behind:  # noqa: ANN401
+    if unpacker.unpack() is not None:
+        raise Malformed("there is nothing to say beside it")
+    return Behind()
+
+
+def _read_census_ask(unpacker: Any, _: bytes) -> CensusAsk:  # noqa: ANN401
+    session, index, lines = read_list(unpacker.unpack(), 3)
+    return CensusAsk(read_int(session, 2**64 - 1), read_int(index, 2**32 - 1), _read_lines(lines))
+
+
+def _read_census(unpacker: Any, data: bytes) -> Census:  # noqa: ANN401
+    _expect(unpacker.read_array_header(), 4)
+    session, index = read_int(unpacker.unpack(), 2**64 - 1), read_int(unpacker.unpack(), 2**32 - 1)
+    is_last = unpacker.unpack()
+    if type(is_last) is not bool:
+        raise Malformed("it is the last or not")
+    count = _at_most(unpacker.read_array_header(), MAX_RANGES)
+    parts = tuple([_read_census_part(unpacker.unpack()) for _ in range(count)])
+    return Census(session, index, is_last, parts, bytes((_CENSUS,)) + data)
+
+
+_READERS: dict[int, Callable[[Any, bytes], Message]] = {
+    _PROBE: _read_probe,
+    _SUMMARY: _read_summary,
+    _DIGEST: _read_digest,
+    _RUMOURS: _read_rumours,
+    _DELTA: _read_delta,
+    _BEHIND: _read_behind,
+    _CENSUS_ASK: _read_census_ask,
+    _CENSUS: _read_census,
+}
+
+
+def _read_census_part(plain: object) -> CensusPart:
+    origin, after, upto, floor, kept, entries = read_list(plain, 6)
+    whose, begin, end = _read_stretch(origin, after, upto)
+    packed = _read_bytes(kept)
+    count, rest = divmod(len(packed), 8)
+    if rest or count > MAX_STREAM_ENTRIES:
+        raise Malformed(f"{len(packed)} bytes of versions")
+    versions = struct.unpack(f">{count}Q", packed)
+    return CensusPart(
+        whose, begin, end, read_int(floor, end), versions, _read_entries(whose, begin, end, read_list(entries))
+    )
+
+
+def _read_ranges(unpacker: Any, data: bytes) -> tuple[Range, ...]:  # noqa: ANN401
+    ranges = []
+    for _ in range(_at_most(unpacker.read_array_header(), MAX_RANGES)):
+        start = unpacker.tell()
+        origin, after, upto, entries = read_list(unpacker.unpack(), 4)
+        whose, begin, end = _read_stretch(origin, after, upto)
+        raw = data[start : unpacker.tell()]
+        _at_most(len(raw), MAX_RANGE_BYTES)
+        ranges.append(Range(whose, begin, end, _read_entries(whose, begin, end, read_list(entries)), raw))
+    return tuple(ranges)
+
+
+def _read_stretch(origin: object, after: object, upto: object) -> tuple[Origin, int, int]:
+    whose = Origin(_read_bytes(origin, ORIGIN_BYTES))
+    begin = read_int(after, MAX_VERSION)
+    return whose, begin, read_int(upto, MAX_VERSION, begin)
+
+
+def _read_entries(origin: Origin, after: int, upto: int, plain: list[object]) -> tuple[Entry, ...]:
+    _at_most(len(plain), MAX_RANGE_ENTRIES)
+    entries = []
+    for item in plain:
+        entry = _read_entry(origin, item)
+        if not after < entry.version <= upto:
+            raise Malformed(f"version {entry.version} is not from {after} to {upto}, or out of order")
+        after = entry.version
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _read_entry(origin: Origin, plain: object) -> Entry:
+    number, node, item_id, version, value = read_list(plain, 5)
+    kind = _KINDS.get(read_int(number, 255))
+    if kind is None:
+        raise Malformed(f"no kind is {number}")
+    name, item = NodeName(read_text(node)), read_text(item_id)
+    if not name or len(_utf8(name)) > MAX_ID_BYTES or len(_utf8(item)) > MAX_ID_BYTES:
+        raise Malformed(f"a name or ID of {len(name)} and {len(item)} letters")
+    if (kind is Kind.NODE) != (item == ""):
+        raise Malformed("an ID where none belongs, or none")
+    folded = fold(name)
+    key = (kind, name if folded == name else folded, item)
+    return Entry(key, name, read_int(version, MAX_VERSION), origin, read_value(kind, name, item, value))
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def _read_lines(plain: object) -> dict[Origin, int]:
+    packed = _read_bytes(plain)
+    count, rest = divmod(len(packed), _LINE.size)
+    if rest or count > MAX_STREAMS:
+        raise Malformed(f"{len(packed)} bytes of lines")
+    return {Origin(origin): read_int(known, MAX_VERSION) for origin, known in _LINE.iter_unpack(packed)}
+
+
+def _read_bytes(plain: object, length: int | None = None) -> bytes:
+    if not isinstance(plain, bytes) or (length is not None and len(plain) != length):
+        raise Malformed(f"{shorten(plain)} where {'' if length is None else f'{length} '}bytes belong")
+    return plain
+
+
+def _expect(count: int, wanted: int) -> None:
+    if count != wanted:
+        raise Malformed(f"{count} fields where {wanted} belong")
+
+
+def _at_most(count: int, limit: int) -> int:
+    if count > limit:
+        raise Malformed(f"{count} items, more than {limit}")
+    return count
