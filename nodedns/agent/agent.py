@@ -19,7 +19,7 @@ import trio
 from nodedns import __version__
 from nodedns.agent.access import LiveAccess
 from nodedns.agent.coordinates import LiveCoordinates
-from nodedns.agent.dns_service import make_dns_ledger, make_dns_servers
+from nodedns.agent.dns_service import DnsService, make_dns_ledger
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.failed_nodes import FailedNodes
 from nodedns.agent.joining import Joiner
@@ -31,8 +31,10 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
 from nodedns.agent.monitoring import Monitoring
+from nodedns.agent.orders import Orders
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
+from nodedns.agent.reloading import Reloader, access_part, dns_part, failed_nodes_part, log_part, tags_part
 from nodedns.agent.resolving import Resolver
 from nodedns.agent.statistics import agent_statistics, debug_config
 from nodedns.agent.user_events import EventBook
@@ -48,13 +50,15 @@ from nodedns.api.actions import (
     Leave,
     OperateKeyring,
     RegisterNode,
+    Reload,
     SwitchQueryLog,
 )
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext
 from nodedns.api.queries import AskPool, Progress
+from nodedns.config.reload import ReadAgain
 from nodedns.config.schema import AgentConfig
-from nodedns.errors import JoinError, LocalProtocolError
+from nodedns.errors import AgentError, JoinError, LocalProtocolError
 from nodedns.model.names import NodeName
 from nodedns.net.gossip_driver import GossipDriver
 from nodedns.net.http_server import HttpServer
@@ -94,6 +98,7 @@ class Agent:
         rng: Every random choice of the cores.
         entropy: Random bytes.
         wall_clock: Seconds since 1970; the table's first index, so that indexes rise over restarts.
+        read_again: Reads ``config`` anew; None if that cannot be done.
 
     Raises:
         AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring cannot be used.
@@ -109,6 +114,7 @@ class Agent:
         rng: Random,
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], float],
+        read_again: ReadAgain | None = None,
     ) -> None:
         self._config = config
         self._memory = memory
@@ -141,7 +147,7 @@ class Agent:
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
         self._dns_ledger = make_dns_ledger(config, rng, metrics)
         self._monitoring = Monitoring(metrics, self._dns_ledger, wall_clock)
-        self._dns_servers = make_dns_servers(
+        self._dns = DnsService(
             config,
             listeners,
             self.table,
@@ -153,6 +159,17 @@ class Agent:
         )
         self._http = HttpServer(listeners.http, self, metrics, config.http) if listeners.http else None
         self._access = LiveAccess(config, self._http)
+        self._reloader = Reloader(
+            config,
+            read_again,
+            (
+                tags_part(self._serf, self._driver.wake, config, memory.node_id),
+                log_part,
+                dns_part(self._dns),
+                failed_nodes_part(self._failed_nodes),
+                access_part(self._access),
+            ),
+        )
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
         metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))
         self._facts = AgentFacts(
@@ -165,11 +182,14 @@ class Agent:
             bind_addr=config.serf_lan_addr,
         )
         self._debug_config = debug_config(config)
+        self._is_up = False
         self._stopping = trio.Event()
         self._left = trio.Event()
         self.exit_code = EXIT_OK
         self._is_cluster_known = False
         self._check_expectation()
+        self._orders = Orders()
+        self._take_orders()
 
     @property
     def access(self) -> LiveAccess:
@@ -196,11 +216,12 @@ class Agent:
                 nursery.start_soon(self._failed_nodes.run)
                 nursery.start_soon(self._monitoring.run)
                 await nursery.start(self._driver.run)
-                for server in self._dns_servers:
+                for server in self._dns.servers:
                     await nursery.start(server.serve)
                 http_over = trio.Event()
                 await nursery.start(self._serve_http, http_over)
                 nursery.start_soon(self._join_at_start)
+                self._is_up = True
                 _LOG.info("nodedns agent running!")
                 task_status.started()
                 await self._stopping.wait()
@@ -252,6 +273,16 @@ class Agent:
                 _LOG.info("leaving the pool")
             self._driver.wake()
             await self._left.wait()
+
+    async def reload(self) -> None:
+        """Take the configuration as it is written now. Raises ``AgentError`` in one line if nothing has changed."""
+        if not self._is_up:
+            problem = "cannot reload before agent started"
+            _LOG.error(problem)
+            raise AgentError(problem)
+        await self._reloader.reload()
+        self._config = self._reloader.config
+        self._debug_config = debug_config(self._config)
 
     # --- gossip ----------------------------------------------------------------------
 
@@ -325,28 +356,29 @@ class Agent:
 
     async def perform(self, action: Action) -> ActionResult:
         """Carry out what an HTTP request asks for and return what came of it. Raises ``NodednsError``."""
-        match action:
-            case Join(address):
-                await self.join((address,))
-            case Leave():
-                await self.leave()
-                self.stop(EXIT_OK)
-            case ForceLeave(name, prune):
-                self._serf.force_leave(name, trio.current_time(), prune=prune)
-                self._driver.wake()
-            case RegisterNode(node):
-                await self._registrations.apply([NodeRegistered(node)])
-            case DeregisterNode(name):
-                await self._registrations.apply([NodeDeregistered(name)])
-            case FireEvent() | FirePlainEvent():
-                return self._event_book.fire(action)
-            case OperateKeyring():
-                return await self._keyrings.operate(action)
-            case SwitchQueryLog(is_on):
-                self._dns_ledger.query_log.switch(is_on=is_on)
-            case ForgetMissingNames():
-                self._dns_ledger.missing.clear()
-        return None
+        return await self._orders.perform(action)
+
+    def _take_orders(self) -> None:
+        on, at_once = self._orders.on, self._orders.on_at_once
+        on(Join, lambda order: self.join((order.address,)))
+        on(Leave, lambda _: self._leave_and_stop())
+        on(Reload, lambda _: self.reload())
+        at_once(ForceLeave, self._force_leave)
+        on(RegisterNode, lambda order: self._registrations.apply([NodeRegistered(order.node)]))
+        on(DeregisterNode, lambda order: self._registrations.apply([NodeDeregistered(order.name)]))
+        at_once(FireEvent, self._event_book.fire)
+        at_once(FirePlainEvent, self._event_book.fire)
+        on(OperateKeyring, self._keyrings.operate)
+        at_once(SwitchQueryLog, lambda order: self._dns_ledger.query_log.switch(is_on=order.is_on))
+        at_once(ForgetMissingNames, lambda _: self._dns_ledger.missing.clear())
+
+    async def _leave_and_stop(self) -> None:
+        await self.leave()
+        self.stop(EXIT_OK)
+
+    def _force_leave(self, order: ForceLeave) -> None:
+        self._serf.force_leave(order.name, trio.current_time(), prune=order.prune)
+        self._driver.wake()
 
     async def follow(self, question: AskPool, tell: Callable[[Progress], Awaitable[None]]) -> None:
         """Ask the pool and tell what happens, to the end. Raises ``NodednsError`` before anything is told."""

@@ -89,15 +89,33 @@ class DnsAnswers:
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._truth = PackedTruth(table, ledger, Transport.UDP)
         self._packed = PackedAnswers(self._is_there)
-        # What is left out of a reply because its client may be forged is not left out for others.
-        self._bounded = PackedAnswers(self._is_there) if limits.amplification_limit else self._packed
-        self._kept = (self._packed, self._bounded) if limits.amplification_limit else (self._packed,)
+        self._begin_bounded()
         self.over_tcp = PackedOverTcp(table, ledger, self._is_there, self.offers_recursion)
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
         self._ask = ask
         self._with_cookies = PackedWithCookies(cookies, limits, policy.udp_payload_bytes) if cookies else None
+
+    def _begin_bounded(self) -> None:
+        # What is left out of a reply because its client may be forged is not left out for others.
+        self._bounded = PackedAnswers(self._is_there) if self._limits.amplification_limit else self._packed
+        self._kept = (self._packed, self._bounded) if self._limits.amplification_limit else (self._packed,)
+
+    def update(self, zones: Zones, policy: DnsPolicy, cookies: Cookies | None, recursion: Recursion) -> None:
+        """Answer by other rules from the next message on; nothing that was packed is given again.
+
+        ``limits`` must have taken its own of ``policy`` before.
+        """
+        self._zones = zones
+        self._policy = policy
+        self._cookies = cookies
+        self._with_cookies = PackedWithCookies(cookies, self._limits, policy.udp_payload_bytes) if cookies else None
+        self._recursion = recursion if self._ask else NO_RECURSION
+        self._serves.cache_clear()
+        self._packed.clear()
+        self._begin_bounded()
+        self.over_tcp.clear()
 
     def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | None:
         """Return the reply to one message, None for silence, or what to await (``nodedns.net``'s ``Respond``)."""

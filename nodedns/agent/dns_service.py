@@ -1,4 +1,8 @@
-"""``make_dns_servers``: where configuration becomes zones, answers and the servers that give them."""
+"""``DnsService``: where configuration becomes zones, answers and the servers that give them, now and at a reload.
+
+What is rebuilt at a reload is what its part of the configuration changed for: the
+secrets of cookies and the counts of responses outlive every other change.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ from nodedns.net.dns_udp import UdpDnsServer
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 
-__all__ = ["make_dns_ledger", "make_dns_servers"]
+__all__ = ["DnsService", "make_dns_ledger"]
 
 _DNS = logger("dns")
 
@@ -41,22 +45,12 @@ def make_dns_ledger(config: AgentConfig, rng: Random, metrics: Metrics) -> DnsLe
     return DnsLedger(metrics, MissingNames(rng), query_log)
 
 
-def make_dns_servers(
-    config: AgentConfig,
-    listeners: Listeners,
-    table: LiveTable,
-    rng: Random,
-    metrics: Metrics,
-    *,
-    ledger: DnsLedger,
-    entropy: Callable[[int], bytes],
-    wall_clock: Callable[[], float],
-) -> list[UdpDnsServer | TcpDnsServer]:
-    """Return a server for each DNS listener, all giving the same answers; the servers own their sockets.
+class DnsService:
+    """The DNS servers of an agent, all giving the same answers.
 
     Args:
         config: What is served, and how.
-        listeners: The sockets.
+        listeners: The sockets, which the servers own from now on.
         table: What the answers come from.
         rng: Chance, for answers that have a choice.
         metrics: Counts connections, what was dropped, and what was limited.
@@ -64,31 +58,85 @@ def make_dns_servers(
         entropy: Random bytes that no client can guess, for limits, for the cookies' secret where none is configured,
             and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
+
+    Attributes:
+        servers: One for each listener.
     """
-    # What trio.current_time looks up each time; it is asked for twice with every few queries.
-    clock = trio.lowlevel.current_clock().current_time
-    census = StreamCensus(_tcp_limits(config.dns_tcp))
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        listeners: Listeners,
+        table: LiveTable,
+        rng: Random,
+        metrics: Metrics,
+        *,
+        ledger: DnsLedger,
+        entropy: Callable[[int], bytes],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._wall_clock = wall_clock
+        self._rolling_secret = RollingSecret(entropy)
+        # What trio.current_time looks up each time; it is asked for twice with every few queries.
+        clock = trio.lowlevel.current_clock().current_time
+        self._census = census = StreamCensus(_tcp_limits(config.dns_tcp))
+        self._forwarder = Forwarder(config.recursion, rng, entropy, metrics)
+        self._limits = limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, clock)
+        self._cookies = self._make_cookies(config.dns_cookies)
+        self._answers = answers = DnsAnswers(
+            table,
+            _zones(config),
+            config.dns,
+            rng,
+            ledger,
+            limits=limits,
+            clock=clock,
+            cookies=self._cookies,
+            recursion=config.recursion,
+            ask=self._forwarder.forward,
+            keepalive_s=census.idle_s,
+        )
+        self.servers: tuple[UdpDnsServer | TcpDnsServer, ...] = (
+            *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
+            *(
+                TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp)
+                for listener in listeners.dns_tcp
+            ),
+        )
+
+    def update(self, config: AgentConfig) -> None:
+        """Serve by another configuration of the same zones and listeners from the next message on."""
+        before, self._config = self._config, config
+        if config.dns_query_log != before.dns_query_log:
+            self._ledger.query_log.switch(is_on=config.dns_query_log)
+        if config.dns_tcp != before.dns_tcp:
+            self._census.limits = _tcp_limits(config.dns_tcp)
+        if config.dns_cookies != before.dns_cookies:
+            self._cookies = self._make_cookies(config.dns_cookies)
+        if _rules(config) != _rules(before):
+            self._limits.update(config.dns)
+            self._forwarder.update(config.recursion)
+            self._answers.update(_zones(config), config.dns, self._cookies, config.recursion)
+
+    def _make_cookies(self, params: CookieParams) -> Cookies | None:
+        if not params.is_enabled:
+            return None
+        if not params.secrets:
+            return Cookies(self._rolling_secret.at, self._wall_clock, is_required=params.is_required)
+        secrets = tuple(secret.reveal() for secret in params.secrets)
+        return Cookies.with_secrets(secrets, self._wall_clock, is_required=params.is_required)
+
+
+def _rules(config: AgentConfig) -> tuple[object, ...]:
+    """Return all that answers depend on besides the table."""
+    return config.dns, config.dns_cookies, config.recursion, config.reverse_zones
+
+
+def _zones(config: AgentConfig) -> Zones:
     forward = Zone.of_domains((config.domain, *config.alt_domains))
-    zones = Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
-    forwarder = Forwarder(config.recursion, rng, entropy, metrics)
-    limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, clock)
-    answers = DnsAnswers(
-        table,
-        zones,
-        config.dns,
-        rng,
-        ledger,
-        limits=limits,
-        clock=clock,
-        cookies=_make_cookies(config.dns_cookies, entropy, wall_clock),
-        recursion=config.recursion,
-        ask=forwarder.forward,
-        keepalive_s=census.idle_s,
-    )
-    return [
-        *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
-        *(TcpDnsServer(listener, answers.respond, metrics, census, answers.over_tcp) for listener in listeners.dns_tcp),
-    ]
+    return Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
 
 
 def _tcp_limits(configured: DnsTcpLimits) -> DnsTcpLimits:
@@ -97,14 +145,3 @@ def _tcp_limits(configured: DnsTcpLimits) -> DnsTcpLimits:
     if limits != configured:
         _DNS.warning("fewer DNS connections than configured", connections=limits.connections, open_files_limit=files)
     return limits
-
-
-def _make_cookies(
-    params: CookieParams, entropy: Callable[[int], bytes], wall_clock: Callable[[], float]
-) -> Cookies | None:
-    if not params.is_enabled:
-        return None
-    if not params.secrets:
-        return Cookies(RollingSecret(entropy).at, wall_clock, is_required=params.is_required)
-    secrets = tuple(secret.reveal() for secret in params.secrets)
-    return Cookies.with_secrets(secrets, wall_clock, is_required=params.is_required)

@@ -1,9 +1,10 @@
 """``FailedNodes``: members that failed are hidden from DNS once a grace is over.
 
-Strategy: each failure is noted when it is heard of, with the moment at which it is to show.
-The grace is the same for all, so those moments are in the order in which they
-were noted, and only the first is waited for. Who comes back, leaves or is forgotten is
-struck off; the table itself shows a member again whose status changes.
+Strategy: each failure is noted when it is heard of. The grace is the same for all, so
+they come due in the order in which they were noted, and only the first is waited
+for. Who comes back, leaves or is forgotten is struck off; the table itself shows a
+member again whose status changes. With another grace, those who were hidden too
+soon by it are shown.
 
 A member that this agent first hears of as failed fails at that moment. Nothing
 is kept over a restart: the grace begins anew.
@@ -19,7 +20,7 @@ import trio
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName
 from nodedns.observe.logs import logger
-from nodedns.table.changes import Change, MemberHidden
+from nodedns.table.changes import Change, MemberHidden, MemberShown
 
 __all__ = ["MAX_HIDDEN_AT_ONCE", "FailedNodes"]
 
@@ -39,38 +40,52 @@ class FailedNodes:
     def __init__(self, grace_s: float | None, apply: Callable[[Sequence[Change]], None]) -> None:
         self._grace_s = grace_s
         self._apply = apply
-        # Both hold listed members only. The soonest comes first.
-        self._hide_at: dict[NodeName, float] = {}
-        self._hidden: set[NodeName] = set()
+        # When each failed; listed members only. Who failed first comes first.
+        self._shown: dict[NodeName, float] = {}
+        self._hidden: dict[NodeName, float] = {}
         self._noted = trio.Event()
 
     def note(self, member: SerfMember, now: float, *, is_forgotten: bool = False) -> None:
         """Take what a member is as of now, or that it is no longer listed."""
-        if self._grace_s is None:
-            return
         name = member.name
         if is_forgotten or member.status is not MemberStatus.FAILED:
-            self._hide_at.pop(name, None)
-            self._hidden.discard(name)
-        elif name not in self._hide_at and name not in self._hidden:
-            self._hide_at[name] = now + self._grace_s
+            self._shown.pop(name, None)
+            self._hidden.pop(name, None)
+        elif name not in self._shown and name not in self._hidden:
+            self._shown[name] = now
             self._noted.set()
 
+    def update(self, grace_s: float | None, now: float) -> None:
+        """Take another grace; it counts from each member's failure, not from now."""
+        if grace_s == self._grace_s:
+            return
+        self._grace_s = grace_s
+        early = [name for name, failed_at in self._hidden.items() if grace_s is None or now < failed_at + grace_s]
+        if early:
+            back = {name: self._hidden.pop(name) for name in early}
+            # Who was hidden failed before all that are shown.
+            self._shown = {**back, **self._shown}
+            self._apply([MemberShown(name) for name in early])
+        self._noted.set()
+
     async def run(self) -> None:
-        """Hide whoever is due, for ever; return at once where nobody is to be hidden."""
-        while self._grace_s is not None:
-            if self._hide_at:
-                await trio.sleep_until(next(iter(self._hide_at.values())))
-                self._hide_due(trio.current_time())
+        """Hide whoever is due, for ever."""
+        while True:
+            self._noted = trio.Event()
+            if self._grace_s is not None and self._shown:
+                with trio.move_on_at(next(iter(self._shown.values())) + self._grace_s):
+                    await self._noted.wait()
+                self._hide_due(self._grace_s, trio.current_time())
             else:
-                self._noted = trio.Event()
                 await self._noted.wait()
 
-    def _hide_due(self, now: float) -> None:
-        due = list(islice(takewhile(lambda name: self._hide_at[name] <= now, self._hide_at), MAX_HIDDEN_AT_ONCE))
+    def _hide_due(self, grace_s: float | None, now: float) -> None:
+        if grace_s is None:
+            return
+        by = now - grace_s
+        due = list(islice(takewhile(lambda name: self._shown[name] <= by, self._shown), MAX_HIDDEN_AT_ONCE))
         for name in due:
-            del self._hide_at[name]
-            self._hidden.add(name)
+            self._hidden[name] = self._shown.pop(name)
             _LOG.info("DNS no longer answers for a node that has failed", name=name)
         if due:
             self._apply([MemberHidden(name) for name in due])

@@ -1,7 +1,7 @@
 """``make_serf``: this agent as a member of the pool; its name, address, tags and what it remembers.
 
-It turns the configuration and the data directory into the Serf core. What the
-core is then connected to is ``agent.py``'s business.
+It turns the configuration and the data directory into the Serf core, and another
+configuration into other tags. What the core is then connected to is ``agent.py``'s business.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from nodedns.model.names import NodeName
 from nodedns.observe.logs import logger
 from nodedns.serf.merge import MergePolicy
 from nodedns.serf.serf import Serf
+from nodedns.serf.tags import encode_tags
 from nodedns.table.member_facts import tags_for
 
-__all__ = ["make_serf"]
+__all__ = ["make_serf", "own_tags"]
 
 _LOG = logger("agent")
 
@@ -44,11 +45,32 @@ def make_serf(
         AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring cannot be used.
     """
     name = NodeName(config.node_name)
+    return Serf(
+        config.serf,
+        config.gossip,
+        name,
+        Address.from_text(config.advertise_addr, config.advertise_port or bound_port),
+        own_tags(config, memory.node_id),
+        rng,
+        entropy,
+        remembered=memory.remembered(),
+        merge_policy=MergePolicy(name, memory.node_id, config.datacenter),
+        envelope=_envelope(config, memory, entropy),
+        is_keyring_stored=memory.keyring is not None,
+    )
+
+
+def own_tags(config: AgentConfig, node_id: str) -> dict[str, str]:
+    """Return the tags by which this agent makes itself known.
+
+    Raises:
+        AgentError: They do not fit into gossip.
+    """
     remembered_s = config.advertise_reconnect_timeout_s
     tags = tags_for(
         version=__version__,
         datacenter=config.datacenter,
-        node_id=memory.node_id,
+        node_id=node_id,
         is_server=config.server,
         dns_port=config.dns_port if config.dns_addrs else 0,
         meta=config.node_meta,
@@ -59,23 +81,12 @@ def make_serf(
         reconnect_timeout=format_duration(remembered_s) if remembered_s else "",
     )
     try:
-        return Serf(
-            config.serf,
-            config.gossip,
-            name,
-            Address.from_text(config.advertise_addr, config.advertise_port or bound_port),
-            tags,
-            rng,
-            entropy,
-            remembered=memory.remembered(),
-            merge_policy=MergePolicy(name, memory.node_id, config.datacenter),
-            envelope=_envelope(config, memory, entropy),
-            is_keyring_stored=memory.keyring is not None,
-        )
+        encode_tags(tags)
     except TooBig as problem:
         raise AgentError(
             f"node_meta does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
         ) from None
+    return tags
 
 
 def _unless(told: str, known: str) -> str:

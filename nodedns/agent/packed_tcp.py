@@ -61,6 +61,10 @@ class PackedOverTcp:
         """Keep ``reply`` to ``wire`` if queries like it may come again."""
         self._packed.keep(wire, reply, self._ledger.again(Transport.TCP, reply))
 
+    def clear(self) -> None:
+        """Forget every reply."""
+        self._packed.clear()
+
     def drop(self, keys: Iterable[str]) -> None:
         """Forget every reply that depends on one of ``keys``."""
         self._packed.drop(keys)

@@ -4,7 +4,7 @@ Signals follow Consul's rules. SIGINT leaves the pool first unless
 ``skip_leave_on_interrupt`` (by default servers skip, clients leave); SIGTERM
 leaves if ``leave_on_terminate`` (by default clients leave, servers do not). A
 leave has 15 s; a second signal ends the agent at once. Exit code 0 after a
-graceful leave, else 1. SIGHUP is told that there is nothing to reload yet.
+graceful leave, else 1. SIGHUP has the configuration read again.
 
 Source: Consul's command/agent.
 """
@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 
 import trio
@@ -26,6 +26,7 @@ from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
 from nodedns.agent.banner import banner
 from nodedns.agent.listeners import bind_listeners
 from nodedns.agent.memory import open_memory
+from nodedns.config.reload import ReadAgain
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError
 from nodedns.observe.logs import configure, logger
@@ -40,24 +41,28 @@ SEED_BYTES = 16
 _LOG = logger("agent")
 
 
-def run_agent(config: AgentConfig) -> int:
+def run_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> int:
     """Run one agent until it is stopped; return the process's exit code.
 
     Prints the banner and the log on stdout, a failure to start in one line on stderr.
+
+    Args:
+        config: Checked and complete.
+        read_again: Reads it anew; None if that cannot be done.
     """
     configure(config.log_level, as_json=config.log_json, stream=sys.stdout)
     try:
         with ExitStack() as stack:
             if config.pid_file is not None:
                 stack.enter_context(_pid_file(config))
-            return trio.run(_serve, config)
+            return trio.run(_serve, config, read_again)
     except AgentError as problem:
         sys.stderr.write(f"==> {problem}\n")
         return EXIT_FAILED
 
 
 @contextmanager
-def prepare_agent(config: AgentConfig) -> Iterator[tuple[Agent, str]]:
+def prepare_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> Iterator[tuple[Agent, str]]:
     """Yield an agent with its directory locked and its sockets bound, and its banner.
 
     Raises:
@@ -75,15 +80,16 @@ def prepare_agent(config: AgentConfig) -> Iterator[tuple[Agent, str]]:
                 rng=Random(os.urandom(SEED_BYTES)),
                 entropy=os.urandom,
                 wall_clock=time.time,
+                read_again=read_again,
             )
             yield agent, banner(config, memory.node_id, listeners, is_encrypted=agent.is_encrypted)
         finally:
             listeners.close()
 
 
-async def _serve(config: AgentConfig) -> int:
+async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        with prepare_agent(config) as (agent, banner_text):
+        with prepare_agent(config, read_again) as (agent, banner_text):
             if not config.log_json:
                 sys.stdout.write(banner_text)
                 sys.stdout.flush()
@@ -96,7 +102,7 @@ async def _serve(config: AgentConfig) -> int:
             gc.collect()
             gc.freeze()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_obey_signals, agent, config, signals)
+                nursery.start_soon(_obey_signals, agent, config, signals, nursery)
                 await agent.run()
                 nursery.cancel_scope.cancel()
         _LOG.info("Exit code", code=agent.exit_code)
@@ -110,11 +116,12 @@ def leaves_on(signum: int, config: AgentConfig) -> bool:
     return config.leave_on_terminate
 
 
-async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterator[int]) -> None:
+async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
     async for signum in signals:
         _LOG.info("Caught signal", signal=signal.Signals(signum).name)
         if signum == signal.SIGHUP:
-            _LOG.warning("there is no reload yet; restart the agent to change its configuration")
+            # In a task of its own: while files are read, the next signal may be to stop.
+            nursery.start_soon(_reload, agent)
         elif leaves_on(signum, config):
             await _leave_gracefully(agent, signals)
             return
@@ -122,6 +129,12 @@ async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterato
             _LOG.info("Graceful shutdown disabled. Exiting")
             agent.stop(EXIT_FAILED)
             return
+
+
+async def _reload(agent: Agent) -> None:
+    # The log has it already, and there is nobody else to tell.
+    with suppress(AgentError):
+        await agent.reload()
 
 
 async def _leave_gracefully(agent: Agent, signals: AsyncIterator[int]) -> None:

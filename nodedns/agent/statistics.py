@@ -70,7 +70,9 @@ def agent_statistics(
 
 def debug_config(config: AgentConfig) -> dict[str, Json]:
     """Return the running configuration for ``/v1/agent/self``; a secret says only that it is there."""
-    return {name: _plain(value) for name, value in attrs.asdict(config).items()}
+    # What was given is in the rest, and there its secrets are told as such.
+    resolved = attrs.asdict(config, filter=lambda field, _: field.name != "given")
+    return {name: _plain(value) for name, value in resolved.items()}
 
 
 def _plain(value: object) -> Json:

@@ -34,6 +34,7 @@ __all__ = [
     "OperateKeyring",
     "Perform",
     "RegisterNode",
+    "Reload",
     "SwitchQueryLog",
 ]
 
@@ -48,6 +49,11 @@ class Join:
 @attrs.frozen
 class Leave:
     """Leave the pool gracefully, then stop the agent. Done when the leave is done."""
+
+
+@attrs.frozen
+class Reload:
+    """Read the configuration again. Done when it is effective."""
 
 
 @attrs.frozen
@@ -152,6 +158,7 @@ class ForgetMissingNames:
 Action = (
     Join
     | Leave
+    | Reload
     | ForceLeave
     | RegisterNode
     | DeregisterNode

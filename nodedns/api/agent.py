@@ -8,7 +8,7 @@ Source: Consul agent/agent_endpoint.go, api/agent.go.
 
 from __future__ import annotations
 
-from nodedns.api.actions import ForceLeave, Join, Leave, Perform
+from nodedns.api.actions import ForceLeave, Join, Leave, Perform, Reload
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import empty_response, json_response, member_shape, shape_of_coordinate, sorted_map
 from nodedns.api.filter_fields import MEMBER_FIELDS
@@ -17,7 +17,7 @@ from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
 from nodedns.model.names import NodeName
 
-__all__ = ["force_leave", "get_members", "get_self", "get_version", "join", "leave"]
+__all__ = ["force_leave", "get_members", "get_self", "get_version", "join", "leave", "reload"]
 
 ALL_SEGMENTS = "_all"
 BUILD_DATE = "1970-01-01T00:00:01Z"
@@ -83,6 +83,11 @@ def join(request: Request, address: str, ctx: ApiContext) -> Perform:
 def leave(_request: Request, _rest: str, _ctx: ApiContext) -> Perform:
     """Answer ``PUT /v1/agent/leave``, once the leave is done."""
     return Perform(Leave(), empty_response())
+
+
+def reload(_request: Request, _rest: str, _ctx: ApiContext) -> Perform:
+    """Answer ``PUT /v1/agent/reload``, once the configuration is effective."""
+    return Perform(Reload(), empty_response())
 
 
 def force_leave(request: Request, name: str, ctx: ApiContext) -> Perform:

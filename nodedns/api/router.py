@@ -76,6 +76,7 @@ ROUTES = (
     Route("/v1/agent/members", _GET, agent.get_members),
     Route("/v1/agent/metrics", _GET, metrics.get_metrics),
     Route("/v1/agent/query/", _PUT, queries.ask),
+    Route("/v1/agent/reload", _PUT, agent.reload),
     Route("/v1/agent/self", _GET, agent.get_self),
     Route("/v1/agent/version", _GET, agent.get_version),
     Route("/v1/agent/why", _GET, why.get_latest),

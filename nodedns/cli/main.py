@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "members": "Lists the members of the cluster",
     "query": "Asks the members of the cluster something",
     "reachability": "Tests whether every member can be reached",
+    "reload": "Makes the running agent read its configuration again",
     "rtt": "Estimates the round trip between two nodes",
     "validate": "Checks configuration files and directories",
     "version": "Prints the version",

@@ -24,7 +24,7 @@ NO_MESH = "there is no service mesh."
 NO_METRICS = "metrics cannot be configured."
 NO_RAFT = "there is no Raft: every agent answers from its own memory."
 NO_RECURSOR = "it is a list, recursors."
-NO_RELOAD = "the agent does not reload its configuration yet; restart it."
+NO_WATCHED_FILES = "nothing looks whether files change; send SIGHUP, or run nodedns reload."
 NO_SERVICES_IN_DNS = "DNS answers for nodes only, not yet for services."
 NO_TLS = "the HTTP API is served without TLS."
 NO_UI = "there is no web interface."
@@ -63,7 +63,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
               "raft_snapshot_threshold", "raft_trailing_logs", "server_rejoin_age_max", "disable_remote_exec",
               "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
     NO_RECURSOR: ("recursor",),
-    NO_RELOAD: ("auto_reload_config",),
+    NO_WATCHED_FILES: ("auto_reload_config",),
     NO_SERVICES_IN_DNS: ("dns_config.service_ttl", "dns_config.only_passing", "dns_config.udp_answer_limit",
                          "dns_config.a_record_limit"),
     NO_TLS: ("tls", "auto_config", "auto_encrypt", "ca_file", "ca_path", "cert_file", "key_file", "server_name",
@@ -84,7 +84,7 @@ ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items
 
 ABSENT_FLAGS: Mapping[str, str] = {
     "advertise-wan": NO_WAN,
-    "auto-reload-config": NO_RELOAD,
+    "auto-reload-config": NO_WATCHED_FILES,
     "check_output_max_size": NO_CHECKS,
     "default-query-time": NO_LIMITS,
     "disable-host-node-id": NOT_SETTABLE,

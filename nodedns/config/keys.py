@@ -16,6 +16,11 @@ KeyText = NewType("KeyText", str)
 """A secret: no message about it shows it."""
 
 
-def key(doc: str) -> Any:  # noqa: ANN401 - as attrs.field itself
-    """Return the field of a key that may be missing; ``doc`` is its line."""
-    return attrs.field(default=None, metadata={"doc": doc})
+def key(doc: str, *, reloads: bool = False) -> Any:  # noqa: ANN401 - as attrs.field itself
+    """Return the field of a key that may be missing.
+
+    Args:
+        doc: Its line.
+        reloads: Whether a running agent takes another value of it, and of everything in it.
+    """
+    return attrs.field(default=None, metadata={"doc": doc, "reloads": reloads})

@@ -29,7 +29,7 @@ from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
 from nodedns.errors import ConfigError
 from nodedns.serf.params import SerfParams
 
-__all__ = ["LOG_LEVELS", "load"]
+__all__ = ["LOG_LEVELS", "load", "merged", "resolved"]
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_LEVEL_ALIASES = {"ERR": "ERROR", "WARNING": "WARN"}
@@ -43,14 +43,27 @@ def load(sources: ConfigSources) -> AgentConfig:
     Raises:
         ConfigError: With every problem found in any source.
     """
-    draft = _merged(sources)
+    return resolved(merged(sources), sources)
+
+
+def resolved(draft: Draft, sources: ConfigSources) -> AgentConfig:
+    """Return the configuration that merged settings make.
+
+    Args:
+        draft: The settings, and what was found wrong with them so far.
+        sources: What this machine says of itself.
+
+    Raises:
+        ConfigError: With every problem, those of the draft among them.
+    """
     config = _resolve(draft, sources)
     if draft.problems:
         raise ConfigError(list(dict.fromkeys(draft.problems)))
     return config
 
 
-def _merged(sources: ConfigSources) -> Draft:
+def merged(sources: ConfigSources) -> Draft:
+    """Return what all files and flags say, read and merged, with every problem of that."""
     layers, problems, warnings = read_layers(sources)
     settings = Settings()
     origins: dict[str, str] = {}
@@ -111,6 +124,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         http=http_params(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
+        given=settings,
         **attrs.asdict(listening, recurse=False),
     )
 

@@ -17,6 +17,7 @@ import attrs
 from nodedns.api.access import AccessRules
 from nodedns.config.cookies import CookieParams
 from nodedns.config.encryption import Encryption
+from nodedns.config.settings import Settings
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
@@ -86,6 +87,7 @@ class AgentConfig:
         http: Limits of the HTTP server.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
+        given: What files and flags say, merged; with secrets in it. For a reload to be compared with.
     """
 
     node_name: str
@@ -138,3 +140,4 @@ class AgentConfig:
     http: HttpParams
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
+    given: Settings = attrs.field(repr=False)

@@ -5,7 +5,8 @@ One file, or the flags, is one ``Settings`` in which everything may be missing;
 ``merge`` lays a later one over an earlier one by Consul's rules: scalars are
 replaced, lists appended, maps and blocks merged key by key. A key is one
 field here; ``converter`` reads the types, ``docs/config.rst`` and ``conf.d``
-are tested against the names.
+are tested against the names. The field also says whether a running agent takes
+another value of the key; ``taken_over`` makes the settings that it then runs with.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ __all__ = [
     "Settings",
     "SoaSettings",
     "block_classes",
+    "changed_keys",
     "key_docs",
     "leaves",
     "merge",
+    "reloadable_keys",
+    "taken_over",
 ]
 
 
@@ -145,7 +149,7 @@ class Settings:
 
     node_name: str | None = _key("This agent's name in the cluster.")
     node_id: str | None = _key("This agent's UUID.")
-    node_meta: dict[str, str] | None = _key("Facts about this node, shown by HTTP and as TXT in DNS.")
+    node_meta: dict[str, str] | None = _key("Facts about this node, shown by HTTP and as TXT in DNS.", reloads=True)
     datacenter: str | None = _key("The datacenter that this agent is in.")
     domain: str | None = _key("The domain that DNS answers for.")
     alt_domain: str | None = _key("A further domain that DNS answers for.")
@@ -180,16 +184,16 @@ class Settings:
     gossip_label: str | None = _key("Keeps pools apart whose gossip could meet; nodedns's own key.")
     enable_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
     enable_local_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
-    log_level: str | None = _key("trace, debug, info, warn or error.")
+    log_level: str | None = _key("trace, debug, info, warn or error.", reloads=True)
     log_json: bool | None = _key("Whether each log line is one JSON object.")
     pid_file: str | None = _key("File that holds the process id while the agent runs.")
     gossip_profile: str | None = _key("Defaults of gossip_lan: lan, wan or local.")
     gossip_lan: GossipSettings | None = _key("How members watch each other.")
-    recursors: list[str] | None = _key("Addresses of servers to ask about names outside the domain.")
-    dns_config: DnsSettings | None = _key("How DNS answers are made.")
-    acl: AclSettings | None = _key("Who may read and write.")
-    http_config: HttpSettings | None = _key("What the HTTP API takes and sends.")
-    limits: LimitSettings | None = _key("What one client may take.")
+    recursors: list[str] | None = _key("Addresses of servers to ask about names outside the domain.", reloads=True)
+    dns_config: DnsSettings | None = _key("How DNS answers are made.", reloads=True)
+    acl: AclSettings | None = _key("Who may read and write.", reloads=True)
+    http_config: HttpSettings | None = _key("What the HTTP API takes and sends.", reloads=True)
+    limits: LimitSettings | None = _key("What one client may take.", reloads=True)
 
 
 def merge(earlier: Settings, later: Settings) -> Settings:
@@ -245,6 +249,54 @@ def key_docs(cls: type = Settings, prefix: str = "") -> dict[str, str]:
         if field.name in blocks:
             docs |= key_docs(blocks[field.name], f"{prefix}{field.name}.")
     return docs
+
+
+def reloadable_keys(cls: type = Settings, prefix: str = "", *, reloads: bool = False) -> list[str]:
+    """Return every key of which a running agent takes another value, by dotted path, blocks left out."""
+    blocks = block_classes(cls)
+    found: list[str] = []
+    for field in attrs.fields(cls):
+        path, takes = f"{prefix}{field.name}", reloads or field.metadata["reloads"]
+        if field.name in blocks:
+            found += reloadable_keys(blocks[field.name], f"{path}.", reloads=takes)
+        elif takes:
+            found.append(path)
+    return found
+
+
+def changed_keys(before: Settings, now: Settings) -> list[str]:
+    """Return the dotted path of every key that has another value, is set anew or is no longer set, as declared."""
+    were, are = dict(_values(before)), dict(_values(now))
+    return [path for path in key_docs() if were.get(path) != are.get(path)]
+
+
+def taken_over(running: Settings, wanted: Settings) -> Settings:
+    """Return ``running`` with the keys of ``wanted`` that a running agent takes, those no longer set among them."""
+    return Settings(**_taken_fields(running, wanted, Settings))
+
+
+def _taken_fields(running: object, wanted: object, cls: type) -> dict[str, Any]:
+    blocks = block_classes(cls)
+    taken: dict[str, Any] = {}
+    for field in attrs.fields(cls):
+        kept, new = (getattr(block, field.name, None) for block in (running, wanted))
+        if field.metadata["reloads"]:
+            taken[field.name] = new
+        elif field.name in blocks and (kept is not None or new is not None):
+            block = blocks[field.name]
+            taken[field.name] = block(**_taken_fields(kept, new, block))
+        else:
+            taken[field.name] = kept
+    return taken
+
+
+def _values(block: attrs.AttrsInstance, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in _names(block):
+        value = getattr(block, name)
+        if attrs.has(type(value)):
+            yield from _values(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
 
 
 def _names(block: attrs.AttrsInstance) -> list[str]:

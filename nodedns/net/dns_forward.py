@@ -112,6 +112,10 @@ class Forwarder:
         self._log: RemoteLog | None = None
         metrics.set_by(DNS_FORWARDS_OPEN, lambda: self._waiting)
 
+    def update(self, recursion: Recursion) -> None:
+        """Ask by other knobs from now on; searches under way keep theirs."""
+        self._recursion = recursion
+
     async def forward(self, forward: Forward, client: Address) -> Reply:
         """Return what to tell ``client``: what a recursor said, or SERVFAIL."""
         if self._waiting >= MAX_WAITING or self._waiting_by_host[client.host] >= MAX_WAITING_OF_CLIENT:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from nodedns.dns.client_networks import ClientNetworks
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.rate_limit import ERROR_CLASS, RateLimiter, Verdict
+from nodedns.dns.rate_limit import ERROR_CLASS, RateLimiter, RateLimitPolicy, Verdict
 from nodedns.dns.responder import Reply, held_to
 from nodedns.dns.truncation import truncated
 from nodedns.model.address import Address
@@ -40,25 +40,30 @@ class DnsLimits:
     Attributes:
         amplification_limit: Bytes out for one byte in, to a client that is neither proved nor exempt; 0 for no limit.
         is_rate_limited: Whether ``verdict`` can be anything but ``SEND``.
+        is_any: Whether there is a limit at all.
         exempt_octets: First bytes of IPv4 addresses that are exempt whatever follows; a quick look at many clients.
     """
 
     def __init__(self, policy: DnsPolicy, secret: bytes, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self.amplification_limit = policy.amplification_limit
-        self.is_rate_limited = bool(policy.rate_limit.responses_per_second)
-        self._exempt = ClientNetworks(policy.rate_limit.exempt)
-        self.exempt_octets = b"".join(prefix for prefix in self._exempt.ipv4 if len(prefix) == 1)
-        self._limiter = RateLimiter(policy.rate_limit, secret) if self.is_rate_limited else None
+        self._secret = secret
+        self._rate_limit: RateLimitPolicy | None = None
+        self.update(policy)
         self._actions = {
             verdict: metrics.tally(DNS_LIMITED, action=verdict.name.lower()) for verdict in (Verdict.SLIP, Verdict.DROP)
         }
         self._clock = clock
         self._remote_log = RemoteLog(_DNS, clock)
 
-    @property
-    def is_any(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.is_rate_limited or bool(self.amplification_limit)
+    def update(self, policy: DnsPolicy) -> None:
+        """Take other knobs. Responses are counted anew if it is those of the rate limit."""
+        self.amplification_limit = policy.amplification_limit
+        if policy.rate_limit != self._rate_limit:
+            self._rate_limit = policy.rate_limit
+            self.is_rate_limited = bool(policy.rate_limit.responses_per_second)
+            self._exempt = ClientNetworks(policy.rate_limit.exempt)
+            self.exempt_octets = b"".join(prefix for prefix in self._exempt.ipv4 if len(prefix) == 1)
+            self._limiter = RateLimiter(policy.rate_limit, self._secret) if self.is_rate_limited else None
+        self.is_any = self.is_rate_limited or bool(self.amplification_limit)
 
     def is_exempt(self, packed: bytes) -> bool:
         """Return whether no limit is for a client, given its address of 4 or 16 bytes."""

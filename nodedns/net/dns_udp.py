@@ -149,7 +149,7 @@ class UdpDnsServer:
         self._responder = GuardedResponder(respond, metrics)
         self._metrics = metrics
         self._fast_path = fast_path
-        self._limits = limits if limits is not None and limits.is_any else None
+        self._limits = limits
         self._pending = 0
         self._left: Sequence[tuple[int, int]] = ()  # slots of queries not yet looked at, and the queries' lengths
 
@@ -259,10 +259,12 @@ class UdpDnsServer:
     ) -> Sequence[int]:
         """Answer what is packed; return the slots of the other queries."""
         limits = self._limits
-        if limits is None or self._batch.come_from(limits.exempt_octets, len(lengths)):
+        if limits is None or not limits.is_any or self._batch.come_from(limits.exempt_octets, len(lengths)):
             others = self._give_packed(answers, lengths)
         else:
-            others = self._give_limited(limits, answers, turn.bounded or answers, lengths, now)
+            # Asked for None: what is packed is false while it is empty.
+            bounded = answers if turn.bounded is None else turn.bounded
+            others = self._give_limited(limits, answers, bounded, lengths, now)
         if turn.may_recurse is not None:
             self._offer_recursion(turn.may_recurse, others, len(lengths))
         return others

@@ -33,6 +33,7 @@ __all__ = [
     "RemoteLog",
     "configure",
     "logger",
+    "set_level",
 ]
 
 TRACE = 5
@@ -145,6 +146,11 @@ def configure(level: str, *, as_json: bool, stream: TextIO) -> None:
     root.addHandler(added)
     root.setLevel(LEVELS[level.lower()])
     root.propagate = False
+
+
+def set_level(level: str) -> None:
+    """Write lines of ``level``, a key of ``LEVELS`` in any letter case, and above from now on."""
+    logging.getLogger(_ROOT).setLevel(LEVELS[level.lower()])
 
 
 class _StreamHandler(logging.StreamHandler[TextIO]):

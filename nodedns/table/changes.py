@@ -23,6 +23,7 @@ __all__ = [
     "ExternalNode",
     "MemberForgotten",
     "MemberHidden",
+    "MemberShown",
     "MemberUpserted",
     "NodeDeregistered",
     "NodeRegistered",
@@ -74,6 +75,13 @@ class MemberHidden:
 
     Without effect on a member that has not failed.
     """
+
+    name: NodeName
+
+
+@attrs.frozen
+class MemberShown:
+    """A member that was hidden is for DNS again, though it has failed. Without effect on any other."""
 
     name: NodeName
 
@@ -133,6 +141,7 @@ Change = (
     MemberUpserted
     | MemberForgotten
     | MemberHidden
+    | MemberShown
     | NodeRegistered
     | NodeDeregistered
     | ServiceRegistered

@@ -36,6 +36,7 @@ from nodedns.table.changes import (
     ExternalNode,
     MemberForgotten,
     MemberHidden,
+    MemberShown,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -134,6 +135,8 @@ class NodeTable:
                 self._forget(name, draft)
             case MemberHidden(name=name):
                 self._hide(name, draft)
+            case MemberShown(name=name):
+                self._show(name, draft)
             case NodeRegistered(node=node):
                 self._externals[fold(node.name)] = node
                 self._settle(fold(node.name), draft)
@@ -179,6 +182,11 @@ class NodeTable:
         member = self._members.get(name)
         if member is not None and member.status is MemberStatus.FAILED:
             self._hidden.add(name)
+            self._settle(fold(name), draft)
+
+    def _show(self, name: NodeName, draft: _Draft) -> None:
+        if name in self._hidden:
+            self._hidden.discard(name)
             self._settle(fold(name), draft)
 
     def _settle(self, folded: str, draft: _Draft, *, is_begun: bool = False) -> None:

@@ -22,7 +22,9 @@ from nodedns.agent.listeners import Listeners, bind_listeners
 from nodedns.agent.memory import open_memory
 from nodedns.config.encryption import Secret
 from nodedns.config.load import load
+from nodedns.config.reload import ReadAgain, Reloaded
 from nodedns.config.schema import AgentConfig
+from nodedns.config.settings import CookieSettings, DnsSettings, KeyText
 from nodedns.config.sources import ConfigSources
 from nodedns.errors import AgentError, JoinError
 from nodedns.gossip.key_text import decode_key_text
@@ -78,7 +80,7 @@ class Running:
 
 
 @contextmanager
-def prepared(settings: AgentConfig) -> Iterator[Running]:
+def prepared(settings: AgentConfig, read_again: ReadAgain | None = None) -> Iterator[Running]:
     metrics = Metrics()
     with open_memory(settings, metrics, Random(settings.node_name).randbytes) as memory:
         listeners = bind_listeners(settings)
@@ -91,13 +93,16 @@ def prepared(settings: AgentConfig) -> Iterator[Running]:
                 rng=Random(settings.node_name),
                 entropy=Random(1).randbytes,
                 wall_clock=lambda: 1_700_000_000.5,
+                read_again=read_again,
             )
             yield Running(agent, listeners)
         finally:
             listeners.close()
 
 
-def play(story: Callable[..., Awaitable[None]], *settings: AgentConfig) -> list[int]:
+def play(
+    story: Callable[..., Awaitable[None]], *settings: AgentConfig, read_again: ReadAgain | None = None
+) -> list[int]:
     """Run one agent for each of ``settings`` and the story on them; return their exit codes."""
 
     async def main() -> list[int]:
@@ -106,7 +111,7 @@ def play(story: Callable[..., Awaitable[None]], *settings: AgentConfig) -> list[
 
     async def nested(rest: list[AgentConfig], running: list[Running]) -> list[int]:
         if rest:
-            with prepared(rest[0]) as one:
+            with prepared(rest[0], read_again) as one:
                 return await nested(rest[1:], [*running, one])
         async with trio.open_nursery() as nursery:
             for one in running:
@@ -380,3 +385,57 @@ def test_keyring_of_a_plain_pool_is_an_error_in_serfs_words() -> None:
         assert (500, True) == (status, "No keyring to modify (encryption not enabled)" in text)
 
     play(story, config("agent-one"))
+
+
+def test_reload_changes_what_is_answered_over_dns_and_http() -> None:
+    settings = config("agent-one", log_level="ERROR")
+
+    def read_again(running: AgentConfig) -> Reloaded:
+        changed = attrs.evolve(running, node_meta={"rack": "b9"}, dns=attrs.evolve(running.dns, node_ttl_s=7))
+        return Reloaded(changed, ("node_meta", "dns_config.node_ttl"), (), ())
+
+    async def story(one: Running) -> None:
+        status, _ = await one.api("PUT", "/v1/agent/reload")
+        assert status == 200
+        reply = await one.dig("agent-one.node.consul.")
+        assert [7] == [rrset.ttl for rrset in reply.answer]
+        assert "rack=b9" in reply.additional[0].to_text()
+        _, about = await one.api("GET", "/v1/agent/self")
+        assert ({"rack": "b9"}, 7) == (about["DebugConfig"]["node_meta"], about["DebugConfig"]["dns"]["node_ttl_s"])
+
+    assert [EXIT_OK] == play(story, settings, read_again=read_again)
+
+
+def test_reload_of_meta_that_does_not_fit_changes_nothing() -> None:
+    def read_again(running: AgentConfig) -> Reloaded:
+        changed = attrs.evolve(running, node_meta={"k": "x" * 512}, dns=attrs.evolve(running.dns, node_ttl_s=7))
+        return Reloaded(changed, (), (), ())
+
+    async def story(one: Running) -> None:
+        status, text = await one.api("PUT", "/v1/agent/reload")
+        assert (status, text[:34]) == (500, "node_meta does not fit into gossip")
+        reply = await one.dig("agent-one.node.consul.")
+        assert [0] == [rrset.ttl for rrset in reply.answer]
+
+    assert [EXIT_OK] == play(story, config("agent-one"), read_again=read_again)
+
+
+def test_agent_that_is_not_up_is_not_reloaded() -> None:
+    async def main() -> None:
+        refused = pytest.raises(AgentError, match="cannot reload before agent started")
+        with prepared(config("agent-one"), lambda running: Reloaded(running, (), (), ())) as one, refused:
+            await one.agent.reload()
+
+    trio.run(main)
+
+
+def test_configuration_that_is_shown_has_no_secret() -> None:
+    secret = "ab" * 16
+
+    async def story(one: Running) -> None:
+        _, about = await one.api("GET", "/v1/agent/self")
+        assert secret not in json.dumps(about)
+
+    given = load(ConfigSources(dev=True)).given
+    cookies = attrs.evolve(given, dns_config=DnsSettings(cookies=CookieSettings(secrets=[KeyText(secret)])))
+    assert [EXIT_OK] == play(story, config("agent-one", given=cookies))

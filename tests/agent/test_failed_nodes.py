@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
@@ -151,6 +152,50 @@ def test_failed_members_are_kept_where_there_is_no_grace_to_end() -> None:
         pool.see("two", MemberStatus.FAILED)
         await trio.sleep(80_000)
         assert ["two"] == pool.shown()
+
+    play(story, None)
+
+
+def test_shorter_grace_hides_whom_it_is_over_for_at_once() -> None:
+    async def story(pool: Pool) -> None:
+        pool.see("two", MemberStatus.FAILED)
+        await trio.sleep(10)
+        pool.see("six", MemberStatus.FAILED)
+        pool.failed_nodes.update(5.0, trio.current_time())
+        await trio.sleep(0.1)
+        assert ["six"] == pool.shown()
+        await trio.sleep(5)
+        assert [] == pool.shown()
+
+    play(story)
+
+
+@pytest.mark.parametrize("grace_s", [100.0, None])
+def test_longer_grace_shows_whom_it_is_not_over_for(grace_s: float | None) -> None:
+    async def story(pool: Pool) -> None:
+        pool.see("six", MemberStatus.FAILED)
+        await trio.sleep(90)
+        pool.see("two", MemberStatus.FAILED)
+        await trio.sleep(GRACE_S + 0.1)
+        pool.see("ten", MemberStatus.FAILED)
+        assert ["ten"] == pool.shown()
+        pool.failed_nodes.update(grace_s, trio.current_time())
+        assert (["ten", "two"] if grace_s else ["six", "ten", "two"]) == pool.shown()
+        await trio.sleep(70)
+        assert (["ten"] if grace_s else ["six", "ten", "two"]) == pool.shown()
+
+    play(story)
+
+
+def test_grace_that_is_new_counts_for_who_failed_before_it() -> None:
+    async def story(pool: Pool) -> None:
+        pool.see("two", MemberStatus.FAILED)
+        await trio.sleep(20)
+        pool.failed_nodes.update(GRACE_S, trio.current_time())
+        await trio.sleep(9.8)
+        assert ["two"] == pool.shown()
+        await trio.sleep(0.3)
+        assert [] == pool.shown()
 
     play(story, None)
 

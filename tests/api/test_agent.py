@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import pytest
 
-from nodedns.api.actions import ForceLeave, Join, Leave, Perform
+from nodedns.api.actions import ForceLeave, Join, Leave, Perform, Reload
 from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates
 from nodedns.api.request import Response
 from nodedns.api.router import Outcome
@@ -126,3 +126,9 @@ def test_client_is_told_to_be_a_server_for_the_wan(ask: Ask, ctx: ApiContext) ->
     response = ask(attrs.evolve(ctx, facts=facts), "/v1/agent/join/10.0.0.2?wan=1", "PUT")
     assert isinstance(response, Response)
     assert (500, b"Must be a server to join WAN cluster") == (response.status, response.body)
+
+
+def test_reload_is_carried_out_and_answered_with_nothing(ask: Ask, ctx: ApiContext) -> None:
+    outcome = ask(ctx, "/v1/agent/reload", "PUT")
+    assert isinstance(outcome, Perform)
+    assert (Reload(), 200, b"") == (outcome.action, outcome.answer(None).status, outcome.answer(None).body)

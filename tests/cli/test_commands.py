@@ -66,6 +66,21 @@ def test_leave_says_when_it_is_done(shell: Shell, fake_agent: Any) -> None:
     assert (0, "Graceful leave complete\n", "") == shell("leave")
 
 
+def test_reload_says_that_it_is_done(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer("PUT /v1/agent/reload")
+    assert (0, "Configuration reload triggered\n", "") == shell("reload")
+
+
+def test_reload_says_why_nothing_has_changed(shell: Shell, fake_agent: Any) -> None:
+    fake_agent.answer("PUT /v1/agent/reload", status=500, text="a.json: log_level: bad")
+    assert (1, "", "Error reloading: Unexpected response code: 500 (a.json: log_level: bad)\n") == shell("reload")
+
+
+def test_reload_takes_no_arguments(shell: Shell) -> None:
+    code, _, err = shell("reload", "x")
+    assert (1, True) == (code, err.startswith("Error found unexpected args: [x]\n\nUsage: nodedns reload"))
+
+
 def test_force_leave_says_nothing(shell: Shell, fake_agent: Any) -> None:
     fake_agent.answer("PUT /v1/agent/force-leave/a%2Fb")
     assert (0, "", "") == shell("force-leave", "a/b")

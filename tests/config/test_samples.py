@@ -10,7 +10,7 @@ import pytest
 from nodedns.config.hcl import parse_hcl
 from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
-from nodedns.config.settings import Settings, block_classes, key_docs
+from nodedns.config.settings import Settings, block_classes, key_docs, reloadable_keys
 from nodedns.config.sources import FLAG_PATHS, ConfigSources
 
 TOP = Path(__file__).parents[2]
@@ -85,6 +85,14 @@ def test_flag_is_in_the_manual(flag: str) -> None:
 @pytest.mark.parametrize("key", sorted(key_docs()))
 def test_key_has_a_line_of_its_own(key: str) -> None:
     assert key_docs()[key].endswith(".")
+
+
+def test_reloadable_keys_are_in_the_manual() -> None:
+    listed = MANUAL.partition(".. reloadable keys\n")[2].partition(".. end of reloadable keys\n")[0]
+    told = re.findall(r"``([a-z_.]+)``", listed)
+    assert set(reloadable_keys()) == {
+        leaf for leaf in LEAVES for key in told if leaf == key or leaf.startswith(f"{key}.")
+    }
 
 
 def test_block_classes_are_found() -> None:

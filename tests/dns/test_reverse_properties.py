@@ -21,7 +21,15 @@ from nodedns.dns.zones import Zones
 from nodedns.model.address import Address, parse_ip
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.table.changes import Change, ExternalNode, MemberHidden, MemberUpserted, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import (
+    Change,
+    ExternalNode,
+    MemberHidden,
+    MemberShown,
+    MemberUpserted,
+    NodeDeregistered,
+    NodeRegistered,
+)
 from nodedns.table.node_table import NodeTable
 from nodedns.table.view import TableView
 
@@ -46,6 +54,7 @@ CHANGES = st.one_of(
     st.builds(lambda name, address: NodeRegistered(ExternalNode(name, "", address)), NAMES, HOSTS),
     NAMES.map(NodeDeregistered),
     NAMES.map(MemberHidden),
+    NAMES.map(MemberShown),
 )
 ZONES = st.sampled_from([ALL, DERIVED])
 

@@ -18,6 +18,7 @@ from nodedns.table.changes import (
     ExternalNode,
     MemberForgotten,
     MemberHidden,
+    MemberShown,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -292,6 +293,14 @@ def test_hidden_member_is_shown_again_when_its_status_changes(table: NodeTable, 
     alive = table.apply([MemberUpserted(make_member("a"))])
     again = table.apply([MemberUpserted(failed)])
     assert [False, True, True] == [view.node_folded("a") is not None for view in (still, alive, again)]
+
+
+def test_hidden_member_is_shown_again_on_demand(table: NodeTable, make_member: MakeMember) -> None:
+    failed = make_member("a", status=MemberStatus.FAILED)
+    table.apply([MemberUpserted(failed), MemberHidden(failed.name)])
+    view = table.apply([MemberShown(failed.name)])
+    assert view.node_folded("a") is not None
+    assert view is table.apply([MemberShown(failed.name), MemberShown(NodeName("nobody"))])
 
 
 def test_hidden_member_that_was_forgotten_is_not_hidden_when_it_is_back(

@@ -17,6 +17,7 @@ from nodedns.table.changes import (
     ExternalNode,
     MemberForgotten,
     MemberHidden,
+    MemberShown,
     MemberUpserted,
     NodeDeregistered,
     NodeRegistered,
@@ -40,6 +41,7 @@ CHANGES = st.one_of(
     MEMBERS.map(MemberUpserted),
     NAMES.map(MemberForgotten),
     NAMES.map(MemberHidden),
+    NAMES.map(MemberShown),
     EXTERNALS.map(NodeRegistered),
     NAMES.map(NodeDeregistered),
 )
@@ -73,6 +75,8 @@ class TableAgainstModel(RuleBasedStateMachine):
         match change:
             case MemberHidden(name=name):
                 self.hidden |= {m.name for m in self.members if m.name == name and m.status is MemberStatus.FAILED}
+            case MemberShown(name=name):
+                self.hidden.discard(name)
             case MemberUpserted(member=member) if member not in self.members:
                 known = next((known for known in self.members if known.name == member.name), None)
                 if known is not None and known.status is member.status is MemberStatus.ALIVE:

@@ -8,6 +8,7 @@ configuration and hands it to ``nodedns.agent``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,15 +144,17 @@ def agent(*, args: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - text
         raise CommandError(f"Unexpected extra arguments: [{' '.join(args)}]")
     # Imported here: the help of this command should not wait for what an agent is made of.
     from nodedns.config.load import load  # noqa: PLC0415
+    from nodedns.config.reload import reload  # noqa: PLC0415
     from nodedns.errors import ConfigError  # noqa: PLC0415
 
+    sources = config_sources(**flags)
     try:
-        config = load(config_sources(**flags))
+        config = load(sources)
     except ConfigError as error:
         raise CommandError("\n".join(f"==> {problem}" for problem in error.problems)) from error
     from nodedns.agent.run import run_agent  # noqa: PLC0415
 
-    return run_agent(config)
+    return run_agent(config, partial(reload, sources))
 
 
 def config_sources(
