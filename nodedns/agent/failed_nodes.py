@@ -75,15 +75,17 @@ class FailedNodes:
             if self._grace_s is not None and self._shown:
                 with trio.move_on_at(next(iter(self._shown.values())) + self._grace_s):
                     await self._noted.wait()
-                self._hide_due(self._grace_s, trio.current_time())
+                self._hide_due(trio.current_time())
             else:
                 await self._noted.wait()
 
-    def _hide_due(self, grace_s: float | None, now: float) -> None:
+    def _hide_due(self, now: float) -> None:
+        grace_s = self._grace_s
         if grace_s is None:
             return
-        by = now - grace_s
-        due = list(islice(takewhile(lambda name: self._shown[name] <= by, self._shown), MAX_HIDDEN_AT_ONCE))
+        # The same sum as is slept for: another would round otherwise, and nobody would ever be due.
+        over = takewhile(lambda name: self._shown[name] + grace_s <= now, self._shown)
+        due = list(islice(over, MAX_HIDDEN_AT_ONCE))
         for name in due:
             self._hidden[name] = self._shown.pop(name)
             _LOG.info("DNS no longer answers for a node that has failed", name=name)

@@ -56,7 +56,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, object]
 
 
 def test_every_part_takes_what_was_read(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "nodedns")
     parts = Part(), Part()
     reloader = Reloader(DEV, lambda _: wanted("WARN", "ports.dns", "domain"), [part.prepare for part in parts])
     run(reloader.reload)
@@ -70,6 +70,7 @@ def test_every_part_takes_what_was_read(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_no_part_takes_what_one_refuses(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nodedns")
     parts = Part(), Part("it does\nnot fit")
     reloader = Reloader(DEV, lambda _: wanted("WARN"), [part.prepare for part in parts])
     with pytest.raises(AgentError, match=r"^it does not fit$"):
