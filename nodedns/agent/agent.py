@@ -277,9 +277,8 @@ class Agent:
     async def reload(self) -> None:
         """Take the configuration as it is written now. Raises ``AgentError`` in one line if nothing has changed."""
         if not self._is_up:
-            problem = "cannot reload before agent started"
-            _LOG.error(problem)
-            raise AgentError(problem)
+            _LOG.error("cannot reload before agent started")
+            raise AgentError("cannot reload before agent started")
         await self._reloader.reload()
         self._config = self._reloader.config
         self._debug_config = debug_config(self._config)

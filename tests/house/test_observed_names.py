@@ -14,7 +14,7 @@ from nodedns.testing.source_tree import SourceFile, package_files, project_root
 FILES = package_files(project_root(Path(__file__)))
 TABLE = "nodedns.observe.metrics"
 LOGS = "nodedns.observe.logs"
-SENTENCES = {("nodedns.agent.run", "warning")}
+SENTENCES = {("nodedns.agent.run", "warning"), ("nodedns.agent.reloading", "warning")}
 """The configuration's own warnings are whole sentences, which Consul logs as they are."""
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.module)
