@@ -64,6 +64,19 @@ dns_config {
   # Answers for addresses carry the node's meta as TXT in the additional section.
   enable_additional_node_meta_txt = true
 
+  # TTLs of services' records, by name, or by its beginning and a *; the longest that fits counts. Others have 0s.
+  #service_ttl = { "*" = "5s", "db*" = "10s" }
+
+  # Leave out the instances of a service that have a warning, as those that are critical always are.
+  only_passing = false
+
+  # The most addresses of a service in one answer, others each time; 0: all.
+  a_record_limit = 0
+
+  # The most records of a service in a UDP reply to a client without EDNS; TC sends it to TCP for the others. 0: all that
+  # fit. Consul's default is 3, and it does not say so.
+  udp_answer_limit = 0
+
   # The largest reply over UDP. A larger one says so, and is asked for again over TCP. nodedns's own key.
   udp_payload_bytes = 1232
 

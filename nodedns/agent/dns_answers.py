@@ -19,7 +19,7 @@ from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.agent.packed_truth import PackedTruth
 from nodedns.dns.cookies import Cookies
-from nodedns.dns.dependency import keys_of_change, service_key
+from nodedns.dns.dependency import NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.forward import Forward
 from nodedns.dns.lone_cookie import LoneCookie, find_lone_cookie
 from nodedns.dns.packed import PackedAnswers
@@ -27,6 +27,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.recursion import NO_RECURSION, Recursion, with_ra
 from nodedns.dns.responder import Drop, QueryContext, Reply, respond
+from nodedns.dns.service_kind import is_service_there
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later
@@ -88,9 +89,10 @@ class DnsAnswers:
         self._keepalive_s = keepalive_s
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._truth = PackedTruth(table, ledger, Transport.UDP)
-        self._packed = PackedAnswers(self._is_there)
+        self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
+        self._packed = PackedAnswers(self._is_there, rng)
         self._begin_bounded()
-        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, self.offers_recursion)
+        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, rng, self.offers_recursion)
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
@@ -99,8 +101,9 @@ class DnsAnswers:
 
     def _begin_bounded(self) -> None:
         # What is left out of a reply because its client may be forged is not left out for others.
-        self._bounded = PackedAnswers(self._is_there) if self._limits.amplification_limit else self._packed
-        self._kept = (self._packed, self._bounded) if self._limits.amplification_limit else (self._packed,)
+        is_bounded = self._limits.amplification_limit
+        self._bounded = PackedAnswers(self._is_there, self._rng) if is_bounded else self._packed
+        self._kept = (self._packed, self._bounded) if is_bounded else (self._packed,)
 
     def update(self, zones: Zones, policy: DnsPolicy, cookies: Cookies | None, recursion: Recursion) -> None:
         """Answer by other rules from the next message on; nothing that was packed is given again.
@@ -201,14 +204,18 @@ class DnsAnswers:
         """Count batches; the answers given have raised their own counts."""
         self._truth.note(self._kept, batches, misses)
 
-    def _is_there(self, folded_name: str) -> bool:
+    def _is_node_there(self, folded_label: str) -> bool:
         view = self._table.view
-        return view.node_folded(folded_name) is not None or view.has_names_under(folded_name)
+        return view.node_folded(folded_label) is not None or view.has_names_under(folded_label)
+
+    def _is_service_there(self, folded_label: str) -> bool:
+        return is_service_there(self._table.view, folded_label, self._policy)
 
     def _drop_changed(self, changes: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
-        for change in changes:
-            self._drop(keys_of_change(change))
-        self._drop([service_key(change.folded) for change in services])
+        for row in changes:
+            self._drop(keys_of_change(row))
+        for change in services:
+            self._drop(keys_of_service_change(change))
 
     def _drop(self, keys: Sequence[str]) -> None:
         for kept in self._kept:

@@ -46,7 +46,7 @@ class PackedWithCookies:
         verdict = self._cookies.judge_untrusted(lone.content, client)
         if not verdict.is_valid and (self._cookies.is_required or not self._limits.is_exempt(client.packed)):
             return None
-        head, question_end, tail, _, tally, _ = found
+        head, question_end, tail, _, tally, _, _ = found
         bare = b"".join((lone.query[:KEY_AT], head, lone.query[HEADER_BYTES:question_end], tail))
         reply = lone.reply(bare, verdict.content, self._payload_bytes)
         if reply is not None:

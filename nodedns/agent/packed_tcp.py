@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
 from typing import Final
 
 from nodedns.agent.dns_ledger import DnsLedger
@@ -26,7 +27,8 @@ class PackedOverTcp:
     Args:
         table: The answers are those of its view of the moment.
         ledger: Counts.
-        is_there: Whether a node or a name above one has this folded name.
+        is_there: Which names may exist, as ``PackedAnswers`` has it.
+        rng: Chance, for the order of records.
         offers_recursion: As over UDP.
     """
 
@@ -34,13 +36,14 @@ class PackedOverTcp:
         self,
         table: LiveTable,
         ledger: DnsLedger,
-        is_there: Callable[[str], bool],
+        is_there: Mapping[str, Callable[[str], bool]],
+        rng: Random,
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
     ) -> None:
         self._truth = PackedTruth(table, ledger, Transport.TCP)
         self._ledger = ledger
         self._offers_recursion = offers_recursion
-        self._packed = PackedAnswers(is_there, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)
+        self._packed = PackedAnswers(is_there, rng, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)
 
     def __len__(self) -> int:
         return len(self._packed)

@@ -25,7 +25,6 @@ NO_METRICS = "metrics cannot be configured."
 NO_RAFT = "there is no Raft: every agent answers from its own memory."
 NO_RECURSOR = "it is a list, recursors."
 NO_WATCHED_FILES = "nothing looks whether files change; send SIGHUP, or run nodedns reload."
-NO_SERVICES_IN_DNS = "DNS answers for nodes only, not yet for services."
 NO_TLS = "the HTTP API is served without TLS."
 NO_UI = "there is no web interface."
 NO_WAN = "there is one pool of members, the LAN's."
@@ -64,8 +63,6 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
               "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
     NO_RECURSOR: ("recursor",),
     NO_WATCHED_FILES: ("auto_reload_config",),
-    NO_SERVICES_IN_DNS: ("dns_config.service_ttl", "dns_config.only_passing", "dns_config.udp_answer_limit",
-                         "dns_config.a_record_limit"),
     NO_TLS: ("tls", "auto_config", "auto_encrypt", "ca_file", "ca_path", "cert_file", "key_file", "server_name",
              "tls_cipher_suites", "tls_min_version", "tls_prefer_server_cipher_suites", "verify_incoming",
              "verify_incoming_https", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname",

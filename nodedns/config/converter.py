@@ -141,6 +141,13 @@ def _read_map(value: Any, _: type) -> dict[str, str]:  # noqa: ANN401 - a file's
     return dict(pairs)
 
 
+def _read_seconds_map(value: Any, _: type) -> dict[str, Seconds]:  # noqa: ANN401 - a file's value
+    pairs = _only(value)
+    if not isinstance(pairs, dict):
+        raise ValueError(f"must be a map of durations, not {shorten(value)}")  # noqa: TRY004 - one kind of failure
+    return {str(key): _read_seconds(item, Seconds) for key, item in pairs.items()}
+
+
 def _is_block(kind: Any) -> bool:  # noqa: ANN401 - any type
     return isinstance(kind, type) and attrs.has(kind)
 
@@ -155,6 +162,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind == list[str], _read_texts)
     converter.register_structure_hook_func(lambda kind: kind == list[KeyText], _read_key_texts)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _read_map)
+    converter.register_structure_hook_func(lambda kind: kind == dict[str, Seconds], _read_seconds_map)
 
     def block_hook(cls: type) -> Any:  # noqa: ANN401 - a function that cattrs makes
         read: Callable[[Any, Any], Any] = cattrs.gen.make_dict_structure_fn(

@@ -7,8 +7,9 @@ from typing import Any
 from nodedns import __version__
 from nodedns.config.draft import Draft
 from nodedns.config.rate_limit import rate_limit_policy
+from nodedns.config.settings import DnsSettings
 from nodedns.dns.name import text_bytes
-from nodedns.dns.policy import MAX_SAID_BYTES, DnsPolicy
+from nodedns.dns.policy import MAX_SAID_BYTES, DnsPolicy, ServiceTtls
 from nodedns.dns.reverse_names import cut_reverse_zone
 from nodedns.errors import LocalProtocolError, shorten
 from nodedns.table.address_index import Digits
@@ -39,6 +40,7 @@ def dns_policy(draft: Draft, node_name: str) -> DnsPolicy:
         changes["ptr_ttl_s"] = _ttl_s(draft, "dns_config.ptr_ttl", given.ptr_ttl)
     if given.enable_additional_node_meta_txt is not None:
         changes["enable_additional_node_meta_txt"] = given.enable_additional_node_meta_txt
+    changes |= _service_changes(draft, given)
     if given.udp_payload_bytes is not None:
         path = "dns_config.udp_payload_bytes"
         changes["udp_payload_bytes"] = _in_range(draft, path, given.udp_payload_bytes, *UDP_PAYLOAD_RANGE)
@@ -51,6 +53,27 @@ def dns_policy(draft: Draft, node_name: str) -> DnsPolicy:
         if value is not None:
             changes[f"soa_{name}_s"] = _in_range(draft, f"dns_config.soa.{name}", value, 0, MAX_SECONDS)
     return DnsPolicy(**_short_enough(draft, changes))
+
+
+def _service_changes(draft: Draft, given: DnsSettings) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if given.only_passing is not None:
+        changes["only_passing"] = given.only_passing
+    for key in ("a_record_limit", "udp_answer_limit"):
+        limit = getattr(given, key)
+        if limit is None:
+            continue
+        if limit < 0:
+            path = f"dns_config.{key}"
+            draft.problem(path, f"{path} cannot be {limit}. Must be greater than or equal to zero")
+        changes[key] = max(limit, 0)
+    if given.service_ttl is not None:
+        ttls = {
+            pattern: _ttl_s(draft, f"dns_config.service_ttl.{pattern}", ttl_s)
+            for pattern, ttl_s in given.service_ttl.items()
+        }
+        changes["service_ttl"] = ServiceTtls(ttls)
+    return changes
 
 
 def _short_enough(draft: Draft, changes: dict[str, Any]) -> dict[str, Any]:

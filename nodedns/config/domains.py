@@ -87,7 +87,7 @@ def _domain(draft: Draft, path: str, given: str) -> str:
 def _check_pair(draft: Draft, path: str, pair: tuple[str, str], datacenter: str) -> None:
     for inner, outer in (pair, pair[::-1]):
         word = inner.removesuffix(f".{outer}").rpartition(".")[2]
-        if inner.endswith(f".{outer}") and word in (*RESERVED_WORDS, datacenter):
+        if inner.endswith(f".{outer}") and (word in (*RESERVED_WORDS, datacenter) or word.startswith("_")):
             shown = f"{path} cannot be {shorten(pair[0])} beside {shorten(pair[1])}"
             draft.problem(path, f"{shown}: all names under {word}.{outer} belong to {outer}")
 

@@ -6,13 +6,15 @@ addresses is told the alias and, as far as we know it, what is at its end (RFC
 6604). An alias that leads out of our zones is left for a recursor.
 
 A chain ends at a name it has been to, and after ``MAX_ALIASES``: whoever
-registers nodes can make chains of any shape.
+registers nodes can make chains of any shape. Where several names stand for one, as those of a service's instances
+may, one of them is drawn.
 
 Asked for ANY, RFC 1034 would stop at the CNAME; Consul follows, and so do we.
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import Final
 
 import attrs
@@ -42,9 +44,12 @@ class Followed:
     outside: Labels | None = None
 
 
-def follow(answer: Answer, question: Question, zones: Zones, view: TableView, policy: DnsPolicy) -> Followed:
+def follow(
+    answer: Answer, question: Question, zones: Zones, view: TableView, policy: DnsPolicy, *, rng: Random
+) -> Followed:
     """Follow the alias that ``answer`` ends with, if it does, as far as our zones go."""
     seen = [question.folded]
+    answer = _with_one_alias(answer, rng)
     while (target := _alias_at_end(answer, question)) is not None:
         folded = fold_labels(target)
         if folded in seen or len(seen) > MAX_ALIASES:
@@ -53,8 +58,18 @@ def follow(answer: Answer, question: Question, zones: Zones, view: TableView, po
         if zone is None:
             return Followed(answer, target)
         seen.append(folded)
-        answer = _joined(answer, zone.answer(attrs.evolve(question, labels=target, folded=folded), view, policy))
+        then = zone.answer(attrs.evolve(question, labels=target, folded=folded), view, policy)
+        answer = _joined(answer, _with_one_alias(then, rng))
     return Followed(answer)
+
+
+def _with_one_alias(answer: Answer, rng: Random) -> Answer:
+    """Return ``answer`` with one of the aliases that it ends with; whichever is drawn, the next client gets another."""
+    last = answer.answer[-1] if answer.answer else None
+    if last is None or last.rtype != RRType.CNAME or not last.is_spread:
+        return answer
+    drawn = attrs.evolve(last, rdatas=(rng.choice(last.rdatas),), is_spread=False)
+    return attrs.evolve(answer, answer=(*answer.answer[:-1], drawn), keys=None)
 
 
 def _alias_at_end(answer: Answer, question: Question) -> Labels | None:

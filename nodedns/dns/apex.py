@@ -19,7 +19,7 @@ from nodedns.model.names import fold
 from nodedns.table.node_row import NodeRow
 from nodedns.table.view import TableView
 
-__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "address_rrsets", "node_owner", "soa_serial"]
+__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "addr_owner", "address_rrsets", "node_owner", "soa_serial"]
 
 MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
 
@@ -29,8 +29,8 @@ SERIAL_MASK = 0xFFFF_FFFF  # RFC 1982: serials are compared modulo 2**32
 
 
 def soa_serial(view: TableView) -> int:
-    """Return the serial of every zone made from ``view``; it moves when a node changes and at no other time."""
-    return view.nodes_index & SERIAL_MASK
+    """Return the serial of every zone made from ``view``; it moves when a node or an instance changes."""
+    return max(view.nodes_index, view.instances_index) & SERIAL_MASK
 
 
 @attrs.frozen
@@ -85,8 +85,16 @@ def node_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
 
     A datacenter called like a kind is left out, because ``NAME.node.addr`` would mean an address.
     """
-    place = f"{name}.node" if text_bytes(fold(datacenter)) in KINDS else f"{name}.node.{datacenter}"
-    relative = labels_of(place)
+    return _owner(f"{name}.node", datacenter, domain)
+
+
+def addr_owner(packed: bytes, datacenter: str, domain: Labels) -> Labels | None:
+    """Return the name ``HEX.addr.DC.DOMAIN`` of a packed address, with the same exceptions."""
+    return _owner(f"{packed.hex()}.addr", datacenter, domain)
+
+
+def _owner(start: str, datacenter: str, domain: Labels) -> Labels | None:
+    relative = labels_of(start if text_bytes(fold(datacenter)) in KINDS else f"{start}.{datacenter}")
     if relative is None or wire_bytes(relative + domain) > MAX_NAME_BYTES:
         return None
     return relative + domain

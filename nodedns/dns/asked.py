@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from nodedns.dns.apex import ZoneHead
+from nodedns.dns.grammar import HERE, Place
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRType
@@ -23,12 +24,14 @@ class Asked:
         zone: Labels of the zone's name, folded.
         view: The table of the moment.
         policy: Knobs.
+        place: What the name says of where it is.
     """
 
     question: Question
     zone: Labels
     view: TableView
     policy: DnsPolicy
+    place: Place = HERE
 
     @property
     def origin(self) -> Labels:
@@ -51,7 +54,7 @@ class Asked:
             return self.no_data(keys)
         return Answer(rcode=Rcode.NOERROR, authoritative=True, answer=rrsets, extra=extra, keys=keys)
 
-    def no_data(self, keys: tuple[str, ...] = (), *, extra: tuple[RRset, ...] = ()) -> Answer:
+    def no_data(self, keys: tuple[str, ...] | None = (), *, extra: tuple[RRset, ...] = ()) -> Answer:
         """Answer that the name exists and has no such records."""
         soa = (self.head.soa(),)
         return Answer(rcode=Rcode.NOERROR, authoritative=True, authority=soa, extra=extra, keys=keys)

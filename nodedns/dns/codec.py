@@ -1,7 +1,8 @@
 """DNS wire format: ``Answer`` to bytes. The only importer of dnslib.
 
 Strategy: replies echo the question section byte for byte, and dnslib packs the
-records. A name that was written before becomes a pointer to it, an owner that is
+records, but for those that are spread, which are packed one by one and may stand in
+any order. A name that was written before becomes a pointer to it, an owner that is
 the asked name one to the question, in whatever letters.
 
 ``encode_answer`` is the one place where size matters: whole RRsets go in until
@@ -16,21 +17,26 @@ This decides no response code and no content. Source: RFC 1035 section 4, RFC
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final
 
 import attrs
 import dnslib
 
 from nodedns.dns.decode import HEADER, HEADER_BYTES, Header
-from nodedns.dns.name import Labels, fold_labels
+from nodedns.dns.name import Labels, fold_labels, packed_name, wire_bytes
 from nodedns.dns.question import Edns, Query, Rcode, RRType, Transport
-from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
+from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData, SrvData
+from nodedns.dns.spread import Spread
 
 __all__ = ["Encoded", "encode_answer", "encode_header_only", "encode_opt", "encode_opt_alone", "reply_limit"]
 
 #   root name, type 41, payload size, extended rcode + version + flags, RDLENGTH
 _OPT = struct.Struct("!BHHIH")
+#   after a record's name: type, class, TTL, RDLENGTH
+_RECORD_TAIL = struct.Struct("!HHIH")
 
 FLAG_QR: Final = 0x8000
 FLAG_AA: Final = 0x0400
@@ -57,12 +63,14 @@ class Encoded:
         is_truncated: Whether something that matters had to be left out.
         serial_at: Where in it a SOA has its serial; None if it has none.
         is_bounded: Whether anything was left out, and ``most_bytes`` was the least of all bounds.
+        spread: Its records that may stand in any order; None if there are none.
     """
 
     wire: bytes
     is_truncated: bool
     serial_at: int | None = None
     is_bounded: bool = False
+    spread: Spread | None = None
 
 
 def encode_header_only(header: Header, rcode: Rcode) -> bytes:
@@ -103,16 +111,23 @@ def encode_answer(
     limit_bytes = reply_limit(query.edns, transport, payload_bytes)
     bound_bytes = limit_bytes if most_bytes is None else min(limit_bytes, most_bytes)
     writer = _Writer(query, bound_bytes - len(opt), transport is Transport.TCP)
-    counts = [writer.add_section(answer.answer), writer.add_section(answer.authority), writer.add_section(answer.glue)]
+    # RFC 1035 section 2.3.4: what a client without EDNS takes.
+    most_plain = answer.most_plain if limit_bytes == _PLAIN_UDP_BYTES else 0
+    counts = [
+        writer.add_answer(answer.answer, answer.most_spread, most_plain),
+        writer.add_section(answer.authority),
+        writer.add_section(answer.glue),
+    ]
     is_truncated = writer.is_truncated
-    if not is_truncated:
+    if not is_truncated and not writer.is_selection:
         counts[2] += writer.add_whole(answer.extra)
     flags = FLAG_QR | query.flags & (FLAG_RD | FLAG_CD) | answer.rcode & 0xF
     flags |= FLAG_AA if answer.authoritative else 0
     flags |= FLAG_TC if is_truncated else 0
     counts[2] += 1 if opt else 0
     wire = HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt
-    return Encoded(wire, is_truncated, writer.serial_at, bound_bytes < limit_bytes and writer.is_truncated)
+    is_bounded = bound_bytes < limit_bytes and writer.is_truncated
+    return Encoded(wire, is_truncated, writer.serial_at, is_bounded, writer.spread_of(wire))
 
 
 def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
@@ -155,12 +170,25 @@ class _Buffer(dnslib.DNSBuffer):  # type: ignore[misc] # dnslib has no type hint
 
     names: dict[Labels, int]
 
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.pointers: list[tuple[int, int]] = []
+
+    def note_name(self, labels: Labels, offset: int) -> None:
+        """Have pointers go to a name that was written without any."""
+        folded = fold_labels(labels)
+        for position, label in enumerate(folded):
+            if offset < _POINTER_REACH:
+                self.names.setdefault(folded[position:], offset)
+            offset += 1 + len(label)
+
     def encode_name(self, name: dnslib.DNSLabel) -> None:
         labels: Labels = tuple(name.label)
         folded = fold_labels(labels)
         for position, label in enumerate(labels):
             known = self.names.get(folded[position:])
             if known is not None:
+                self.pointers.append((self.offset, known))
                 self.pack("!H", _POINTER | known)
                 return
             if self.offset < _POINTER_REACH:
@@ -180,6 +208,7 @@ class _Writer:
         self._is_cut_between_records = is_cut_between_records
         self.is_truncated = False
         self.serial_at: int | None = None
+        self._spread: tuple[int, int, tuple[bytes, ...], int] | None = None
         labels, offset = query.question.folded, HEADER_BYTES
         for position, label in enumerate(labels):
             self._buffer.names[labels[position:]] = offset
@@ -187,6 +216,79 @@ class _Writer:
 
     def body(self) -> bytes:
         return bytes(self._buffer.data[HEADER_BYTES:])
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether the answer section has some of its spread records, so that others may stand there another time."""
+        return self._spread is not None and self._spread[3] < len(self._spread[2])
+
+    def spread_of(self, wire: bytes) -> Spread | None:
+        """Return the spread records of ``wire``, which was made of this; None if there are not two or more."""
+        if self._spread is None or len(self._spread[2]) < 2:
+            return None
+        start, end, pieces, most = self._spread
+        written = len(self._buffer.data)  # what was cut off had pointers as well
+        pointers = tuple((at, to) for at, to in self._buffer.pointers if end <= at < written and start <= to < end)
+        return Spread(wire, start, end, pieces, most, pointers)
+
+    def add_answer(self, rrsets: tuple[RRset, ...], most: int, most_plain: int) -> int:
+        """Append the answer section, its spread records last, and return the number of records.
+
+        Args:
+            rrsets: What to say.
+            most: How many spread records there may be; 0 for all.
+            most_plain: The same, where leaving out more than that is to be told by TC.
+        """
+        spread = tuple(rrset for rrset in rrsets if rrset.is_spread)
+        if not spread:
+            return self.add_section(rrsets)
+        count = self.add_section(tuple(rrset for rrset in rrsets if not rrset.is_spread))
+        return count if self.is_truncated else count + self._add_spread(spread, most, most_plain)
+
+    def _add_spread(self, rrsets: tuple[RRset, ...], most: int, most_plain: int) -> int:
+        total = sum(len(rrset.rdatas) for rrset in rrsets)
+        wanted = min(most or total, total)
+        said = min(most_plain or wanted, wanted)
+        start = len(self._buffer.data)
+        room = max(self._limit_bytes - start, 0)
+        pieces = self._pieces(rrsets, room if said == total and not self._is_cut_between_records else None)
+        # Whichever are said, they are to fit: the longest of them count.
+        sizes = sorted(map(len, pieces), reverse=True)
+        fitting = bisect_right(list(accumulate(sizes)), room)
+        if fitting < said:
+            said = fitting if self._is_cut_between_records else 0
+        self.is_truncated = said < wanted
+        for piece in pieces[:said]:
+            self._buffer.append(piece)
+        end = len(self._buffer.data)
+        if said == total:
+            self._note_targets(rrsets, pieces, start)
+        if said:
+            self._spread = (start, end, tuple(pieces), said)
+        return said
+
+    def _pieces(self, rrsets: tuple[RRset, ...], room: int | None) -> list[bytes]:
+        """Return each record as packed; none of those behind the one with which they are longer than ``room``."""
+        pieces: list[bytes] = []
+        used = 0
+        for rrset in rrsets:
+            known = self._buffer.names.get(fold_labels(rrset.owner))
+            owner = packed_name(rrset.owner) if known is None else (_POINTER | known).to_bytes(2, "big")
+            for rdata in rrset.rdatas:
+                packed = _srv_bytes(rdata) if isinstance(rdata, SrvData) else rdata
+                assert isinstance(packed, bytes)  # noqa: S101 - for the type checker; RRset's contract says so
+                pieces.append(owner + _RECORD_TAIL.pack(rrset.rtype, rrset.rclass, rrset.ttl_s, len(packed)) + packed)
+                used += len(pieces[-1])
+                if room is not None and used > room:
+                    return pieces
+        return pieces
+
+    def _note_targets(self, rrsets: tuple[RRset, ...], pieces: list[bytes], offset: int) -> None:
+        rdatas = [rdata for rrset in rrsets for rdata in rrset.rdatas]
+        for rdata, piece in zip(rdatas, pieces, strict=True):
+            offset += len(piece)
+            if isinstance(rdata, SrvData):
+                self._buffer.note_name(rdata.target, offset - wire_bytes(rdata.target))
 
     def add_section(self, rrsets: tuple[RRset, ...]) -> int:
         """Append what fits and return the number of records; the first set that does not fit ends it all."""
@@ -215,6 +317,8 @@ class _Writer:
                 # Names in what is cut off stay known to the buffer; nothing is added after this.
                 del self._buffer.data[record_start if self._is_cut_between_records else start :]
                 return added if self._is_cut_between_records else 0
+            if isinstance(rdata, SrvData):
+                self._buffer.note_name(rdata.target, len(self._buffer.data) - wire_bytes(rdata.target))
             if rrset.rtype == RRType.SOA:
                 self.serial_at = len(self._buffer.data) - _SOA_NUMBERS_BYTES
         return len(rrset.rdatas)
@@ -238,6 +342,15 @@ def _soa(rdata: Rdata) -> dnslib.RD:
     return dnslib.SOA(dnslib.DNSLabel(rdata.mname), dnslib.DNSLabel(rdata.rname), times)
 
 
+def _srv(rdata: Rdata) -> dnslib.RD:
+    return _raw(_srv_bytes(rdata) if isinstance(rdata, SrvData) else rdata)
+
+
+def _srv_bytes(rdata: SrvData) -> bytes:
+    # RFC 2782: no name compression for the target.
+    return struct.pack("!3H", rdata.priority, rdata.weight, rdata.port) + packed_name(rdata.target)
+
+
 _RDATA: dict[int, Callable[[Rdata], dnslib.RD]] = {
     RRType.A: _raw,
     RRType.AAAA: _raw,
@@ -246,4 +359,5 @@ _RDATA: dict[int, Callable[[Rdata], dnslib.RD]] = {
     RRType.CNAME: _name,
     RRType.PTR: _name,
     RRType.SOA: _soa,
+    RRType.SRV: _srv,
 }

@@ -11,24 +11,51 @@ from collections.abc import Sequence
 
 from nodedns.table.address_index import Digits, digits_of
 from nodedns.table.node_row import NodeRow, RowChange
+from nodedns.table.service_rows import ServiceChange
 
-__all__ = ["SERVERS", "ip_key", "keys_of_change", "node_key", "prefix_key", "service_key"]
+__all__ = [
+    "NODE_KEY",
+    "SERVERS",
+    "SERVICES",
+    "SERVICE_KEY",
+    "ip_key",
+    "keys_of_change",
+    "keys_of_service_change",
+    "node_key",
+    "part_key",
+    "prefix_key",
+    "service_key",
+]
 
 OCTET_DIGITS, IPV4_DIGITS = 2, 8
 NIBBLE_DIGITS, IPV6_DIGITS = 1, 32
 
 SERVERS = "servers"
 """The name servers of the zone and their addresses."""
+SERVICES = "services"
+"""Which services there are, with instances that are well."""
+NODE_KEY = "node:"
+SERVICE_KEY = "service:"
+"""How keys begin that a name's first label makes by itself."""
 
 
 def node_key(folded_name: str) -> str:
     """Return the key of a node name, and of the names that exist because of dots in node names."""
-    return "node:" + folded_name
+    return NODE_KEY + folded_name
 
 
 def service_key(folded_name: str) -> str:
-    """Return the key of a service: its instances, their health and nodes, and whether there are any."""
-    return "service:" + folded_name
+    """Return the key of a service's name: its instances, their health and nodes, and whether there are any."""
+    return SERVICE_KEY + folded_name
+
+
+def part_key(folded_name: str) -> str:
+    """Return the key of all names that stand for some of a service: those with a tag, a type, an instance in them.
+
+    It is another than ``service_key``, though the same changes touch it: that one, alone in an answer, says that the
+    name hangs on its first label and nothing else.
+    """
+    return "part:" + folded_name
 
 
 def ip_key(ip_text: str) -> str:
@@ -51,6 +78,13 @@ def keys_of_change(change: RowChange) -> tuple[str, ...]:
     if change.is_local or _has_server(rows):
         keys.append(SERVERS)
     return tuple(dict.fromkeys(keys))
+
+
+def keys_of_service_change(change: ServiceChange) -> tuple[str, ...]:
+    """Return every key that the change of one service touches; none for what DNS says nothing of."""
+    if not change.moves_instances:
+        return ()
+    return service_key(change.folded), part_key(change.folded), SERVICES
 
 
 def _moved_prefixes(change: RowChange) -> list[str]:

@@ -1,11 +1,16 @@
 """The grammar of names below a domain: what is asked for, and in which place.
 
 Strategy: labels are read from the right until one names a kind (``node``,
-``addr``). What stands left of it says which one, what stands right of it says
-where: nothing, ``DC`` or ``DC.dc``. The rightmost kind is the one that counts, so
+``service``, ``addr``) or begins with an underscore. What stands left of it says which
+one, what stands right of it says where. The rightmost kind is the one that counts, so
 a node may be called ``node``, or ``x.addr``.
 
     NAME.node   NAME.node.DC   NAME.node.DC.dc   HEX.addr ...
+    [TAG.]NAME.service   _NAME._TAG.service   ... .DC   ... .DC.dc   ... .PORT.port
+    _NAME._TAG   INSTANCE._NAME._tcp   ... the same places
+
+An underscored label is a kind by itself, the last of the name of a service's type
+(RFC 2782, RFC 6763); a datacenter is none, though it may begin with an underscore.
 
 A further kind is one more word in ``KINDS`` and one more function in ``zone``.
 Whether anything of that name exists is not known here. Source: Consul's name grammar.
@@ -23,23 +28,46 @@ from nodedns.model.names import fold
 __all__ = [
     "ADDR",
     "DATACENTER",
+    "HERE",
     "KINDS",
     "NAME_SERVER",
     "NODE",
+    "PORT",
     "RESERVED_WORDS",
+    "SERVICE",
+    "TYPE",
+    "UNDERSCORE",
+    "Place",
     "RelativeName",
     "is_empty_name",
-    "is_here",
+    "parse_place",
     "parse_relative",
 ]
 
 NODE: Final = b"node"
 ADDR: Final = b"addr"
-KINDS: Final = frozenset({NODE, ADDR})
+SERVICE: Final = b"service"
+TYPE: Final = b"_"
+"""Stands for the kind of a name whose rightmost word is underscored; that word is part of what is asked for."""
+KINDS: Final = frozenset({NODE, ADDR, SERVICE})
 DATACENTER: Final = b"dc"
+PORT: Final = b"port"
 NAME_SERVER: Final = b"ns"
+UNDERSCORE: Final = b"_"
 
-RESERVED_WORDS: Final = ("service", "connect", "node", "query", "addr", "virtual", "ingress", "peer", "dc", "ns")
+RESERVED_WORDS: Final = (
+    "service",
+    "connect",
+    "node",
+    "query",
+    "addr",
+    "virtual",
+    "ingress",
+    "peer",
+    "port",
+    "dc",
+    "ns",
+)
 """First labels below a domain that are, in Consul or here, the domain's own."""
 
 
@@ -48,8 +76,8 @@ class RelativeName:
     """A folded name without its domain, parted.
 
     Attributes:
-        kind: One of ``KINDS``; None where none is in it.
-        query: Labels left of the kind.
+        kind: One of ``KINDS``, or ``TYPE``; None where none is in it.
+        query: Labels left of the kind; with ``TYPE`` its own label as well.
         locality: Labels right of the kind; the whole name where there is none.
     """
 
@@ -58,25 +86,54 @@ class RelativeName:
     locality: Labels
 
 
-def parse_relative(labels: Labels) -> RelativeName:
+@attrs.frozen
+class Place:
+    """Where a name says that something is, which is always here: there is one datacenter.
+
+    Attributes:
+        port: Which of several ports of a service, folded; None where that is not said.
+    """
+
+    port: bytes | None = None
+
+
+HERE: Final = Place()
+
+
+def parse_relative(labels: Labels, datacenter: str) -> RelativeName:
     """Part folded labels at the rightmost kind."""
+    own = text_bytes(fold(datacenter))
     for position in range(len(labels) - 1, -1, -1):
-        if labels[position] in KINDS:
-            return RelativeName(labels[position], labels[:position], labels[position + 1 :])
+        label = labels[position]
+        if label in KINDS:
+            return RelativeName(label, labels[:position], labels[position + 1 :])
+        if label.startswith(UNDERSCORE) and label != own:
+            return RelativeName(TYPE, labels[: position + 1], labels[position + 1 :])
     return RelativeName(None, (), labels)
 
 
-def is_here(locality: Labels, datacenter: str) -> bool:
-    """Whether ``locality`` means the local datacenter; saying nothing does."""
-    if not locality:
-        return True
-    if len(locality) > 2 or (len(locality) == 2 and locality[1] != DATACENTER):
-        return False
-    return locality[0] == text_bytes(fold(datacenter))
+def parse_place(locality: Labels, datacenter: str) -> Place | None:
+    """Return what the labels right of a kind mean; None if they mean no place that we know of.
+
+    Nothing and the local datacenter mean the same, as do ``DC`` and ``DC.dc``; ``PORT.port`` may stand beside the
+    latter, before or behind it.
+    """
+    own = text_bytes(fold(datacenter))
+    if len(locality) <= 1:
+        return Place() if locality in ((), (own,)) else None
+    said = dict(zip(locality[1::2], locality[::2], strict=False))
+    if len(locality) != 2 * len(said) or not said.keys() <= {DATACENTER, PORT}:
+        return None
+    return Place(said.get(PORT)) if said.get(DATACENTER, own) == own else None
 
 
 def is_empty_name(name: RelativeName, datacenter: str) -> bool:
     """Whether ``name`` itself names nothing, but names that mean something end in it (RFC 8020)."""
     if name.query:
         return False
-    return is_here(name.locality, datacenter) or (name.kind is None and name.locality == (DATACENTER,))
+    if name.kind is not None:
+        place = parse_place(name.locality, datacenter)
+        return place is not None and (place.port is None or name.kind == SERVICE)
+    # What ends in ``dc`` or ``port`` without the word before it may be the end of a place.
+    begun = ((), (text_bytes(fold(datacenter)),))
+    return any(parse_place((*start, *name.locality), datacenter) is not None for start in begun)

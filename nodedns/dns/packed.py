@@ -13,6 +13,9 @@ Three things keep this right without dropping everything at each change:
 - The reply to a name that does not exist is a template for all names that differ
   in their first label alone. It is used after looking whether the name is there.
 
+A reply with records that each client is to get in another order is kept in several,
+which are given by turns; where they are not all there are, it is asked for anew in the end.
+
 What is kept is bounded, in number and in bytes; the oldest goes first. Only queries
 without EDNS options are kept, only types that people ask for, and no NXDOMAIN but
 as a template. A stranger can still ask in thousands of ways what nobody asks twice
@@ -26,11 +29,12 @@ This makes no answer: what is not here is for ``responder.respond``, whose repli
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, cycle, islice, repeat
+from random import Random
 from typing import Any, Final
 
 from nodedns.dns.decode import HEADER_BYTES
-from nodedns.dns.dependency import node_key
 from nodedns.dns.question import Rcode, RRType
 from nodedns.dns.responder import Reply
 
@@ -54,16 +58,19 @@ NAME_AT: Final = HEADER_BYTES - KEY_AT
 MAX_MISSING: Final = 4_096
 """Keys of missing names kept until they are taken; a turn of 4 ms has a thousand at most."""
 
-Packed = tuple[bytes, int, bytes | bytearray, int, Any, int]
-"""``(head, question_end, tail, end, note, class_key)``: bytes 2 to 12 of the reply, where the question ends, what
-follows it, the length of the whole, and what the caller keeps with it: a note, and the response class. A plain
+USES_OF_EACH: Final = 16
+"""How often each of several replies is given, where there are more than are kept; then others are made."""
+
+Packed = tuple[bytes, int, bytes | bytearray, int, Any, int, Callable[[], Any] | None]
+"""``(head, question_end, tail, end, note, class_key, next_tail)``: bytes 2 to 12 of the reply, where the question ends,
+what follows it, the length of the whole, and what the caller keeps with it: a note, and the response class. A plain
 tuple: it is unpacked for each query in less time than one attribute is read. A ``tail`` with a SOA is a bytearray,
-into which serials are written."""
+into which serials are written. ``next_tail``, where it is not None, gives what follows the question this time, of
+the same length; None once it is used up, and then the query is to be asked."""
 
 _MX: Final = 15
-_SRV: Final = 33
 _TYPES: Final = frozenset(
-    {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, _MX, _SRV}
+    {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, RRType.SRV, _MX}
 )
 _SERIAL_BYTES: Final = 4
 _LONGEST_KEPT: Final = HEADER_BYTES + 255 + 4 + 11  # the longest name (RFC 1035 section 3.1), type and class, an OPT
@@ -81,7 +88,9 @@ class PackedAnswers:
     """The kept replies of one transport.
 
     Args:
-        is_there: Whether a node or a name above one has this folded name.
+        is_there: By the beginning of a key (``NODE_KEY``, ``SERVICE_KEY``), whether a name of its kind with this folded
+            first label may exist.
+        rng: Chance, for the order of records.
         capacity: Most replies kept.
         max_bytes: Most bytes that they take, about.
 
@@ -90,17 +99,23 @@ class PackedAnswers:
     """
 
     def __init__(
-        self, is_there: Callable[[str], bool], capacity: int = MAX_PACKED, max_bytes: int = MAX_PACKED_BYTES
+        self,
+        is_there: Mapping[str, Callable[[str], bool]],
+        rng: Random,
+        capacity: int = MAX_PACKED,
+        max_bytes: int = MAX_PACKED_BYTES,
     ) -> None:
         self.hot: dict[bytes, Packed] = {}
         self._is_there = is_there
+        self._rng = rng
         self._capacity = capacity
         self._max_bytes = max_bytes
         self._bytes = 0
         self._keys_of: dict[bytes, tuple[str, ...]] = {}
         self._dependents: dict[str, dict[bytes, None]] = {}
         self._with_soa: dict[tuple[object, ...], tuple[Packed, int]] = {}
-        self._templates: dict[bytes, Packed] = {}
+        self._templates: dict[bytes, tuple[Packed, Callable[[str], bool]]] = {}
+        self._sizes: dict[bytes, int] = {}
         self._serial = b""
         self._missing: deque[bytes] = deque(maxlen=MAX_MISSING)
         self._heads: dict[bytes, bytes] = {}
@@ -109,7 +124,10 @@ class PackedAnswers:
         return len(self.hot) + len(self._templates)
 
     def find(self, query: bytes) -> Packed | None:
-        """Return what answers ``query`` now, a template included; None if that is not kept."""
+        """Return what answers ``query`` now, a template included; None if that is not kept.
+
+        Its ``tail`` is the one to give this time; whoever finds it has used it.
+        """
         if len(query) > _LONGEST_KEPT:
             return None
         key = query[KEY_AT:]
@@ -117,15 +135,21 @@ class PackedAnswers:
         if found is None:
             folded = key.lower()
             found = self.hot.get(folded) or self.template(folded)
-        return found
+        if found is None or found[-1] is None:
+            return found
+        tail = found[-1]()
+        return None if tail is None else (*found[:2], tail, *found[3:6], None)
 
     def template(self, key: bytes) -> Packed | None:
         """Return the reply to a name that is not there, if one like it was kept and it still is not there."""
         if len(key) <= NAME_AT:
             return None
         label_end = NAME_AT + 1 + key[NAME_AT]
-        packed = self._templates.get(key[: NAME_AT + 1] + key[label_end:])
-        if packed is None or self._is_there(key[NAME_AT + 1 : label_end].decode("utf-8", "surrogateescape")):
+        found = self._templates.get(key[: NAME_AT + 1] + key[label_end:])
+        if found is None:
+            return None
+        packed, is_there = found
+        if is_there(key[NAME_AT + 1 : label_end].decode("utf-8", "surrogateescape")):
             return None
         self._missing.append(key)
         return packed
@@ -152,16 +176,19 @@ class PackedAnswers:
             return
         key = query[KEY_AT:].lower()
         if reply.rcode is Rcode.NXDOMAIN:
-            if keys == (_first_label_key(key),):
-                self._keep_template(key, self._shared(reply, note, class_key))
+            label = _first_label(key)
+            for start, is_there in self._is_there.items():
+                if keys == (start + label,):
+                    self._keep_template(key, self._shared(reply, note, class_key), is_there)
             return
-        packed = self._shared(reply, note, class_key)
+        packed, variants = self._with_variants(reply, note, class_key)
         self._forget(key)
-        size = _size(key, packed, keys)
+        size = _size(key, packed, keys) * variants
         while self.hot and (len(self.hot) >= self._capacity or self._bytes + size > self._max_bytes):
             self._forget(next(iter(self.hot)))
         self._bytes += size
         self.hot[key] = packed
+        self._sizes[key] = size
         self._keys_of[key] = keys
         for name in keys:
             self._dependents.setdefault(name, {})[key] = None
@@ -185,15 +212,27 @@ class PackedAnswers:
 
     def clear(self) -> None:
         """Forget everything, as when the policy changes."""
-        for kept in (self.hot, self._keys_of, self._dependents, self._with_soa, self._templates):
+        for kept in (self.hot, self._keys_of, self._dependents, self._with_soa, self._templates, self._sizes):
             kept.clear()
         self._bytes = 0
 
-    def _keep_template(self, key: bytes, packed: Packed) -> None:
+    def _keep_template(self, key: bytes, packed: Packed, is_there: Callable[[str], bool]) -> None:
         label_end = NAME_AT + 1 + key[NAME_AT]
         while len(self._templates) >= MAX_TEMPLATES:
             del self._templates[next(iter(self._templates))]
-        self._templates[key[: NAME_AT + 1] + key[label_end:]] = packed
+        self._templates[key[: NAME_AT + 1] + key[label_end:]] = packed, is_there
+
+    def _with_variants(self, reply: Reply, note: object, class_key: int) -> tuple[Packed, int]:
+        """Return what to keep of ``reply``, and of how many replies it consists."""
+        packed = self._shared(reply, note, class_key)
+        spread = reply.spread
+        if spread is None:
+            return packed, 1
+        tails = [wire[reply.question_end :] for wire in spread.variants(self._rng)]
+        turns: Iterator[bytes | None] = cycle(tails)
+        if len(tails) < len(spread.pieces):
+            turns = chain(islice(turns, USES_OF_EACH * len(tails)), repeat(None))
+        return (*packed[:6], turns.__next__), len(tails)
 
     def _shared(self, reply: Reply, note: object, class_key: int) -> Packed:
         wire, end = reply.wire, reply.question_end
@@ -201,7 +240,7 @@ class PackedAnswers:
         if reply.serial_at is None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            return self._heads.setdefault(head, head), end, tail, len(wire), note, class_key
+            return self._heads.setdefault(head, head), end, tail, len(wire), note, class_key, None
         at = reply.serial_at - end
         sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note), class_key)
         found = self._with_soa.get(sameness)
@@ -209,7 +248,7 @@ class PackedAnswers:
             return found[0]
         if len(self._with_soa) >= MAX_TEMPLATES:
             self._forget_with_soa()
-        packed = head, end, bytearray(tail), len(wire), note, class_key
+        packed = head, end, bytearray(tail), len(wire), note, class_key, None
         self._with_soa[sameness] = (packed, at)
         return packed
 
@@ -225,7 +264,7 @@ class PackedAnswers:
         if packed is None:
             return
         keys = self._keys_of.pop(key)
-        self._bytes -= _size(key, packed, keys)
+        self._bytes -= self._sizes.pop(key)
         for name in keys:
             dependents = self._dependents[name]
             del dependents[key]
@@ -240,10 +279,10 @@ def slipped(packed: Packed, query_bytes: int) -> Packed:
         packed: The reply.
         query_bytes: How long the query is; one that goes on behind its question has an OPT record.
     """
-    head, question_end, tail, _, note, class_key = packed
+    head, question_end, tail, _, note, class_key, _ = packed
     opt = bytes(tail[-_OPT_BYTES:]) if query_bytes > question_end else b""
     counts = _ONE_QUESTION + bytes((bool(opt),))
-    return bytes((head[0] | _TC, head[1])) + counts, question_end, opt, question_end + len(opt), note, class_key
+    return bytes((head[0] | _TC, head[1])) + counts, question_end, opt, question_end + len(opt), note, class_key, None
 
 
 def _size(key: bytes, packed: Packed, keys: tuple[str, ...]) -> int:
@@ -255,6 +294,8 @@ def _size(key: bytes, packed: Packed, keys: tuple[str, ...]) -> int:
 def _is_common(query: bytes, reply: Reply) -> bool:
     """Whether a query is of a kind that comes again, and its lower-cased bytes tell it from every other."""
     end = reply.question_end
+    if reply.spread is not None and not reply.spread.is_even:
+        return False
     if reply.qtype not in _TYPES or len(query) not in (end, end + _OPT_BYTES):
         return False
     if query[2] & ~_RD or query[3] & ~_AD_CD:
@@ -263,6 +304,5 @@ def _is_common(query: bytes, reply: Reply) -> bool:
     return _LETTERS.isdisjoint(query[end - _QUESTION_TAIL_BYTES :])
 
 
-def _first_label_key(key: bytes) -> str:
-    label = key[NAME_AT + 1 : NAME_AT + 1 + key[NAME_AT]]
-    return node_key(label.decode("utf-8", "surrogateescape"))
+def _first_label(key: bytes) -> str:
+    return key[NAME_AT + 1 : NAME_AT + 1 + key[NAME_AT]].decode("utf-8", "surrogateescape")

@@ -26,6 +26,7 @@ class RRType(enum.IntEnum):
     PTR = 12
     TXT = 16
     AAAA = 28
+    SRV = 33
     OPT = 41
     DS = 43
     TSIG = 250

@@ -51,6 +51,8 @@ from nodedns.dns.question import Edns, Query, Question, Rcode, RRClass, RRType, 
 from nodedns.dns.rate_limit import ERROR_CLASS, response_class
 from nodedns.dns.recursion import NO_RECURSION, Recursion
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_NOT_READY, EDE_PROHIBITED, Answer
+from nodedns.dns.spread import Spread
+from nodedns.dns.targets import with_targets
 from nodedns.dns.truncation import truncated
 from nodedns.dns.tsig import with_bad_key
 from nodedns.dns.zones import ServedZone, Zones
@@ -119,6 +121,7 @@ class Reply:
         kind: What it counts as when responses are limited (``rate_limit``).
         is_bounded: Whether anything was left out, and the amplification limit was the least of all bounds. Such a
             reply may be kept for clients with the same limit only.
+        spread: Its records that may stand in any order, of which ``wire`` has one order drawn; None for none.
     """
 
     wire: bytes
@@ -133,6 +136,7 @@ class Reply:
     has_answer: bool = False
     kind: bytes = ERROR_CLASS
     is_bounded: bool = False
+    spread: Spread | None = None
 
 
 @attrs.frozen
@@ -159,7 +163,7 @@ def held_to(reply: Reply, most_bytes: int) -> Reply:
     if not most_bytes or len(reply.wire) <= most_bytes or reply.is_proved:
         return reply
     wire = truncated(reply.wire, most_bytes)
-    return attrs.evolve(reply, wire=wire, is_truncated=True, keys=None, is_bounded=True)
+    return attrs.evolve(reply, wire=wire, is_truncated=True, keys=None, is_bounded=True, spread=None)
 
 
 def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Drop | Forward:
@@ -189,7 +193,7 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
     payload_bytes = context.policy.udp_payload_bytes
     encoded = encode_answer(query, answer, context.transport, payload_bytes, granted.options, most_bytes=bound)
     return Reply(
-        encoded.wire,
+        encoded.wire if encoded.spread is None else encoded.spread.drawn(context.rng),
         answer.rcode,
         query.question.rtype,
         encoded.is_truncated,
@@ -201,6 +205,7 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
         has_answer=bool(answer.answer),
         kind=_kind(answer, query.question, zone),
         is_bounded=encoded.is_bounded,
+        spread=encoded.spread,
     )
 
 
@@ -259,6 +264,8 @@ def _answer(query: Query, zone: ServedZone | None, context: QueryContext) -> Ans
     if not context.view.cluster_known:
         return Answer(rcode=Rcode.SERVFAIL, ede=EDE_NOT_READY)
     answer = zone.answer(question, context.view, context.policy)
+    if question.rtype == RRType.SRV:
+        answer = with_targets(answer, context.zones, context.view, context.policy, rng=context.rng)
     if question.rclass == RRClass.ANY:
         return attrs.evolve(answer, authoritative=False)
     return _followed(answer, query, context)
@@ -272,7 +279,7 @@ def _outside(query: Query, context: QueryContext) -> Answer | Forward:
 
 def _followed(answer: Answer, query: Query, context: QueryContext) -> Answer | Forward:
     question = query.question
-    followed = follow(answer, question, context.zones, context.view, context.policy)
+    followed = follow(answer, question, context.zones, context.view, context.policy, rng=context.rng)
     if followed.outside is None or not context.recursion.recursors:
         return followed.answer
     if not may_forward(query, context.recursion, context.client):

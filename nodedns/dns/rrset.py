@@ -22,6 +22,7 @@ __all__ = [
     "RRset",
     "Rdata",
     "SoaData",
+    "SrvData",
 ]
 
 # RFC 8914 section 4
@@ -45,19 +46,41 @@ class SoaData:
     minimum_s: int
 
 
-Rdata = bytes | Labels | SoaData
-"""NS, CNAME and PTR: a name. TXT: its strings, each at most 255 bytes. A, AAAA and others: the data as packed."""
+@attrs.frozen
+class SrvData:
+    """RDATA of a SRV record (RFC 2782); each number 0 to 65535."""
+
+    priority: int
+    weight: int
+    port: int
+    target: Labels
+
+
+Rdata = bytes | Labels | SoaData | SrvData
+"""NS, CNAME and PTR: a name. TXT: its strings, each at most 255 bytes. SRV: ours, or as packed.
+A, AAAA and others: the data as packed."""
 
 
 @attrs.frozen
 class RRset:
-    """All records of one name and type; one TTL for all (RFC 2181 section 5.2), never empty."""
+    """All records of one name and type; one TTL for all (RFC 2181 section 5.2), never empty.
+
+    Attributes:
+        owner: Their name.
+        rtype: Their type.
+        ttl_s: Their TTL in seconds.
+        rdatas: What they say.
+        rclass: Their class.
+        is_spread: Whether they are alike, so that each client is to get them in another order, or others of them.
+            A, AAAA and SRV only. Of a CNAME it means that one is to be picked, for a name has one.
+    """
 
     owner: Labels
     rtype: int
     ttl_s: int
     rdatas: tuple[Rdata, ...]
     rclass: RRClass = RRClass.IN
+    is_spread: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +96,9 @@ class Answer:
         extra: Additional section: what may be left out silently.
         ede: Extended DNS error code, said to clients that speak EDNS.
         keys: What it depends on besides question and policy (``dependency``); None if it must not be kept.
+        most_spread: How many of the spread records are said at most, whoever asks; 0 for all.
+        most_plain: How many of them a client over UDP without room for more than 512 bytes is told; 0 for all. The
+            others are to be had over TCP, and TC says so.
     """
 
     rcode: Rcode
@@ -83,3 +109,5 @@ class Answer:
     extra: tuple[RRset, ...] = ()
     ede: int | None = None
     keys: tuple[str, ...] | None = None
+    most_spread: int = 0
+    most_plain: int = 0

@@ -5,8 +5,11 @@ The names of a zone, DC being the local datacenter:
     DOMAIN                                  SOA and NS
     ns.DOMAIN                               the answering agent, whom the SOA names
     NAME.node.DOMAIN                        a node
+    [TAG.]NAME.service.DOMAIN               the instances of a service
+    _NAME._TAG[.service].DOMAIN             the same
+    INSTANCE._NAME._tcp.DOMAIN ...          one of them, and what DNS-SD browses by
     HEX.addr.DOMAIN                         the address that HEX spells
-    ....DC.DOMAIN, ....DC.dc.DOMAIN         the same two, with the datacenter said
+    ....DC.DOMAIN, ....DC.dc.DOMAIN         all these, with the datacenter said
     node.DOMAIN, DC.DOMAIN, dc.DOMAIN ...   exist and are empty
 
 ``grammar`` parts a name, and each kind of name has a file that answers for it.
@@ -31,18 +34,38 @@ from nodedns.dns.addr_kind import answer_addr
 from nodedns.dns.apex import address_rrsets
 from nodedns.dns.asked import Asked
 from nodedns.dns.dependency import SERVERS
-from nodedns.dns.grammar import ADDR, NAME_SERVER, NODE, is_empty_name, is_here, parse_relative
+from nodedns.dns.grammar import (
+    ADDR,
+    HERE,
+    NAME_SERVER,
+    NODE,
+    PORT,
+    SERVICE,
+    TYPE,
+    Place,
+    is_empty_name,
+    parse_place,
+    parse_relative,
+)
 from nodedns.dns.name import Labels, fold_labels, labels_of
 from nodedns.dns.node_kind import answer_node
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRType
 from nodedns.dns.rrset import Answer, RRset
+from nodedns.dns.service_kind import answer_service
+from nodedns.dns.type_kind import answer_type
 from nodedns.errors import LocalProtocolError
 from nodedns.table.view import TableView
 
 __all__ = ["Zone"]
 
-_ANSWERS: Final[Mapping[bytes, Callable[[Asked, Labels], Answer]]] = {NODE: answer_node, ADDR: answer_addr}
+_ANSWERS: Final[Mapping[bytes, Callable[[Asked, Labels], Answer]]] = {
+    NODE: answer_node,
+    ADDR: answer_addr,
+    SERVICE: answer_service,
+    TYPE: answer_type,
+}
+_WITH_PORTS: Final = frozenset({SERVICE, TYPE})
 
 
 @attrs.frozen
@@ -78,18 +101,26 @@ class Zone:
 
     def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
         """Answer ``question``, whose name the zone covers and whose class was settled before."""
-        asked = Asked(question, self.origin, view, policy)
         relative = question.folded[: -len(self.origin)]
+        name = parse_relative(relative, view.datacenter)
+        place = parse_place(name.locality, view.datacenter) if name.kind is not None else None
+        asked = Asked(question, self.origin, view, policy, place or HERE)
         if not relative:
             return _answer_apex(asked)
         if relative == (NAME_SERVER,):
             return _answer_name_server(asked)
-        name = parse_relative(relative)
-        if relative in self.cuts or is_empty_name(name, view.datacenter):
+        if relative in self.cuts:
             return asked.no_data()
-        if name.kind is None or not name.query or not is_here(name.locality, view.datacenter):
+        if is_empty_name(name, view.datacenter):
+            # Kept only if there are few of them: any word may be the name of a port.
+            return asked.no_data(None if PORT in name.locality else ())
+        if name.kind is None or not name.query or place is None or not _may_say(name.kind, place):
             return asked.no_name()
         return _ANSWERS[name.kind](asked, name.query)
+
+
+def _may_say(kind: bytes, place: Place) -> bool:
+    return place.port is None or kind in _WITH_PORTS
 
 
 def _origin_of(domain: str) -> Labels:

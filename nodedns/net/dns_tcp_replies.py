@@ -60,7 +60,7 @@ class TcpReplies:
             self._misses += 1
             return self._responder.reply_to(message, self._client, is_tcp=True)
         self._hits += 1
-        head, question_end, tail, _, tally, _ = found
+        head, question_end, tail, _, tally, _, _ = found
         tally.count += 1
         reply = b"".join((message[:2], head, message[HEADER_BYTES:question_end], tail))
         return with_ra(reply) if self._has_recursion else reply

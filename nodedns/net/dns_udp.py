@@ -288,7 +288,12 @@ class UdpDnsServer:
                 if found is None:
                     others.append(slot)
                     continue
-            head, question_end, tail, end, tally, _ = found
+            head, question_end, tail, end, tally, _, next_tail = found
+            if next_tail is not None:
+                tail = next_tail()
+                if tail is None:
+                    others.append(slot)
+                    continue
             buffer[head_at] = head
             buffer[start + question_end : start + end] = tail
             lengths[slot] = end
@@ -308,8 +313,8 @@ class UdpDnsServer:
             if found is None:
                 others.append(slot)
                 continue
-            verdict = Verdict.SEND if is_exempt else limits.verdict(ip, found[-1], now)
-            head, question_end, tail, end, tally, _ = slipped(found, length) if verdict is Verdict.SLIP else found
+            verdict = Verdict.SEND if is_exempt else limits.verdict(ip, found[5], now)
+            head, question_end, tail, end, tally, _, _ = slipped(found, length) if verdict is Verdict.SLIP else found
             buffer[start + KEY_AT : start + HEADER_BYTES] = head
             buffer[start + question_end : start + end] = tail
             lengths[slot] = 0 if verdict is Verdict.DROP else end

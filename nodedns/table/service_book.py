@@ -72,7 +72,13 @@ class ServiceBook:
 
     def __init__(self, first_index: int) -> None:
         self._nodes: dict[str, _Registered] = {}
-        self.present = ServiceSet(by_name={}, by_node={}, names_index=first_index, checks_index=first_index)
+        self.present = ServiceSet(
+            by_name={},
+            by_node={},
+            names_index=first_index,
+            checks_index=first_index,
+            instances_index=first_index,
+        )
 
     def registered(self, folded_node: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
         """Return what is kept for a node, shown or not, by ID."""
@@ -245,12 +251,17 @@ class _Draft:
             by_node=self._by_node,
             names_index=self._index if are_names_changed else base.names_index,
             checks_index=self._index if self._are_checks_changed else base.checks_index,
+            instances_index=self._index if _moves_any(changes) else base.instances_index,
         )
         return made, changes
 
     def _change(self, name: str, members: dict[tuple[str, str], Instance]) -> ServiceChange:
         after = ServiceGroup(name, members, self._index) if members else None
         return ServiceChange(name, self._base.by_name.get(name), after)
+
+
+def _moves_any(changes: Iterable[ServiceChange]) -> bool:
+    return any(change.moves_instances for change in changes)
 
 
 def _checks_of(services: NodeServices | None) -> tuple[CheckRow, ...]:

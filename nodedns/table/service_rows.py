@@ -152,6 +152,15 @@ class ServiceChange:
     before: ServiceGroup | None
     after: ServiceGroup | None
 
+    @cached_property
+    def moves_instances(self) -> bool:
+        """Whether more changed than what checks say in words: an instance, its status, or its node."""
+        before = self.before.members if self.before is not None else {}
+        after = self.after.members if self.after is not None else {}
+        if before.keys() != after.keys():
+            return True
+        return any(_is_moved(instance, after[key]) for key, instance in before.items())
+
 
 @attrs.frozen(eq=False)
 class ServiceSet:
@@ -162,17 +171,25 @@ class ServiceSet:
         by_node: Folded node name to what is registered there; every node with a row is in it.
         names_index: Index of the last change to which services there are, or to their tags.
         checks_index: Index of the last change to any check.
+        instances_index: Index of the last change to any instance, its status or its node.
     """
 
     by_name: Mapping[str, ServiceGroup]
     by_node: Mapping[str, NodeServices]
     names_index: int
     checks_index: int
+    instances_index: int
 
     @cached_property
     def sorted_groups(self) -> tuple[ServiceGroup, ...]:
         """Every service by folded name."""
         return tuple(self.by_name[name] for name in sorted(self.by_name))
+
+
+def _is_moved(before: Instance, after: Instance) -> bool:
+    if before is after:
+        return False
+    return (before.status, before.service, before.row) != (after.status, after.service, after.row)
 
 
 def serf_health(row: NodeRow) -> Check | None:

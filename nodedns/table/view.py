@@ -126,6 +126,10 @@ class TableView:
         """Return the instances of ``name``, ASCII case folded; None if there is none."""
         return self._service_set.by_name.get(fold(name))
 
+    def service_folded(self, folded_name: str) -> ServiceGroup | None:
+        """Return the instances of a service whose name is folded already; None if there is none."""
+        return self._service_set.by_name.get(folded_name)
+
     def node_services(self, name: str) -> NodeServices | None:
         """Return what is registered on the node ``name``, ASCII case folded; None for a node without a row."""
         return self._service_set.by_node.get(fold(name))
@@ -139,6 +143,11 @@ class TableView:
     def checks_index(self) -> int:
         """Index of the last change to any check; at least 1."""
         return self._service_set.checks_index
+
+    @property
+    def instances_index(self) -> int:
+        """Index of the last change to any instance, its status or its node; at least 1."""
+        return self._service_set.instances_index
 
     def datacenters(self) -> tuple[str, ...]:
         """Return the datacenters known: the local one."""

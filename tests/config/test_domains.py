@@ -82,6 +82,10 @@ def test_domain_that_starts_with_a_word_of_names_is_refused_as_in_consul(of_file
             "all names under ns.consul belong to consul",
         ),
         (
+            {"alt_domains": ["_tcp.consul"]},
+            "all names under _tcp.consul belong to consul",
+        ),
+        (
             'domain = "dc1.example.org" alt_domains = ["lan", "example.org"]',
             "alt_domains: alt_domains cannot be 'example.org' beside 'dc1.example.org': "
             "all names under dc1.example.org belong to example.org",

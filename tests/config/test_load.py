@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,30 @@ def test_dns_takes_its_keys(files: Files) -> None:
         dns.soa_refresh_s,
         dns.soa_min_ttl_s,
     )
+
+
+def test_dns_takes_its_keys_of_services(files: Files) -> None:
+    given = {"service_ttl": {"*": "5s", "DB*": "10s"}, "only_passing": True, "a_record_limit": 2, "udp_answer_limit": 3}
+    files.add({"dns_config": given})
+    dns = files.load().dns
+    assert (5, 10) == (dns.service_ttl.of("web"), dns.service_ttl.of("db2"))
+    assert (True, 2, 3) == (dns.only_passing, dns.a_record_limit, dns.udp_answer_limit)
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ({"a_record_limit": -1}, "dns_config.a_record_limit cannot be -1. Must be greater than or equal to zero"),
+        ({"udp_answer_limit": -2}, "dns_config.udp_answer_limit cannot be -2. Must be greater than or equal to zero"),
+        ({"service_ttl": {"db": "soon"}}, 'invalid duration: "soon"'),
+        ({"service_ttl": ["db"]}, "must be a map of durations"),
+        ({"service_ttl": {"db": "-1s"}}, "dns_config.service_ttl.db: must be between 0 and 2147483647, not -1"),
+    ],
+)
+def test_wrong_keys_of_services_in_dns_are_told(files: Files, block: dict[str, object], problem: str) -> None:
+    files.add({"dns_config": block})
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        files.load()
 
 
 @pytest.mark.parametrize(

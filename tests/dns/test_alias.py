@@ -114,7 +114,7 @@ def test_end_outside_is_told_with_the_way_there(pool: QueryContext) -> None:
     zone = pool.zones.covering(question.folded, pool.view)
     assert zone is not None
     answer = zone.answer(question, pool.view, pool.policy)
-    followed = follow(answer, question, pool.zones, pool.view, pool.policy)
+    followed = follow(answer, question, pool.zones, pool.view, pool.policy, rng=pool.rng)
     assert labels("www.example.com") == followed.outside
     assert [RRType.CNAME, RRType.CNAME] == [rrset.rtype for rrset in followed.answer.answer]
     assert Rcode.NOERROR == followed.answer.rcode
@@ -124,5 +124,7 @@ def test_answer_depends_on_every_node_on_the_way(pool: QueryContext) -> None:
     question = Question(labels("outer.node.consul"), labels("outer.node.consul"), RRType.A, RRClass.IN)
     zone = pool.zones.covering(question.folded, pool.view)
     assert zone is not None
-    followed = follow(zone.answer(question, pool.view, pool.policy), question, pool.zones, pool.view, pool.policy)
+    followed = follow(
+        zone.answer(question, pool.view, pool.policy), question, pool.zones, pool.view, pool.policy, rng=pool.rng
+    )
     assert {"node:outer", "node:www", "node:web"} <= set(followed.answer.keys or ())

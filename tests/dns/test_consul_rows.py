@@ -271,10 +271,10 @@ def test_alt_domain_dc_name_overlap(ask: Ask, make_context: MakeContext, domain:
 @pytest.mark.parametrize(
     ("name", "rcode"),
     [
-        # RFC 8020: these two exist, having names below them. Consul says NXDOMAIN.
+        # RFC 8020: these three exist, having names below them. Consul says NXDOMAIN.
         ("consul.", dns.rcode.NOERROR),
         ("node.consul.", dns.rcode.NOERROR),
-        ("service.consul.", dns.rcode.NXDOMAIN),
+        ("service.consul.", dns.rcode.NOERROR),
         ("query.consul.", dns.rcode.NXDOMAIN),
         ("foo.node.dc1.extra.more.consul.", dns.rcode.NXDOMAIN),
         ("foo.service.dc1.extra.more.consul.", dns.rcode.NXDOMAIN),

@@ -7,11 +7,13 @@ from random import Random
 import attrs
 import pytest
 
-from nodedns.dns.dependency import keys_of_change
+from nodedns.dns.apex import soa_serial
+from nodedns.dns.dependency import NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.packed import KEY_AT, MAX_TEMPLATES, PackedAnswers, slipped
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType, Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
+from nodedns.dns.service_kind import is_service_there
 from nodedns.dns.truncation import truncated
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
@@ -33,15 +35,22 @@ class Server:
     asked: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.packed = PackedAnswers(self.is_there, capacity=4)
+        self.packed = PackedAnswers(
+            {NODE_KEY: self.is_there, SERVICE_KEY: self.is_service_there}, Random(1), capacity=4
+        )
 
     def is_there(self, name: str) -> bool:
         return self.table.view.node_folded(name) is not None or self.table.view.has_names_under(name)
+
+    def is_service_there(self, name: str) -> bool:
+        return is_service_there(self.table.view, name, DnsPolicy())
 
     def change(self, *changes: Change) -> None:
         self.table.apply(changes)
         for change in self.table.row_changes:
             self.packed.drop(keys_of_change(change))
+        for service in self.table.service_changes:
+            self.packed.drop(keys_of_service_change(service))
 
     def plain(self, query: bytes) -> Reply:
         zones = Zones((Zone.of_domain("consul"),))
@@ -50,14 +59,14 @@ class Server:
         return reply
 
     def ask(self, query: bytes) -> bytes:
-        self.packed.set_serial(self.table.view.nodes_index)
+        self.packed.set_serial(soa_serial(self.table.view))
         found = self.packed.find(query)
         if found is None:
             self.asked += 1
             reply = self.plain(query)
             self.packed.keep(query, reply, TALLY, CLASS_KEY)
             return reply.wire
-        head, question_end, tail, end, note, class_key = found
+        head, question_end, tail, end, note, class_key, _ = found
         assert (TALLY, CLASS_KEY) == (note, class_key)
         wire = query[:KEY_AT] + head + query[12:question_end] + tail
         assert end == len(wire)
@@ -188,7 +197,7 @@ def test_slipped_reply_is_a_truncated_one(name: str, opt: bytes) -> None:
 
 
 def test_large_replies_are_kept_within_their_bytes() -> None:
-    packed = PackedAnswers(lambda _: False, max_bytes=100_000)
+    packed = PackedAnswers({NODE_KEY: lambda _: False}, Random(1), max_bytes=100_000)
     made = server("a")
     query = query_wire("a.node.consul")
     reply = made.plain(query)

@@ -10,7 +10,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.dns.dependency import keys_of_change
+from nodedns.dns.dependency import keys_of_change, keys_of_service_change
 from nodedns.dns.name import Labels, fold_labels, labels_of
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRClass, RRType
@@ -23,6 +23,7 @@ from nodedns.model.names import NodeName
 from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.table.view import TableView
+from nodedns.testing.service_strategies import SERVICE_NAMES, service_changes
 
 MakeContext = Callable[..., QueryContext]
 
@@ -169,11 +170,20 @@ CHANGES = st.one_of(
         st.sampled_from([MemberStatus.ALIVE, MemberStatus.FAILED, MemberStatus.LEFT]),
         st.sampled_from([{}, {"server": "1"}, {"lan_ipv6": "2001:db8::3"}, {"nm_k": "v"}]),
     ),
+    service_changes(NAMES),
 )
 QUESTIONS = [
     labels_of(name) or ()
-    for name in ("", "ns", "me.node", "a.node", "b.a.node.dc1", "c.b.a.node", "x.node", "node", "7f000001.addr", "dc1")
+    for name in (
+        *("", "ns", "me.node", "a.node", "b.a.node.dc1", "c.b.a.node", "x.node", "node", "7f000001.addr", "dc1"),
+        *SERVICE_NAMES,
+    )
 ]
+
+
+def touched_keys(table: NodeTable) -> set[str]:
+    rows = {key for change in table.row_changes for key in keys_of_change(change)}
+    return rows | {key for change in table.service_changes for key in keys_of_service_change(change)}
 
 
 @given(before=st.lists(CHANGES, max_size=5), changes=st.lists(CHANGES, min_size=1, max_size=3))
@@ -183,12 +193,18 @@ def test_answer_whose_keys_no_change_touches_stays_but_for_the_serial(
     table = NodeTable("dc1", NodeName("me"), 1)
     first = table.apply(before)
     second = table.apply(changes)
-    touched = {key for change in table.row_changes for key in keys_of_change(change)} if second is not first else set()
-    level = attrs.evolve(second, nodes_index=first.nodes_index)
+    touched = touched_keys(table) if second is not first else set()
+    level = attrs.evolve(
+        second,
+        nodes_index=first.nodes_index,
+        service_set=attrs.evolve(second._service_set, instances_index=first.instances_index),
+    )
     zone = Zone.of_domain("consul")
     for relative in QUESTIONS:
-        for rtype in (RRType.A, RRType.AAAA, RRType.NS, RRType.SOA, RRType.TXT, RRType.ANY):
+        for rtype in (
+            *(RRType.A, RRType.AAAA, RRType.NS, RRType.SOA),
+            *(RRType.TXT, RRType.ANY, RRType.SRV, RRType.PTR),
+        ):
             old = answered(zone, relative, rtype, first)
-            assert old.keys is not None
-            if touched.isdisjoint(old.keys):
+            if old.keys is not None and touched.isdisjoint(old.keys):
                 assert old == answered(zone, relative, rtype, level)

@@ -1,0 +1,123 @@
+"""``Endpoint``: where one instance of a service is to be reached, in the words of DNS.
+
+A service has an address of its own, an IP or a host name, or else its node's. SRV
+names a target: ``HEX.addr`` for an IP of the service's own, ``NAME.node`` for the
+node's, or a host name as it is. A node that DNS cannot spell is named by
+its address, so that no instance is lost for its node's name.
+
+An address that leads back to the service is no address: the node's counts then.
+
+Source: RFC 2782; Consul's SRV records and choice of addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from nodedns.dns.apex import addr_owner, address_rrsets, node_owner
+from nodedns.dns.asked import Asked
+from nodedns.dns.meta_text import meta_texts
+from nodedns.dns.name import Labels, labels_of, text_bytes
+from nodedns.dns.node_kind import alias_of
+from nodedns.dns.question import RRType
+from nodedns.dns.rrset import RRset, SrvData
+from nodedns.model.names import fold
+from nodedns.table.node_row import ip_of
+from nodedns.table.service_rows import Instance
+
+__all__ = ["Endpoint", "endpoint_of"]
+
+PRIORITY = 1
+MAX_NUMBER = 0xFFFF
+IPV4_BYTES, IPV6_BYTES = 4, 16
+
+
+@attrs.frozen
+class Endpoint:
+    """Where an instance is to be reached.
+
+    Attributes:
+        instance: The instance.
+        ipv4: Its IPv4 address, packed; None for none.
+        ipv6: Its IPv6 address, packed; None for none.
+        alias: The host name that stands for it; None if it has an IP, or neither.
+        is_own: Whether that is the service's own rather than its node's.
+    """
+
+    instance: Instance
+    ipv4: bytes | None
+    ipv6: bytes | None
+    alias: Labels | None
+    is_own: bool
+
+    def srv(self, asked: Asked) -> SrvData | None:
+        """Return its SRV record; None where DNS can spell no name for it."""
+        target = self._target(asked)
+        if target is None:
+            return None
+        weight = min(max(self.instance.weight, 0), MAX_NUMBER)
+        return SrvData(PRIORITY, weight, self._port(asked), target)
+
+    def addresses(self, asked: Asked, owner: Labels, ttl_s: int) -> tuple[RRset, ...]:
+        """Return the address records of ``owner``, the target that ``srv`` named; none of a host name."""
+        if self.alias is not None:
+            return ()
+        if not self.is_own and owner == self._node_name(asked):
+            return address_rrsets(self.instance.row, owner, RRType.ANY, ttl_s)
+        packed = self.ipv6 or self.ipv4
+        if packed is None:
+            return ()
+        return (RRset(owner, RRType.AAAA if len(packed) == IPV6_BYTES else RRType.A, ttl_s, (packed,)),)
+
+    def texts(self, asked: Asked, ttl_s: int) -> tuple[RRset, ...]:
+        """Return its node's meta as TXT of the node's name."""
+        owner = self._node_name(asked)
+        texts = meta_texts(self.instance.row.meta)
+        return (RRset(owner, RRType.TXT, ttl_s, texts),) if texts and owner is not None else ()
+
+    def _target(self, asked: Asked) -> Labels | None:
+        if self.alias is not None:
+            return self.alias
+        named = None if self.is_own else self._node_name(asked)
+        if named is not None:
+            return named
+        packed = self.ipv6 or self.ipv4
+        return addr_owner(packed, asked.view.datacenter, asked.origin) if packed is not None else None
+
+    def _node_name(self, asked: Asked) -> Labels | None:
+        return node_owner(self.instance.row.name, asked.view.datacenter, asked.origin)
+
+    def _port(self, asked: Asked) -> int:
+        service, named = self.instance.service, asked.place.port
+        if named is None:
+            return service.default_port
+        return next(port.port for port in service.ports if text_bytes(fold(port.name)) == named)
+
+
+def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> Endpoint:
+    """Return where ``instance`` is to be reached.
+
+    Args:
+        instance: The instance.
+        leads_back: Whether a host name is that of the service itself.
+    """
+    service, row = instance.service, instance.row
+    tagged = service.tagged_addresses
+    given = [tagged[tag].address for tag in ("lan_ipv4", "lan_ipv6") if tag in tagged] + [service.address]
+    ipv4, ipv6 = (_first_ip(given, length) for length in (IPV4_BYTES, IPV6_BYTES))
+    if service.address:
+        if ipv4 is not None or ipv6 is not None:
+            return Endpoint(instance, ipv4, ipv6, None, is_own=True)
+        alias = labels_of(service.address.removesuffix("."))
+        if alias is not None and not leads_back(alias):
+            return Endpoint(instance, None, None, alias, is_own=True)
+    if ipv4 is not None or ipv6 is not None:
+        return Endpoint(instance, ipv4 or row.ipv4, ipv6 or row.ipv6, None, is_own=True)
+    return Endpoint(instance, row.ipv4, row.ipv6, alias_of(row), is_own=False)
+
+
+def _first_ip(texts: list[str], length: int) -> bytes | None:
+    packed = [ip.packed for ip in map(ip_of, texts) if ip is not None]
+    return next((each for each in packed if len(each) == length), None)

@@ -1,0 +1,188 @@
+"""The kind ``service``: the instances of a service that are well, by its name, and a tag or a port.
+
+    NAME.service   TAG.NAME.service   _NAME._TAG.service
+
+A TAG may have dots; ``_tcp`` asks for any. What stands between such a tag and the
+service exists then, and is empty (RFC 8020). So does each underscored label directly
+below ``service``: which tags there are, only reading every service would tell, and
+a wrong denial there would deny what lies below.
+
+Which instances count: none that is critical, none with a warning where only passing
+ones are wanted. A name of which none is left does not exist: a zone holds what is
+to be used, so whoever asked is told the same for every type, and for all names below.
+
+A host name for an address is a CNAME, if no instance has an IP: a name with a CNAME has nothing
+else (RFC 1034 section 3.6.2). SRV names such a host as its target all the same, since without a port
+nobody would be helped; so the CNAME's TTL is 0, and no cache holds it against a question for SRV.
+
+Source: RFC 1034, RFC 2782, RFC 8020; Consul's service look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import attrs
+
+from nodedns.dns.asked import Asked
+from nodedns.dns.dependency import part_key, service_key
+from nodedns.dns.endpoint import Endpoint, endpoint_of
+from nodedns.dns.grammar import SERVICE, UNDERSCORE, parse_relative
+from nodedns.dns.name import Labels, fold_labels, text_bytes
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import RRType
+from nodedns.dns.rrset import Answer, Rdata, RRset, SrvData
+from nodedns.model.check import CheckStatus
+from nodedns.model.names import fold
+from nodedns.table.service_rows import Instance, ServiceGroup
+from nodedns.table.view import TableView
+
+__all__ = ["Wanted", "answer_instances", "answer_service", "endpoints_of", "is_service_there", "usable_of"]
+
+ANY_TAG = "tcp"
+PAIR = 2
+MAX_PLAIN_RECORDS = 8  # Consul's: where udp_answer_limit is more than that, that counts
+
+
+@attrs.frozen
+class Wanted:
+    """Which instances a name asks for, folded.
+
+    Attributes:
+        service: Name of the service.
+        tag: What each must have; None for any.
+        port: Name of the port that each must have; None for any.
+    """
+
+    service: str
+    tag: str | None = None
+    port: bytes | None = None
+
+    @classmethod
+    def of_labels(cls, query: Labels, port: bytes | None) -> Wanted | None:
+        """Return what labels left of ``service`` ask for; None if nothing can be meant."""
+        if any(b"." in label for label in query):
+            return None  # a dot inside a label parts nothing
+        words = [label.decode("utf-8", "surrogateescape") for label in query]
+        if len(words) == PAIR and all(len(word) > 1 and word[0] == "_" for word in words):
+            return cls(words[0][1:], None if words[1][1:] == ANY_TAG else words[1][1:], port)
+        return cls(words[-1], ".".join(words[:-1]) or None, port)
+
+    def fits(self, instance: Instance) -> bool:
+        """Whether ``instance`` is one of them, being one of the service."""
+        service = instance.service
+        if self.tag is not None and self.tag not in map(fold, service.tags):
+            return False
+        return self.port is None or self.port in [text_bytes(fold(port.name)) for port in service.ports]
+
+
+def answer_service(asked: Asked, query: Labels) -> Answer:
+    """Answer for the service that ``query``, not empty, spells."""
+    wanted = Wanted.of_labels(query, asked.place.port)
+    if wanted is None:
+        return asked.no_name()
+    usable = usable_of(asked.view.service_folded(wanted.service), asked.policy)
+    chosen = [instance for instance in usable if wanted.fits(instance)]
+    is_plain = len(query) == 1
+    keys = (service_key(wanted.service) if is_plain else part_key(wanted.service),)
+    if chosen:
+        return answer_instances(asked, wanted.service, chosen, keys)
+    if wanted.tag is not None and _is_above_tag(usable, wanted.tag):
+        return asked.no_data(keys)
+    if is_plain and query[0].startswith(UNDERSCORE):
+        # Kept it is not: a stranger can make up as many of these as there are letters.
+        return asked.no_data(None)
+    return asked.no_name(keys)
+
+
+def is_service_there(view: TableView, folded_label: str, policy: DnsPolicy) -> bool:
+    """Whether ``LABEL.service``, with or without a place, may exist. False is for sure."""
+    return folded_label.startswith("_") or any(True for _ in usable_of(view.service_folded(folded_label), policy))
+
+
+def usable_of(group: ServiceGroup | None, policy: DnsPolicy) -> Sequence[Instance]:
+    """Return the instances that DNS answers with, in the group's order."""
+    if group is None:
+        return ()
+    return [instance for instance in group.instances if _is_usable(instance, policy)]
+
+
+def answer_instances(asked: Asked, service: str, instances: Sequence[Instance], keys: tuple[str, ...]) -> Answer:
+    """Answer with the records of ``instances``, at least one, that the question is for.
+
+    Args:
+        asked: What is asked.
+        service: Folded name of the service.
+        instances: Those to tell of.
+        keys: What they depend on.
+    """
+    rtype, ttl_s = asked.question.rtype, asked.policy.service_ttl.of(service)
+    endpoints = endpoints_of(asked, service, instances)
+    if rtype == RRType.SRV:
+        return _answer_srv(asked, endpoints, ttl_s, keys)
+    ipv4: tuple[Rdata, ...] = tuple(dict.fromkeys(each.ipv4 for each in endpoints if each.ipv4 is not None))
+    ipv6: tuple[Rdata, ...] = tuple(dict.fromkeys(each.ipv6 for each in endpoints if each.ipv6 is not None))
+    if not ipv4 and not ipv6:
+        aliases = tuple(dict.fromkeys(each.alias for each in endpoints if each.alias is not None))
+        cname = RRset(asked.question.labels, RRType.CNAME, 0, aliases, is_spread=len(aliases) > 1)
+        return asked.found((cname,) if aliases else (), keys)
+    rrsets = tuple(
+        RRset(asked.question.labels, kind, ttl_s, rdatas, is_spread=len(ipv4) + len(ipv6) > 1)
+        for kind, rdatas in ((RRType.A, ipv4), (RRType.AAAA, ipv6))
+        if rdatas and rtype in (kind, RRType.ANY)
+    )
+    policy = asked.policy
+    found = asked.found(rrsets, keys)
+    return attrs.evolve(found, most_spread=policy.a_record_limit, most_plain=_most_plain(policy))
+
+
+def endpoints_of(asked: Asked, service: str, instances: Iterable[Instance]) -> list[Endpoint]:
+    """Return where each instance of a service is to be reached."""
+    leads_back = partial(_leads_back, asked, service)
+    return [endpoint_of(instance, leads_back) for instance in instances]
+
+
+def _answer_srv(asked: Asked, endpoints: Sequence[Endpoint], ttl_s: int, keys: tuple[str, ...]) -> Answer:
+    records: dict[tuple[Labels, int], SrvData] = {}
+    addresses: dict[tuple[Labels, int], RRset] = {}
+    texts: dict[Labels, RRset] = {}
+    for endpoint in endpoints:
+        srv = endpoint.srv(asked)
+        if srv is None:
+            continue
+        records.setdefault((fold_labels(srv.target), srv.port), srv)
+        for rrset in endpoint.addresses(asked, srv.target, ttl_s):
+            addresses.setdefault((fold_labels(rrset.owner), rrset.rtype), rrset)
+        if asked.policy.enable_additional_node_meta_txt:
+            texts |= {fold_labels(rrset.owner): rrset for rrset in endpoint.texts(asked, ttl_s)}
+    rdatas: tuple[Rdata, ...] = tuple(records.values())
+    rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, rdatas, is_spread=len(rdatas) > 1)
+    found = asked.found((rrset,) if rdatas else (), keys, extra=(*addresses.values(), *texts.values()))
+    return attrs.evolve(found, most_plain=_most_plain(asked.policy))
+
+
+def _most_plain(policy: DnsPolicy) -> int:
+    return min(policy.udp_answer_limit, MAX_PLAIN_RECORDS)
+
+
+def _is_usable(instance: Instance, policy: DnsPolicy) -> bool:
+    if instance.row.is_hidden:
+        return False
+    status = instance.status
+    return status is CheckStatus.PASSING or (status is CheckStatus.WARNING and not policy.only_passing)
+
+
+def _is_above_tag(instances: Iterable[Instance], tag: str) -> bool:
+    end = "." + tag
+    return any(fold(other).endswith(end) for instance in instances for other in instance.service.tags)
+
+
+def _leads_back(asked: Asked, service: str, alias: Labels) -> bool:
+    """Whether a host name is a name of this service in this zone."""
+    folded = fold_labels(alias)
+    if folded[-len(asked.zone) :] != asked.zone:
+        return False
+    name = parse_relative(folded[: -len(asked.zone)], asked.view.datacenter)
+    wanted = Wanted.of_labels(name.query, None) if name.kind == SERVICE and name.query else None
+    return wanted is not None and wanted.service == service
