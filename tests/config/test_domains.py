@@ -82,7 +82,8 @@ def test_domain_that_starts_with_a_word_of_names_is_refused_as_in_consul(of_file
             "all names under ns.consul belong to consul",
         ),
         (
-            {"alt_domains": ["_tcp.consul"]},
+            'alt_domains = ["_tcp.consul"]',
+            "alt_domains: alt_domains cannot be '_tcp.consul' beside 'consul': "
             "all names under _tcp.consul belong to consul",
         ),
         (
