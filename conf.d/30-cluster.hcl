@@ -30,10 +30,6 @@ leave_on_terminate = false
 # SIGINT (Ctrl-C) stops without leaving: by default false on a client, true on a server.
 skip_leave_on_interrupt = true
 
-# Accepted, so that Consul's files load. There are no checks to run yet.
-#enable_script_checks = false
-#enable_local_script_checks = false
-
 # Gossip key of the cluster, from "nodedns keygen"; the same on every agent. Keep such a file to the agent's own user.
 # It begins the keyring file in data_dir, and that file counts from then on. Default: gossip is not encrypted.
 #encrypt = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="

@@ -342,6 +342,7 @@ class Agent:
             dns=self._monitoring.dns,
             metrics=self._monitoring.metrics,
             access=self._access.rules,
+            query_times=self._config.query_times,
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:

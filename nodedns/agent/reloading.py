@@ -4,8 +4,9 @@ Strategy: files are read in a thread, since that takes as long as there are file
 nobody's question may wait for it. Then every part of the agent prepares: it looks at the new
 configuration, does what may fail (opens files, encodes tags), and returns what makes it
 effective. Only when all have prepared are those called, one after the other without
-a pause between them: no query is answered by half of a configuration, and where
-anything is wrong, nothing has changed.
+a pause between them: no query is answered by half of the rules, and where anything is
+wrong, nothing has changed. What is told by gossip, this node's meta, is known a
+moment later, here as elsewhere.
 
 What takes a restart is named and not begun (``config/reload.py``).
 """

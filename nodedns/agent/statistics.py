@@ -18,6 +18,8 @@ from nodedns.table.view import TableView
 
 __all__ = ["agent_statistics", "debug_config"]
 
+_SECRETIVE = frozenset({"given", "services", "checks"})
+
 
 def agent_statistics(
     config: AgentConfig,
@@ -70,9 +72,13 @@ def agent_statistics(
 
 def debug_config(config: AgentConfig) -> dict[str, Json]:
     """Return the running configuration for ``/v1/agent/self``; a secret says only that it is there."""
-    # What was given is in the rest, and there its secrets are told as such.
-    resolved = attrs.asdict(config, filter=lambda field, _: field.name != "given")
-    return {name: _plain(value) for name, value in resolved.items()}
+    # What was given is in the rest, and there its secrets are told as such. Definitions have secrets anywhere.
+    resolved = attrs.asdict(config, filter=lambda field, _: field.name not in _SECRETIVE)
+    shown = {name: _plain(value) for name, value in resolved.items()}
+    return shown | {
+        "services": [definition.service.id for definition in config.services],
+        "checks": [definition.id for definition in config.checks],
+    }
 
 
 def _plain(value: object) -> Json:

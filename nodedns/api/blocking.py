@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from nodedns.api.context import ApiContext, Json
+from nodedns.api.context import ApiContext, Json, QueryTimes
 from nodedns.api.encode import empty_response, json_response
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
@@ -39,10 +39,6 @@ __all__ = [
     "refuse_unsupported",
 ]
 
-DEFAULT_QUERY_TIME_S = 300.0
-"""Waited where ``wait`` is absent (Consul's default_query_time)."""
-MAX_QUERY_TIME_S = 600.0
-"""Waited at most, before the jitter (Consul's max_query_time)."""
 JITTER_FRACTION = 16
 """Up to a sixteenth of the time is added, so that many clients do not return at once (Consul)."""
 MAX_INDEX = 2**64 - 1
@@ -113,8 +109,8 @@ class Wait:
     topic: Topic = Topic.TABLE
 
 
-def parse_options(request: Request) -> QueryOptions:
-    """Return the query options of ``request``.
+def parse_options(request: Request, times: QueryTimes) -> QueryOptions:
+    """Return the query options of ``request``; ``times`` bounds what it may wait.
 
     Raises:
         ApiError: 400 with Consul's text for a bad value or a contradiction.
@@ -129,7 +125,7 @@ def parse_options(request: Request) -> QueryOptions:
         raise ApiError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
     return QueryOptions(
         index=_parse_index(parameters.first("index")),
-        timeout_s=_parse_wait(parameters.first("wait")),
+        timeout_s=_parse_wait(parameters.first("wait"), times),
         is_stale=is_stale,
     )
 
@@ -154,7 +150,7 @@ def answer(request: Request, ctx: ApiContext, read: Read, topic: Topic = Topic.T
     Raises:
         ApiError: A parameter is bad, the datacenter is not ours, or the cluster is not known yet.
     """
-    options = parse_options(request)
+    options = parse_options(request, ctx.query_times)
     refuse_unless_local(request, ctx)
     if not (ctx.view.cluster_known or options.is_stale):
         raise ApiError(500, "No cluster leader")
@@ -225,14 +221,15 @@ def _parse_index(text: str) -> int:
     return int(text)
 
 
-def _parse_wait(text: str) -> float:
+def _parse_wait(text: str, times: QueryTimes) -> float:
+    default_s = min(times.default_s, times.max_s)
     if not text:
-        return DEFAULT_QUERY_TIME_S
+        return default_s
     try:
         wait_s = parse_duration(text)
     except ValueError as error:
         raise ApiError(400, "Invalid wait time") from error
-    return min(wait_s, MAX_QUERY_TIME_S) if wait_s > 0 else DEFAULT_QUERY_TIME_S
+    return min(wait_s, times.max_s) if wait_s > 0 else default_s
 
 
 def _check_max_stale(text: str) -> None:

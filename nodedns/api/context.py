@@ -31,6 +31,7 @@ __all__ = [
     "KnownCoordinates",
     "MetricsReadings",
     "QueryLogState",
+    "QueryTimes",
     "RecentEvents",
     "Stats",
 ]
@@ -131,6 +132,19 @@ class Chronicle:
 
 
 @attrs.frozen
+class QueryTimes:
+    """How long blocking queries wait, in seconds.
+
+    Attributes:
+        default_s: Where ``wait`` is absent (Consul's default_query_time).
+        max_s: At most, before the jitter (Consul's max_query_time); above 0, as is the other.
+    """
+
+    default_s: float = 300.0
+    max_s: float = 600.0
+
+
+@attrs.frozen
 class QueryLogState:
     """The query log.
 
@@ -198,6 +212,7 @@ class ApiContext:
         dns: What is told of the DNS service.
         metrics: What is counted.
         access: Who may do what.
+        query_times: How long blocking queries wait.
     """
 
     view: TableView
@@ -212,3 +227,4 @@ class ApiContext:
     dns: DnsReadings = DnsReadings()
     metrics: MetricsReadings = MetricsReadings()
     access: AccessRules = attrs.field(factory=AccessRules)
+    query_times: QueryTimes = QueryTimes()

@@ -68,7 +68,7 @@ def fire(request: Request, name: str, ctx: ApiContext) -> Perform:
 
 def get_list(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/event/list``; ``name`` keeps the events of that very name."""
-    return _Question(request, request.parameters.first("name"), parse_options(request)).look(ctx)
+    return _Question(request, request.parameters.first("name"), parse_options(request, ctx.query_times)).look(ctx)
 
 
 @attrs.frozen

@@ -30,7 +30,7 @@ def get_peers(request: Request, _rest: str, ctx: ApiContext) -> Response:
 
 
 def _servers(request: Request, ctx: ApiContext) -> list[str]:
-    parse_options(request)
+    parse_options(request, ctx.query_times)
     refuse_unless_local(request, ctx)
     members = (ctx.view.member(row.name) for row in ctx.view.servers())
     servers = [str(member.address) for member in members if member is not None]

@@ -14,7 +14,8 @@ __all__ = ["ABSENT_FLAGS", "ABSENT_KEYS"]
 NO_ACL = "tokens may read or write; there are no policies, roles or auth methods, and no copies between datacenters."
 AGENTS_TRUST = "agents trust each other by gossip (encrypt), and need no tokens."
 OLD_ACL = "it is the name that Consul gave up; see acl.tokens and acl.default_policy."
-NO_CHECKS = "there are no services and checks yet."
+NO_AGENT_TLS = "checks do not show the agent's own certificate."
+NO_WATCHES = "the agent runs no handlers."
 NO_CLOUD = "there is no HashiCorp Cloud, and nothing calls home."
 NO_ENTERPRISE = "it belongs to Consul Enterprise."
 NO_KV = "there is no key-value store, and there are no sessions."
@@ -39,8 +40,8 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
                      "acl.tokens.config_file_service_registration", "acl.tokens.replication"),
     OLD_ACL: ("acl_agent_master_token", "acl_agent_token", "acl_default_policy", "acl_master_token",
               "acl_replication_token", "acl_token", "acl.tokens.master"),
-    NO_CHECKS: ("service", "services", "check", "checks", "check_update_interval", "check_output_max_size",
-                "discard_check_output", "enable_agent_tls_for_checks", "watches"),
+    NO_AGENT_TLS: ("enable_agent_tls_for_checks",),
+    NO_WATCHES: ("watches",),
     NO_CLOUD: ("cloud", "disable_anonymous_signature", "disable_update_check"),
     NO_ENTERPRISE: ("audit", "license_path", "namespace", "partition", "segment", "segments", "non_voting_server",
                     "read_replica", "reporting", "dns_config.prefer_namespace"),
@@ -49,7 +50,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
                 "limits.rpc_client_timeout", "limits.rpc_handshake_timeout", "limits.rpc_max_burst",
                 "limits.rpc_max_conns_per_client", "limits.rpc_rate", "limits.txn_max_req_len",
                 "http_config.max_header_bytes", "http_config.use_cache",
-                "performance", "rpc", "cache", "default_query_time", "max_query_time",
+                "performance", "rpc", "cache",
                 "discovery_max_stale", "use_streaming_backend", "unix_sockets", "enable_debug",
                 "peering", "experiments", "locality", "default_intention_policy", "xds", "ports.server"),
     NO_LOG_FILES: ("log_file", "log_rotate_bytes", "log_rotate_duration", "log_rotate_max_files", "enable_syslog",
@@ -82,8 +83,6 @@ ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items
 ABSENT_FLAGS: Mapping[str, str] = {
     "advertise-wan": NO_WAN,
     "auto-reload-config": NO_WATCHED_FILES,
-    "check_output_max_size": NO_CHECKS,
-    "default-query-time": NO_LIMITS,
     "disable-host-node-id": NOT_SETTABLE,
     "grpc-port": NO_MESH,
     "grpc-tls-port": NO_MESH,
@@ -94,7 +93,6 @@ ABSENT_FLAGS: Mapping[str, str] = {
     "log-rotate-bytes": NO_LOG_FILES,
     "log-rotate-duration": NO_LOG_FILES,
     "log-rotate-max-files": NO_LOG_FILES,
-    "max-query-time": NO_LIMITS,
     "non-voting-server": NO_ENTERPRISE,
     "primary-gateway": NO_WAN,
     "protocol": NO_RAFT,

@@ -17,13 +17,15 @@ import cattrs
 from cattrs.errors import BaseValidationError
 
 from nodedns.config.consul_keys import ABSENT_KEYS
-from nodedns.config.settings import KeyText, Seconds, Settings, block_classes
+from nodedns.config.keys import Given, KeyText, Seconds
+from nodedns.config.settings import Settings, block_classes
 from nodedns.config.sources import COMMAND_LINE, FLAG_PATHS, Layer
 from nodedns.errors import ConfigProblem, shorten
 from nodedns.model.durations import parse_duration
 
 __all__ = ["problem_at", "structure"]
 
+_DEFINITIONS = frozenset({"service", "services", "check", "checks"})
 _FLAGS_BY_PATH = {path: flag for flag, path in FLAG_PATHS.items()}
 
 
@@ -60,11 +62,26 @@ def _known_keys(
             problems.append(ConfigProblem(source, path, message))
         elif name not in names:
             problems.append(ConfigProblem(source, prefix + key, f"invalid config key {prefix + key}"))
+        elif path in _DEFINITIONS:
+            known[name] = [*known.get(name, ()), *_definitions(value, name, source, problems)]
         elif name in blocks and isinstance(_only(value), dict):
             known[name] = _known_keys(_only(value), blocks[name], f"{path}.", source, problems)
         else:
             known[name] = value
     return known
+
+
+def _definitions(value: Any, path: str, source: str, problems: list[ConfigProblem]) -> list[Given]:  # noqa: ANN401 - a file's value
+    """Return the definitions of a list of objects, or of one object, not yet read."""
+    listed = [(f"{path}[{at}]", each) for at, each in enumerate(value)] if isinstance(value, list) else [(path, value)]
+    for where, each in listed:
+        if not isinstance(each, dict):
+            problems.append(ConfigProblem(source, where, f"must be a block of keys, not {shorten(each)}"))
+    return [Given(each, source, where) for where, each in listed if isinstance(each, dict)]
+
+
+def _read_definitions(value: Any, _: type) -> list[Given]:  # noqa: ANN401 - a file's value
+    return list(value)
 
 
 def _only(value: Any) -> Any:  # noqa: ANN401 - a file's value
@@ -163,6 +180,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind == list[KeyText], _read_key_texts)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _read_map)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, Seconds], _read_seconds_map)
+    converter.register_structure_hook_func(lambda kind: kind == list[Given], _read_definitions)
 
     def block_hook(cls: type) -> Any:  # noqa: ANN401 - a function that cattrs makes
         read: Callable[[Any, Any], Any] = cattrs.gen.make_dict_structure_fn(

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import attrs
 
+from nodedns.api.access import AccessRules, Right
+from nodedns.api.context import QueryTimes
+from nodedns.checks.scripts import ScriptRights
 from nodedns.config import identity
 from nodedns.config.access import access_rules, http_params
 from nodedns.config.converter import structure
 from nodedns.config.cookies import cookies
+from nodedns.config.definitions import check_output_max_size, definitions, script_rights
 from nodedns.config.dns import dns_policy, failed_nodes_grace, reverse_zones
 from nodedns.config.dns_tcp import dns_tcp_limits
 from nodedns.config.domains import alt_domains, domain, warn_of_names
@@ -35,6 +39,7 @@ LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_LEVEL_ALIASES = {"ERR": "ERROR", "WARNING": "WARN"}
 DEFAULT_LOG_LEVEL = "INFO"
 DEFAULT_RETRY_INTERVAL_S = 30.0
+DEFAULT_CHECK_UPDATE_INTERVAL_S = 300.0
 
 
 def load(sources: ConfigSources) -> AgentConfig:
@@ -85,6 +90,10 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
     domains = _domains(draft, datacenter)
     if listening.dns_addrs:
         warn_of_names(draft, node_name, datacenter, domains)
+    scripts, access = script_rights(draft), access_rules(draft)
+    if listening.http_addrs:
+        _warn_of_scripts(draft, scripts, access)
+    defined = definitions(draft)
     return AgentConfig(
         node_name=node_name,
         node_id=identity.node_id(draft),
@@ -106,8 +115,13 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         leave_on_terminate=_given(settings.leave_on_terminate, default=not draft.server),
         skip_leave_on_interrupt=_given(settings.skip_leave_on_interrupt, default=draft.server),
         encryption=encryption(draft),
-        enable_script_checks=bool(settings.enable_script_checks),
-        enable_local_script_checks=bool(settings.enable_local_script_checks),
+        services=defined.services,
+        checks=defined.checks,
+        scripts=scripts,
+        check_output_max_size=check_output_max_size(draft),
+        check_update_interval_s=_check_update_interval(draft),
+        discard_check_output=bool(settings.discard_check_output),
+        query_times=_query_times(draft),
         log_level=_log_level(draft),
         log_json=bool(settings.log_json),
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
@@ -120,13 +134,37 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
         dns_query_log=bool(settings.dns_config and settings.dns_config.query_log),
         dns_tcp=dns_tcp_limits(draft),
-        access=access_rules(draft),
+        access=access,
         http=http_params(draft),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         given=settings,
         **attrs.asdict(listening, recurse=False),
     )
+
+
+def _check_update_interval(draft: Draft) -> float:
+    given = draft.settings.check_update_interval
+    if given is not None and given < 0:
+        draft.problem("check_update_interval", f"check_update_interval cannot be negative: {given:g}s")
+    return DEFAULT_CHECK_UPDATE_INTERVAL_S if given is None else given
+
+
+def _query_times(draft: Draft) -> QueryTimes:
+    defaults = QueryTimes()
+    return QueryTimes(
+        default_s=_positive(draft, "default_query_time", draft.settings.default_query_time, defaults.default_s),
+        max_s=_positive(draft, "max_query_time", draft.settings.max_query_time, defaults.max_s),
+    )
+
+
+def _warn_of_scripts(draft: Draft, scripts: ScriptRights, access: AccessRules) -> None:
+    """Say what it means that whoever reaches the API may run programs (Consul warns of the same)."""
+    if scripts.from_anywhere and access.anonymous is Right.WRITE and not access.write_networks:
+        draft.warnings.append(
+            "enable_script_checks without acl tokens and without http_config.allow_write_http_from lets everybody who "
+            "reaches the HTTP API run programs on this machine; use enable_local_script_checks instead."
+        )
 
 
 def _domains(draft: Draft, datacenter: str) -> tuple[str, ...]:

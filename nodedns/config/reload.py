@@ -34,6 +34,10 @@ RELOADED_FIELDS = (
     "dns_tcp",
     "access",
     "http",
+    "services",
+    "checks",
+    "discard_check_output",
+    "query_times",
 )
 """The parts of ``AgentConfig`` that reloadable keys make."""
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import attrs
 
 from nodedns.api.access import AccessRules
+from nodedns.api.context import QueryTimes
+from nodedns.checks.definition import CheckDefinition, ServiceDefinition
+from nodedns.checks.scripts import ScriptRights
 from nodedns.config.cookies import CookieParams
 from nodedns.config.encryption import Encryption
 from nodedns.config.settings import Settings
@@ -69,8 +72,14 @@ class AgentConfig:
         leave_on_terminate: Whether SIGTERM leaves the cluster gracefully.
         skip_leave_on_interrupt: Whether SIGINT stops without leaving.
         encryption: The gossip key, what it is enforced on, and the label of the pool.
-        enable_script_checks: Accepted and kept; there are no checks to run yet.
-        enable_local_script_checks: Accepted and kept, likewise.
+        services: What files define, each with its checks; no two of one ID.
+        checks: Further checks that files define; no two checks in all have one ID.
+        scripts: From where checks that run programs are taken.
+        check_output_max_size: Bytes of a check's output that are kept at most; those of ``services`` and ``checks``
+            obey it already.
+        check_update_interval_s: Between two times that a check's output alone is published.
+        discard_check_output: Whether output is not kept at all.
+        query_times: How long blocking queries wait.
         log_level: ``TRACE``, ``DEBUG``, ``INFO``, ``WARN`` or ``ERROR``.
         log_json: Whether each log line is one JSON object.
         pid_file: Where the process id is written, and removed at the end.
@@ -122,8 +131,13 @@ class AgentConfig:
     leave_on_terminate: bool
     skip_leave_on_interrupt: bool
     encryption: Encryption
-    enable_script_checks: bool
-    enable_local_script_checks: bool
+    services: tuple[ServiceDefinition, ...]
+    checks: tuple[CheckDefinition, ...]
+    scripts: ScriptRights
+    check_output_max_size: int
+    check_update_interval_s: float
+    discard_check_output: bool
+    query_times: QueryTimes
     log_level: str
     log_json: bool
     pid_file: Path | None

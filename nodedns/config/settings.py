@@ -17,7 +17,7 @@ from typing import Any, get_args, get_type_hints
 import attrs
 
 from nodedns.config.access_settings import AclSettings, HttpSettings, LimitSettings
-from nodedns.config.keys import KeyText, Seconds
+from nodedns.config.keys import Given, KeyText, Seconds
 from nodedns.config.keys import key as _key
 
 __all__ = [
@@ -186,8 +186,17 @@ class Settings:
     encrypt_verify_outgoing: bool | None = _key("Whether gossip is sent encrypted.")
     disable_keyring_file: bool | None = _key("Whether the gossip keys are kept in memory only.")
     gossip_label: str | None = _key("Keeps pools apart whose gossip could meet; nodedns's own key.")
-    enable_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
-    enable_local_script_checks: bool | None = _key("Accepted; there are no checks to run yet.")
+    service: list[Given] | None = _key("A service of this node, with its checks.", reloads=True)
+    services: list[Given] | None = _key("Services of this node.", reloads=True)
+    check: list[Given] | None = _key("A check of this node, or of one of its services.", reloads=True)
+    checks: list[Given] | None = _key("Checks of this node and its services.", reloads=True)
+    enable_script_checks: bool | None = _key("Whether files and HTTP may have checks that run programs.")
+    enable_local_script_checks: bool | None = _key("Whether files may have checks that run programs.")
+    check_output_max_size: int | None = _key("Bytes of a check's output that are kept.")
+    check_update_interval: Seconds | None = _key("A check's output alone is told to others this often.")
+    discard_check_output: bool | None = _key("Whether what checks say is not kept, only how they are.", reloads=True)
+    default_query_time: Seconds | None = _key("How long a blocking query waits that does not say.", reloads=True)
+    max_query_time: Seconds | None = _key("How long a blocking query waits at most.", reloads=True)
     log_level: str | None = _key("trace, debug, info, warn or error.", reloads=True)
     log_json: bool | None = _key("Whether each log line is one JSON object.")
     pid_file: str | None = _key("File that holds the process id while the agent runs.")

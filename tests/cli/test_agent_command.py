@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from nodedns.api.context import QueryTimes
+from nodedns.checks.scripts import ScriptRights
 from nodedns.cli.commands.agent import agent, config_sources
 from nodedns.config.consul_keys import ABSENT_FLAGS
 from nodedns.config.load import load
@@ -56,6 +58,9 @@ def test_every_flag_reaches_its_key(tmp_path: Path) -> None:
         "-log-level=trace",
         "-log-json",
         "-pid-file=/run/x.pid",
+        "-check_output_max_size=99",
+        "-default-query-time=7s",
+        "-max-query-time=9s",
     )
     assert (True, 3, tmp_path, "agent-one") == (
         config.server,
@@ -68,8 +73,8 @@ def test_every_flag_reaches_its_key(tmp_path: Path) -> None:
         config.advertise_addr,
         config.client_addrs,
     )
-    assert config.enable_script_checks
-    assert config.enable_local_script_checks
+    assert (99, QueryTimes(7.0, 9.0)) == (config.check_output_max_size, config.query_times)
+    assert ScriptRights(from_anywhere=True, from_files=True) == config.scripts
     assert "6f6bd3e4-6a57-4d0c-9f2e-0d0a1f6f2b11" == config.node_id
     assert {"rack": "a:7", "row": "1"} == config.node_meta
     assert ("dc2", "example") == (config.datacenter, config.domain)

@@ -57,6 +57,14 @@ def test_blocks_are_those_that_these_tests_know() -> None:
     assert BLOCKS == nested
 
 
+def test_samples_define_services_and_checks_and_run_no_program() -> None:
+    config = load(ConfigSources(paths=(TOP / "conf.d",)))
+    assert {"ssh", "web-1", "db"} == {service.service.id for service in config.services}
+    assert {"backup", "ssh accepts connections"} == {check.id for check in config.checks}
+    assert not config.scripts.from_files
+    assert not any(check.is_script for service in config.services for check in service.checks)
+
+
 def test_every_key_is_in_a_sample() -> None:
     shown: set[str] = set()
     for path in SAMPLES:

@@ -24,6 +24,9 @@ __all__ = ["agent", "config_sources"]
 
 EXAMPLE = "nodedns agent -server -bootstrap-expect=1 -node=agent-one -bind=172.20.20.10 -data-dir=/var/lib/nodedns"
 
+UNDERSCORED = frozenset({"check_output_max_size"})
+"""The flags that Consul writes with underscores."""
+
 FLAGS: tuple[Callable[[Any], Any], ...] = (
     text_flag(
         "advertise",
@@ -48,6 +51,9 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "Servers that must have met, all with this same number, before DNS answers for the cluster's names with "
         "anything but SERVFAIL. 1 is the same as -bootstrap.",
     ),
+    int_flag(
+        "check_output_max_size", "bytes", "Bytes of a check's output that are kept, at most. Default: 4096, the most."
+    ),
     text_flag(
         "client", "ips", "IPs and unix:// paths to serve DNS and HTTP on, separated by blanks. Default: 127.0.0.1."
     ),
@@ -61,6 +67,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     text_flag("config-format", "hcl|json", "Read every file as this, whatever its name ends in."),
     text_flag("data-dir", "path", "Directory for what must outlive a restart. Needed, except with -dev."),
     text_flag("datacenter", "name", "Datacenter of this agent. Default: dc1."),
+    text_flag("default-query-time", "duration", "How long a blocking query waits that does not say. Default: 300s."),
     bool_flag(
         "dev", "A server on 127.0.0.1 that keeps nothing on disk, gossips fast and logs much. To try things out."
     ),
@@ -69,8 +76,11 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     ),
     int_flag("dns-port", "port", "Port of DNS, UDP and TCP; -1 turns it off. Default: 8600."),
     text_flag("domain", "name", "Domain that DNS answers for. Default: consul."),
-    bool_flag("enable-local-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
-    bool_flag("enable-script-checks", "Accepted for Consul's sake. There are no checks to run yet."),
+    bool_flag("enable-local-script-checks", "Take checks that run programs, as this agent's user, from files."),
+    bool_flag(
+        "enable-script-checks",
+        "Take such checks over HTTP as well. Whoever may register a check can then run programs on this machine.",
+    ),
     text_flag(
         "encrypt",
         "key",
@@ -80,6 +90,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     int_flag("http-port", "port", "Port of the HTTP API; -1 turns it off. Default: 8500."),
     bool_flag("log-json", "Write each log line as one JSON object."),
     text_flag("log-level", "level", "trace, debug, info, warn or error. Default: info."),
+    text_flag("max-query-time", "duration", "How long a blocking query waits at most. Default: 600s."),
     text_flag("node", "name", "Name of this node; must be unique in the cluster. Default: the host's name."),
     text_flag("node-id", "uuid", "UUID of this node. Default: made once and kept in the data directory."),
     list_flag("node-meta", "key:value", "A fact about this node, shown over HTTP and in DNS. May be repeated."),
@@ -183,7 +194,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     for name, value in flags.items():
         if value is None or value == ():
             continue
-        flag = name.replace("_", "-")
+        flag = name if name in UNDERSCORED else name.replace("_", "-")
         if flag == "node-meta":
             given[flag] = dict(_meta_pair(pair) for pair in value)
         else:
