@@ -10,7 +10,7 @@ Life: ``run`` until ``stop`` (or a fatal event); ``leave`` first for a graceful 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 
 import attrs
@@ -31,6 +31,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import Memory
 from nodedns.agent.monitoring import Monitoring
+from nodedns.agent.name_log import NameLog
 from nodedns.agent.orders import Orders
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
@@ -41,7 +42,6 @@ from nodedns.agent.user_events import EventBook
 from nodedns.api.actions import (
     Action,
     ActionResult,
-    DeregisterNode,
     FireEvent,
     FirePlainEvent,
     ForceLeave,
@@ -49,7 +49,7 @@ from nodedns.api.actions import (
     Join,
     Leave,
     OperateKeyring,
-    RegisterNode,
+    Register,
     Reload,
     SwitchQueryLog,
 )
@@ -76,8 +76,9 @@ from nodedns.serf.events import (
     SnapshotRewrite,
 )
 from nodedns.table.bootstrap import Expectation
-from nodedns.table.changes import ClusterKnown, MemberForgotten, MemberUpserted, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import ClusterKnown, MemberForgotten, MemberUpserted, Registration
 from nodedns.table.node_table import NodeTable
+from nodedns.table.parts import WHOLE, Part
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "Agent"]
 
@@ -132,6 +133,7 @@ class Agent:
         self.table = LiveTable(node_table, metrics)
         self._failed_nodes = FailedNodes(config.failed_nodes_grace_s, self.table.apply)
         self._registrations = Registrations(memory, self.table)
+        self._name_log = NameLog(trio.current_time)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
         self._coordinates = LiveCoordinates(
             self._serf, lambda: self.table.view.nodes_index, first_index=int(wall_clock())
@@ -345,14 +347,14 @@ class Agent:
             query_times=self._config.query_times,
         )
 
-    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
-        """Return once the index of the table, or of the other topic, is above ``index``."""
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE, part: Part = WHOLE) -> None:
+        """Return once the part of the table, or the other topic, may have changed after ``index``."""
         if topic is Topic.COORDINATES:
             await self._coordinates.wait_changed(index)
         elif topic is Topic.EVENTS:
             await self._event_book.wait_changed(index)
         else:
-            await self.table.wait_changed(index)
+            await self.table.wait_changed(index, part)
 
     async def perform(self, action: Action) -> ActionResult:
         """Carry out what an HTTP request asks for and return what came of it. Raises ``NodednsError``."""
@@ -364,8 +366,7 @@ class Agent:
         on(Leave, lambda _: self._leave_and_stop())
         on(Reload, lambda _: self.reload())
         at_once(ForceLeave, self._force_leave)
-        on(RegisterNode, lambda order: self._registrations.apply([NodeRegistered(order.node)]))
-        on(DeregisterNode, lambda order: self._registrations.apply([NodeDeregistered(order.name)]))
+        on(Register, lambda order: self._register(order.changes))
         at_once(FireEvent, self._event_book.fire)
         at_once(FirePlainEvent, self._event_book.fire)
         on(OperateKeyring, self._keyrings.operate)
@@ -375,6 +376,10 @@ class Agent:
     async def _leave_and_stop(self) -> None:
         await self.leave()
         self.stop(EXIT_OK)
+
+    async def _register(self, changes: Sequence[Registration]) -> None:
+        self._name_log.note(changes)
+        await self._registrations.apply(changes)
 
     def _force_leave(self, order: ForceLeave) -> None:
         self._serf.force_leave(order.name, trio.current_time(), prune=order.prune)

@@ -13,22 +13,9 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import Memory
 from nodedns.errors import ApiError
 from nodedns.model.names import NodeName, fold
-from nodedns.table.changes import (
-    CheckDeregistered,
-    CheckRegistered,
-    ExternalNode,
-    NodeDeregistered,
-    NodeRegistered,
-    ServiceDeregistered,
-    ServiceRegistered,
-)
+from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered, Registration
 
 __all__ = ["Registration", "Registrations"]
-
-Registration = (
-    NodeRegistered | NodeDeregistered | ServiceRegistered | ServiceDeregistered | CheckRegistered | CheckDeregistered
-)
-"""What may be written here."""
 
 MAX_EXTERNAL_NODES = 65_536
 """Registered nodes kept by one agent; ours: a /16 full of printers."""

@@ -17,12 +17,11 @@ import attrs
 from nodedns.api.request import Response
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.names import NodeName
-from nodedns.table.changes import ExternalNode
+from nodedns.table.changes import Registration
 
 __all__ = [
     "Action",
     "ActionResult",
-    "DeregisterNode",
     "FireEvent",
     "FirePlainEvent",
     "ForceLeave",
@@ -33,7 +32,7 @@ __all__ = [
     "Leave",
     "OperateKeyring",
     "Perform",
-    "RegisterNode",
+    "Register",
     "Reload",
     "SwitchQueryLog",
 ]
@@ -65,17 +64,10 @@ class ForceLeave:
 
 
 @attrs.frozen
-class RegisterNode:
-    """Keep an external node, over restarts too. Done when it is stored."""
+class Register:
+    """Have nodes, services and checks be as told, in order, over restarts too. Done when that is stored."""
 
-    node: ExternalNode
-
-
-@attrs.frozen
-class DeregisterNode:
-    """Forget an external node. Done when that is stored."""
-
-    name: NodeName
+    changes: tuple[Registration, ...]
 
 
 @attrs.frozen
@@ -160,8 +152,7 @@ Action = (
     | Leave
     | Reload
     | ForceLeave
-    | RegisterNode
-    | DeregisterNode
+    | Register
     | FireEvent
     | FirePlainEvent
     | OperateKeyring

@@ -3,8 +3,8 @@
 Strategy: a reader looks at a view and gives a ``Reading``: the index of its
 result and a function that shapes it, so that a look that goes on waiting shapes
 nothing. ``answer`` turns that into a response, or into a ``Wait`` that the
-shell resumes each time what it looks at changes and expires at the end. A wait
-compares its own result's index, so it sleeps through changes of other nodes.
+shell resumes each time the part of the table that it looks at changes, and expires at the end. It
+compares its own result's index, so it also sleeps through what is near but not its own.
 What changes all the time and is no part of the table is a ``Topic`` of its own, so
 that it wakes only those who asked about it.
 
@@ -27,6 +27,7 @@ from nodedns.api.encode import empty_response, json_response
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
 from nodedns.model.durations import parse_duration
+from nodedns.table.parts import WHOLE, Part
 
 __all__ = [
     "QueryOptions",
@@ -36,7 +37,6 @@ __all__ = [
     "answer",
     "parse_options",
     "refuse_unless_local",
-    "refuse_unsupported",
 ]
 
 JITTER_FRACTION = 16
@@ -100,6 +100,7 @@ class Wait:
         resume: Look again.
         expire: The answer when time is up.
         topic: Whose index that is.
+        part: What was looked at; while nothing of it changes there is no need to look again.
     """
 
     view_index: int
@@ -107,6 +108,7 @@ class Wait:
     resume: Callable[[ApiContext], Response | Wait]
     expire: Callable[[ApiContext], Response]
     topic: Topic = Topic.TABLE
+    part: Part = WHOLE
 
 
 def parse_options(request: Request, times: QueryTimes) -> QueryOptions:
@@ -137,15 +139,17 @@ def refuse_unless_local(request: Request, ctx: ApiContext) -> None:
         raise ApiError(500, "No path to datacenter")
 
 
-def refuse_unsupported(request: Request, *keys: str) -> None:
-    """Raise 400 where a parameter would have to be ignored, which gives wrong answers silently."""
-    for key in keys:
-        if request.parameters.first(key):
-            raise ApiError(400, f"The parameter {key!r} is not supported by this version of nodedns")
+def answer(
+    request: Request, ctx: ApiContext, read: Read, topic: Topic = Topic.TABLE, part: Part = WHOLE
+) -> Response | Wait:
+    """Answer a read with index headers, or wait for its result to change.
 
-
-def answer(request: Request, ctx: ApiContext, read: Read, topic: Topic = Topic.TABLE) -> Response | Wait:
-    """Answer a read with index headers, or wait for its result to change; ``topic`` is what the read looks at.
+    Args:
+        request: Has the query options.
+        ctx: What there is now.
+        read: Looks.
+        topic: What it looks at.
+        part: Of the table, if that is it.
 
     Raises:
         ApiError: A parameter is bad, the datacenter is not ours, or the cluster is not known yet.
@@ -158,7 +162,7 @@ def answer(request: Request, ctx: ApiContext, read: Read, topic: Topic = Topic.T
     if options.index == 0 or options.index > _index_of(topic, ctx):
         return _respond(request, ctx, read(ctx))
     spread_s = ctx.rng.uniform(0, options.timeout_s / JITTER_FRACTION)
-    question = _Question(request, read, topic, options.timeout_s + spread_s)
+    question = _Question(request, read, topic, part, options.timeout_s + spread_s)
     return _look(question, options.index, was_missing=False, ctx=ctx)
 
 
@@ -167,6 +171,7 @@ class _Question:
     request: Request
     read: Read
     topic: Topic
+    part: Part
     timeout_s: float
 
     def respond(self, ctx: ApiContext) -> Response:
@@ -187,6 +192,7 @@ def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext
         resume=lambda later: _look(question, above, was_missing=is_missing, ctx=later),
         expire=question.respond,
         topic=question.topic,
+        part=question.part,
     )
 
 

@@ -36,6 +36,7 @@ from nodedns.errors import ApiError, NodednsError, shorten
 from nodedns.net.http_lines import LineStream
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, Metrics
+from nodedns.table.parts import WHOLE, Part
 
 __all__ = ["AgentActions", "HttpEndpoint", "HttpParams", "http_application"]
 
@@ -81,8 +82,8 @@ class AgentActions(Protocol):
         """Return what handlers may look at, as of now."""
         ...
 
-    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
-        """Return once the index of the topic, the table's as a rule, is above ``index``, at once if it is."""
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE, part: Part = WHOLE) -> None:
+        """Return once the topic, or the part of the table, may have changed after ``index``."""
         ...
 
     async def perform(self, action: Action) -> ActionResult:
@@ -222,7 +223,7 @@ class HttpEndpoint:
             nursery.start_soon(watch_client)
             with trio.move_on_after(wait.timeout_s) as bound, self._listed(bound):
                 while isinstance(outcome, Wait):
-                    await self._actions.wait_changed(outcome.view_index, outcome.topic)
+                    await self._actions.wait_changed(outcome.view_index, outcome.topic, outcome.part)
                     outcome = outcome.resume(self._actions.api_context())
             nursery.cancel_scope.cancel()
         if is_gone:

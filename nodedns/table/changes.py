@@ -27,6 +27,7 @@ __all__ = [
     "MemberUpserted",
     "NodeDeregistered",
     "NodeRegistered",
+    "Registration",
     "ServiceDeregistered",
     "ServiceRegistered",
 ]
@@ -136,6 +137,11 @@ class CheckDeregistered:
     node: NodeName
     check_id: str
 
+
+Registration = (
+    NodeRegistered | NodeDeregistered | ServiceRegistered | ServiceDeregistered | CheckRegistered | CheckDeregistered
+)
+"""What may be written to the catalog."""
 
 Change = (
     MemberUpserted

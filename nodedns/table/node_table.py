@@ -76,6 +76,7 @@ class NodeTable:
         self._hidden: set[str] = set()  # failed members only, by name
         self._row_changes: tuple[RowChange, ...] = ()
         self._service_changes: tuple[ServiceChange, ...] = ()
+        self._touched_nodes: tuple[str, ...] = ()
         self._book = ServiceBook(first_index)
         self._view = TableView(
             index=first_index,
@@ -104,6 +105,11 @@ class NodeTable:
         """What the last effective ``apply`` did to services, one entry for each name."""
         return self._service_changes
 
+    @property
+    def touched_nodes(self) -> tuple[str, ...]:
+        """Folded names of the nodes whose row or registrations the last effective ``apply`` changed, each once."""
+        return self._touched_nodes
+
     def registered(self, name: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
         """Return the services and checks kept for a node by ID, those of a node without a row included."""
         return self._book.registered(fold(name))
@@ -123,7 +129,8 @@ class NodeTable:
             self._apply_one(change, draft)
         if draft.index != self._view.index:
             self._row_changes = draft.row_changes()
-            self._service_changes = self._book.settle(draft.touched(), draft.rows, draft.index)
+            self._touched_nodes = tuple(draft.touched())
+            self._service_changes = self._book.settle(self._touched_nodes, draft.rows, draft.index)
             self._view = draft.finish(self._members, self._book)
         return self._view
 

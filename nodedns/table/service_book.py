@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from nodedns.model.check import Check
+from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import fold
 from nodedns.model.service import Service
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
@@ -76,8 +76,10 @@ class ServiceBook:
             by_name={},
             by_node={},
             names_index=first_index,
-            checks_index=first_index,
             instances_index=first_index,
+            registered_index=first_index,
+            checks_index=first_index,
+            status_indexes=dict.fromkeys(CheckStatus, first_index),
         )
 
     def registered(self, folded_node: str) -> tuple[tuple[Service, ...], tuple[Check, ...]]:
@@ -173,7 +175,22 @@ def _join(row: NodeRow, kept: _Registered, before: NodeServices | None, index: i
     )
     if before is not None and (before.row, before.instances, before.checks) == (row, instances, in_order):
         return before
-    return NodeServices(row, instances, node_checks, in_order, index)
+    is_shown_alike = before is not None and _registered(before.row, before.instances) == _registered(row, instances)
+    are_checks_alike = before is not None and (before.row.name, before.checks) == (row.name, in_order)
+    return NodeServices(
+        row=row,
+        instances=instances,
+        node_checks=node_checks,
+        checks=in_order,
+        index=index,
+        catalog_index=before.catalog_index if before is not None and is_shown_alike else index,
+        checks_index=before.checks_index if before is not None and are_checks_alike else index,
+    )
+
+
+def _registered(row: NodeRow, instances: Iterable[Instance]) -> tuple[int, list[tuple[str, int]]]:
+    """Return what tells two states of a node apart, health aside: what changed has another index."""
+    return row.modify_index, [(instance.service.id, instance.modify_index) for instance in instances]
 
 
 def _instance(
@@ -197,7 +214,9 @@ class _Draft:
         self._index = index
         self._by_node: dict[str, NodeServices] | None = None
         self._members: dict[str, dict[tuple[str, str], Instance]] = {}
+        self._registered: dict[str, None] = {}  # names of services of which more than health changed
         self._are_checks_changed = False
+        self._changed_statuses: dict[CheckStatus, None] = {}
 
     def replace(self, folded: str, before: NodeServices | None, after: NodeServices | None) -> None:
         if before is after:
@@ -208,7 +227,7 @@ class _Draft:
             del self._by_node[folded]
         else:
             self._by_node[folded] = after
-        self._are_checks_changed |= _checks_of(before) != _checks_of(after)
+        self._note_checks(_checks_of(before), _checks_of(after))
         present = {instance.service.id: instance for instance in (before.instances if before is not None else ())}
         for instance in after.instances if after is not None else ():
             known = present.get(instance.service.id)
@@ -217,11 +236,23 @@ class _Draft:
             elif known is None or fold(known.service.name) == fold(instance.service.name):
                 present.pop(instance.service.id, None)
                 self._members_of(instance)[folded, instance.service.id] = instance
+                if known is None or _facts(known) != _facts(instance):
+                    self._registered[fold(instance.service.name)] = None
             else:
                 # The ID is now another service's: it goes from the one and comes to the other.
                 self._members_of(instance)[folded, instance.service.id] = instance
+                self._registered[fold(instance.service.name)] = None
         for gone in present.values():
             del self._members_of(gone)[folded, gone.service.id]
+            self._registered[fold(gone.service.name)] = None
+
+    def _note_checks(self, before: _NamedChecks, after: _NamedChecks) -> None:
+        if before == after:
+            return
+        self._are_checks_changed = True
+        for status in CheckStatus:
+            if _having(status, before) != _having(status, after):
+                self._changed_statuses[status] = None
 
     def _members_of(self, instance: Instance) -> dict[tuple[str, str], Instance]:
         name = fold(instance.service.name)
@@ -250,22 +281,41 @@ class _Draft:
             by_name=by_name,
             by_node=self._by_node,
             names_index=self._index if are_names_changed else base.names_index,
+            registered_index=self._index if self._registered else base.registered_index,
             checks_index=self._index if self._are_checks_changed else base.checks_index,
             instances_index=self._index if _moves_any(changes) else base.instances_index,
+            status_indexes={**base.status_indexes, **dict.fromkeys(self._changed_statuses, self._index)},
         )
         return made, changes
 
     def _change(self, name: str, members: dict[tuple[str, str], Instance]) -> ServiceChange:
-        after = ServiceGroup(name, members, self._index) if members else None
-        return ServiceChange(name, self._base.by_name.get(name), after)
+        before = self._base.by_name.get(name)
+        if not members:
+            return ServiceChange(name, before, None)
+        is_shown_alike = before is not None and name not in self._registered
+        catalog_index = before.catalog_index if before is not None and is_shown_alike else self._index
+        return ServiceChange(name, before, ServiceGroup(name, members, self._index, catalog_index))
 
 
 def _moves_any(changes: Iterable[ServiceChange]) -> bool:
     return any(change.moves_instances for change in changes)
 
 
-def _checks_of(services: NodeServices | None) -> tuple[CheckRow, ...]:
-    return services.checks if services is not None else ()
+_NamedChecks = tuple[str, tuple[CheckRow, ...]]
+"""Checks with the name that their node is shown by."""
+
+
+def _checks_of(services: NodeServices | None) -> _NamedChecks:
+    return ("", ()) if services is None or not services.checks else (services.row.name, services.checks)
+
+
+def _having(status: CheckStatus, checks: _NamedChecks) -> list[tuple[str, CheckRow]]:
+    name, rows = checks
+    return [(name, row) for row in rows if row.check.status is status]
+
+
+def _facts(instance: Instance) -> tuple[int, int]:
+    return instance.modify_index, instance.row.modify_index
 
 
 def _tags_of(group: ServiceGroup | None) -> tuple[str, ...] | None:

@@ -85,11 +85,13 @@ class ServiceGroup:
         folded: Folded name.
         members: By folded node name and service ID.
         index: Of the last change to what an answer about the service holds.
+        catalog_index: The same but for the health of nodes and instances.
     """
 
     folded: str
     members: Mapping[tuple[str, str], Instance]
     index: int
+    catalog_index: int
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
@@ -117,6 +119,8 @@ class NodeServices:
         node_checks: Checks of the node itself, by ID, ``serfHealth`` among them.
         checks: All checks, by ID.
         index: Of the last change to any of it.
+        catalog_index: Of the last change to what the catalog shows of the node or its services, health apart.
+        checks_index: Of the last change to its checks.
     """
 
     row: NodeRow
@@ -124,6 +128,8 @@ class NodeServices:
     node_checks: tuple[CheckRow, ...]
     checks: tuple[CheckRow, ...]
     index: int
+    catalog_index: int
+    checks_index: int
 
     def instance(self, service_id: str) -> Instance | None:
         """Return the instance of exactly this ID."""
@@ -170,15 +176,19 @@ class ServiceSet:
         by_name: Folded service name to its group.
         by_node: Folded node name to what is registered there; every node with a row is in it.
         names_index: Index of the last change to which services there are, or to their tags.
+        registered_index: Index of the last change to what is registered of any service, or to a node with one.
         checks_index: Index of the last change to any check.
         instances_index: Index of the last change to any instance, its status or its node.
+        status_indexes: Index of the last change to the checks that have, or had, a status.
     """
 
     by_name: Mapping[str, ServiceGroup]
     by_node: Mapping[str, NodeServices]
     names_index: int
+    registered_index: int
     checks_index: int
     instances_index: int
+    status_indexes: Mapping[CheckStatus, int]
 
     @cached_property
     def sorted_groups(self) -> tuple[ServiceGroup, ...]:

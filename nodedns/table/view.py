@@ -16,6 +16,7 @@ from functools import cached_property
 
 import attrs
 
+from nodedns.model.check import CheckStatus
 from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
 from nodedns.table.address_index import AddressIndex, Digits
@@ -140,6 +141,11 @@ class TableView:
         return self._service_set.names_index
 
     @property
+    def registered_index(self) -> int:
+        """Index of the last change to what is registered of any service, or to a node with one; at least 1."""
+        return self._service_set.registered_index
+
+    @property
     def checks_index(self) -> int:
         """Index of the last change to any check; at least 1."""
         return self._service_set.checks_index
@@ -148,6 +154,10 @@ class TableView:
     def instances_index(self) -> int:
         """Index of the last change to any instance, its status or its node; at least 1."""
         return self._service_set.instances_index
+
+    def status_index(self, status: CheckStatus) -> int:
+        """Return the index of the last change to the checks that have, or had, ``status``; at least 1."""
+        return self._service_set.status_indexes[status]
 
     def datacenters(self) -> tuple[str, ...]:
         """Return the datacenters known: the local one."""

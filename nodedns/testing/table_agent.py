@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from nodedns.api.access import AccessRules
-from nodedns.api.actions import Action, ActionResult, DeregisterNode, FireEvent, FirePlainEvent, RegisterNode
+from nodedns.api.actions import Action, ActionResult, FireEvent, FirePlainEvent, Register
 from nodedns.api.blocking import Topic
 from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, RecentEvents
 from nodedns.api.queries import AskPool, Progress
@@ -24,9 +24,10 @@ from nodedns.model.coordinate import Coordinate
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.table.changes import Change, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import Change
 from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
+from nodedns.table.parts import WHOLE, Part
 from nodedns.testing.chance import seeded_random
 
 __all__ = ["PLAIN_EVENT_ID", "TableAgent", "agent_member"]
@@ -75,6 +76,7 @@ class TableAgent:
         self.coordinates_index = 1
         self.recent_events = RecentEvents()
         self.access = AccessRules()
+        self.waited_for: list[Part] = []
         self.failure: Exception | None = None
         self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
@@ -117,8 +119,9 @@ class TableAgent:
         self._changed.set()
         self._changed = trio.Event()
 
-    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE) -> None:
-        """Return once the index of the table, or of the other topic, is above ``index``."""
+    async def wait_changed(self, index: int, topic: Topic = Topic.TABLE, part: Part = WHOLE) -> None:
+        """Return once the index of the table, or of the other topic, is above ``index``; ``part`` is noted."""
+        self.waited_for.append(part)
         while self._index_of(topic) <= index:
             await self._changed.wait()
 
@@ -145,10 +148,8 @@ class TableAgent:
             raise self.failure
         self.performed.append(action)
         match action:
-            case RegisterNode(node=node):
-                self.apply(NodeRegistered(node))
-            case DeregisterNode(name=name):
-                self.apply(NodeDeregistered(name))
+            case Register(changes=changes):
+                self.apply(*changes)
             case FireEvent(event=event):
                 return event
             case FirePlainEvent(name=name, payload=payload):

@@ -502,13 +502,16 @@ async def test_py_consul_registers_and_deregisters_a_node() -> None:
     assert int(later) > int(index)
 
 
-async def test_py_consul_is_told_that_services_are_not_kept() -> None:
+async def test_py_consul_registers_a_service_and_finds_it_healthy() -> None:
+    def talk(client: consul.Consul) -> Any:
+        service = {"service": "video", "port": 554, "tags": ["hd"]}
+        client.catalog.register("cam", "10.0.0.7", service=service, check={"name": "up", "status": "passing"})
+        return client.health.service("video", passing=True, tag="hd")[1]
+
     async with serving() as served:
-        with pytest.raises(consul.ConsulException, match="no services and no checks"):
-            await py_consul(
-                served, lambda client: client.catalog.register("cam", "10.0.0.7", service={"service": "web"})
-            )
-        assert [] == served.agent.performed
+        (found,) = await py_consul(served, talk)
+    assert ("cam", 554) == (found["Node"]["Node"], found["Service"]["Port"])
+    assert ["up"] == [check["CheckID"] for check in found["Checks"]]
 
 
 async def test_configured_headers_do_not_stand_twice_and_do_not_replace_the_answers_own() -> None:

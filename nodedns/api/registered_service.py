@@ -1,0 +1,139 @@
+"""The ``Service`` of a catalog registration: from JSON to a checked instance.
+
+Fields of what nodedns does not have, such as proxies, are passed over while they are empty, as Consul's clients send
+them, and refused otherwise: taking and dropping them would promise what is not kept.
+
+Source: Consul agent/structs (NodeService.Validate), agent/consul/catalog_endpoint.go (servicePreApply).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from nodedns.api.body import Body
+from nodedns.api.registered_text import MAX_PAIRS, check_pairs, check_text
+from nodedns.errors import ApiError
+from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
+
+__all__ = ["decode_service"]
+
+MAX_TAGS = 256
+"""Of one instance; ours, four times the pairs of its meta."""
+MAX_PORTS = 64
+"""Named ones, of one instance; ours."""
+MAX_PORT = 65_535
+MAX_WEIGHT = 65_535  # RFC 2782
+TYPICAL_KINDS = ("", "typical")
+
+
+def decode_service(body: Body) -> Service:
+    """Return the instance that a body describes.
+
+    Raises:
+        ApiError: 400 for what has the wrong type or is beyond a limit, 500 with Consul's text for the rest.
+    """
+    name, service_id = body.text("Service"), body.text("ID")
+    if service_id and not name:
+        raise ApiError(500, "Must provide service name (Service.Service) when service ID is provided")
+    if not name:
+        raise ApiError(500, "service name (Service.Service) is required")
+    address, port, ports = body.text("Address"), _port(body, "Port"), _ports(body)
+    if _is_unspecified(address):
+        raise ApiError(500, "Invalid service address")
+    if port and ports:
+        raise ApiError(500, "Both port and ports cannot be set")
+    _refuse_absent(body)
+    tags, meta = body.texts("Tags"), body.pairs("Meta")
+    for key, text in (("Service.Service", name), ("Service.ID", service_id), ("Service.Address", address)):
+        check_text(key, text)
+    if len(tags) > MAX_TAGS:
+        raise ApiError(400, f"Service.Tags cannot contain more than {MAX_TAGS} tags")
+    for tag in tags:
+        check_text("Service.Tags", tag)
+    check_text("Service.SocketPath", body.text("SocketPath"))
+    check_pairs(meta, "Service metadata", "metadata pair")
+    return Service(
+        id=service_id or name,
+        name=name,
+        tags=tags,
+        address=address,
+        port=port,
+        meta=meta,
+        tagged_addresses=_tagged_addresses(body),
+        weights=_weights(body),
+        enable_tag_override=body.flag("EnableTagOverride"),
+        ports=ports,
+        socket_path=body.text("SocketPath"),
+    )
+
+
+def _port(body: Body, key: str) -> int:
+    port = body.number(key)
+    if not 0 <= port <= MAX_PORT:
+        raise ApiError(400, f"{key} must be between 0 and {MAX_PORT}")
+    return port
+
+
+def _is_unspecified(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_unspecified
+    except ValueError:
+        return False
+
+
+def _refuse_absent(body: Body) -> None:
+    if body.text("Kind") not in TYPICAL_KINDS:
+        raise ApiError(500, "Service.Kind: nodedns has no service mesh; nothing was registered")
+
+
+def _weights(body: Body) -> Weights:
+    told = body.body("Weights")
+    if told is None:
+        return Weights()
+    weights = Weights(told.number("Passing", 1), told.number("Warning", 1))
+    problem = ""
+    if weights.passing < 1:
+        problem = "Passing must be greater than 0"
+    elif weights.warning < 0:
+        problem = "Warning must be greater or equal than 0"
+    elif max(weights.passing, weights.warning) > MAX_WEIGHT:
+        problem = f"DNS Weight must be between 0 and {MAX_WEIGHT}"
+    if problem:
+        raise ApiError(500, f"Invalid Weights: {problem}")
+    return weights
+
+
+def _ports(body: Body) -> tuple[NamedPort, ...]:
+    told = body.bodies("Ports")
+    if len(told) > MAX_PORTS:
+        raise ApiError(400, f"Service.Ports cannot contain more than {MAX_PORTS} ports")
+    ports = tuple(NamedPort(port.text("Name"), _port(port, "Port"), port.flag("Default")) for port in told)
+    names = [port.name for port in ports]
+    problem = ""
+    if "" in names:
+        problem = "Ports.Name cannot be empty"
+    elif any(port.port == 0 for port in ports):
+        problem = "Ports.Port must be greater than zero"
+    elif len(set(names)) < len(names):
+        twin = next(name for name in names if names.count(name) > 1)
+        problem = f'Ports.Name "{twin}" has to be unique'
+    elif sum(port.is_default for port in ports) > 1:
+        problem = "Only one port can be marked as default"
+    elif ports and not any(port.is_default for port in ports):
+        problem = "One of the Ports must be marked as Default"
+    if problem:
+        raise ApiError(500, problem)
+    for name in names:
+        check_text("Ports.Name", name)
+    return ports
+
+
+def _tagged_addresses(body: Body) -> dict[str, ServiceAddress]:
+    told = body.bodies_by_key("TaggedAddresses")
+    if len(told) > MAX_PAIRS:
+        raise ApiError(400, f"Service.TaggedAddresses cannot contain more than {MAX_PAIRS} addresses")
+    found = {tag: ServiceAddress(inner.text("Address"), _port(inner, "Port")) for tag, inner in told.items()}
+    for tag, address in found.items():
+        check_text("Service.TaggedAddresses", tag)
+        check_text("Service.TaggedAddresses", address.address)
+    return found
