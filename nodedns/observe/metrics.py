@@ -33,6 +33,10 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from nodedns.observe.series import Level, Spread, Tally
 
 __all__ = [
+    "CHECKS_REGISTERED",
+    "CHECKS_RUN",
+    "CHECKS_RUNNING",
+    "CHECKS_WAITING",
     "DNS_ANSWER_SECONDS",
     "DNS_BOUNDED",
     "DNS_DROPPED",
@@ -191,6 +195,10 @@ DNS_FORWARD_SECONDS = HistogramSpec(
 DNS_RECURSOR_ERRORS = CounterSpec(
     "nodedns_dns_recursor_errors_total", ("reason",), "What recursors did wrong: by reason, or by the response code."
 )
+CHECKS_RUN = CounterSpec("nodedns_checks_run_total", ("type", "status"), "Runs of this agent's checks.")
+CHECKS_REGISTERED = GaugeSpec("nodedns_checks_registered", (), "Checks of this agent.")
+CHECKS_RUNNING = GaugeSpec("nodedns_checks_running", (), "Checks that run now.")
+CHECKS_WAITING = GaugeSpec("nodedns_checks_waiting", (), "Checks that are due and wait until fewer run.")
 HTTP_REQUESTS = CounterSpec("nodedns_http_requests_total", ("method", "status"), "HTTP requests answered.")
 HTTP_REQUEST_SECONDS = HistogramSpec(
     "nodedns_http_request_seconds",
@@ -238,6 +246,10 @@ METRICS: tuple[Spec, ...] = (
     DNS_FORWARDS_OPEN,
     DNS_FORWARD_SECONDS,
     DNS_RECURSOR_ERRORS,
+    CHECKS_RUN,
+    CHECKS_REGISTERED,
+    CHECKS_RUNNING,
+    CHECKS_WAITING,
     HTTP_REQUESTS,
     HTTP_REQUEST_SECONDS,
 )

@@ -1,0 +1,51 @@
+"""What an alias says: the worst of the checks of another service or node.
+
+Looks at what is registered, wherever it is registered: the checks of that node count for a
+service on it, as they do in the catalog. Never counts the alias itself.
+
+Source: Consul's CheckAlias (agent/checks/alias.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nodedns.checks.kinds import AliasKind
+from nodedns.checks.outcome import Outcome
+from nodedns.model.check import Check, CheckStatus
+from nodedns.table.service_rows import NodeServices
+
+__all__ = ["alias_outcome"]
+
+
+def alias_outcome(kind: AliasKind, node: str, found: NodeServices | None, own_id: str) -> Outcome:
+    """Return what the alias says.
+
+    Args:
+        kind: What it stands for.
+        node: The node that is, for people.
+        found: What is registered there; None if there is no such node.
+        own_id: The alias's own ID, if it is on that node; empty otherwise.
+    """
+    if found is None:
+        missing = f"Service {kind.service} could not be found on node {node}" if kind.service else ""
+        return Outcome(CheckStatus.CRITICAL, missing or f"Node {node} could not be found")
+    if not kind.service:
+        return _worst(row.check for row in found.node_checks if row.check.id != own_id)
+    instance = found.instance(kind.service)
+    if instance is None:
+        return Outcome(CheckStatus.CRITICAL, f"Service {kind.service} could not be found on node {node}")
+    return _worst(row.check for row in instance.checks if row.check.id != own_id)
+
+
+def _worst(checks: Iterable[Check]) -> Outcome:
+    worst: Outcome | None = None
+    for check in checks:
+        said = Outcome(check.status, f'Aliased check "{check.name}" failing: {check.output}')
+        if check.status is CheckStatus.CRITICAL:
+            return said
+        if check.status is CheckStatus.WARNING:
+            worst = said
+        elif worst is None:
+            worst = Outcome(CheckStatus.PASSING, "All checks passing.")
+    return worst or Outcome(CheckStatus.PASSING, "No checks found.")
