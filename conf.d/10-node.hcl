@@ -31,5 +31,8 @@ data_dir = "/var/lib/nodedns"
 log_level = "info"
 log_json  = false
 
+# Whether the agent reloads by itself when one of its files changes.
+auto_reload_config = false
+
 # Holds the process id while the agent runs. Default: no file.
 #pid_file = "/run/nodedns.pid"

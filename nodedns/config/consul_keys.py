@@ -25,7 +25,6 @@ NO_MESH = "there is no service mesh."
 NO_METRICS = "metrics cannot be configured."
 NO_RAFT = "there is no Raft: every agent answers from its own memory."
 NO_RECURSOR = "it is a list, recursors."
-NO_WATCHED_FILES = "nothing looks whether files change; send SIGHUP, or run nodedns reload."
 NO_TLS = "the HTTP API is served without TLS."
 NO_UI = "there is no web interface."
 NO_WAN = "there is one pool of members, the LAN's."
@@ -63,7 +62,6 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
               "raft_snapshot_threshold", "raft_trailing_logs", "server_rejoin_age_max", "disable_remote_exec",
               "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
     NO_RECURSOR: ("recursor",),
-    NO_WATCHED_FILES: ("auto_reload_config",),
     NO_TLS: ("tls", "auto_config", "auto_encrypt", "ca_file", "ca_path", "cert_file", "key_file", "server_name",
              "tls_cipher_suites", "tls_min_version", "tls_prefer_server_cipher_suites", "verify_incoming",
              "verify_incoming_https", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname",
@@ -82,7 +80,6 @@ ABSENT_KEYS: Mapping[str, str] = {key: reason for reason, keys in _REASONS.items
 
 ABSENT_FLAGS: Mapping[str, str] = {
     "advertise-wan": NO_WAN,
-    "auto-reload-config": NO_WATCHED_FILES,
     "disable-host-node-id": NOT_SETTABLE,
     "grpc-port": NO_MESH,
     "grpc-tls-port": NO_MESH,

@@ -123,6 +123,8 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         discard_check_output=bool(settings.discard_check_output),
         query_times=_query_times(draft),
         log_level=_log_level(draft),
+        config_paths=sources.paths,
+        auto_reload_config=bool(settings.auto_reload_config),
         log_json=bool(settings.log_json),
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
         gossip=gossip(draft, listening.advertise_addr),

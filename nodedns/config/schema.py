@@ -81,6 +81,8 @@ class AgentConfig:
         discard_check_output: Whether output is not kept at all.
         query_times: How long blocking queries wait.
         log_level: ``TRACE``, ``DEBUG``, ``INFO``, ``WARN`` or ``ERROR``.
+        config_paths: The files and directories that were read.
+        auto_reload_config: Whether they are looked at, and read again when they change.
         log_json: Whether each log line is one JSON object.
         pid_file: Where the process id is written, and removed at the end.
         gossip: Params of failure detection and dissemination.
@@ -139,6 +141,8 @@ class AgentConfig:
     discard_check_output: bool
     query_times: QueryTimes
     log_level: str
+    config_paths: tuple[Path, ...]
+    auto_reload_config: bool
     log_json: bool
     pid_file: Path | None
     gossip: GossipParams

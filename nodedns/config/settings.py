@@ -198,6 +198,7 @@ class Settings:
     default_query_time: Seconds | None = _key("How long a blocking query waits that does not say.", reloads=True)
     max_query_time: Seconds | None = _key("How long a blocking query waits at most.", reloads=True)
     log_level: str | None = _key("trace, debug, info, warn or error.", reloads=True)
+    auto_reload_config: bool | None = _key("Whether the agent reloads by itself when its files change.")
     log_json: bool | None = _key("Whether each log line is one JSON object.")
     pid_file: str | None = _key("File that holds the process id while the agent runs.")
     gossip_profile: str | None = _key("Defaults of gossip_lan: lan, wan or local.")

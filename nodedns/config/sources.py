@@ -30,6 +30,7 @@ FLAG_PATHS: Mapping[str, str] = {
     "advertise": "advertise_addr",
     "allow-write-http-from": "http_config.allow_write_http_from",
     "alt-domain": "alt_domain",
+    "auto-reload-config": "auto_reload_config",
     "bind": "bind_addr",
     "bootstrap": "bootstrap",
     "bootstrap-expect": "bootstrap_expect",

@@ -187,3 +187,10 @@ def test_what_takes_a_restart_is_named_and_not_begun(site: Configured) -> None:
     assert [] == site.agent.process.lines("Joining cluster")
     about = json.loads(site.agent.http("GET", "/v1/agent/self")[1])
     assert ("dc1", 8600) == (about["Config"]["Datacenter"], about["DebugConfig"]["dns_port"])
+
+
+def test_file_that_changes_is_read_unasked_where_that_is_wanted(site: Configured) -> None:
+    site.start("auto_reload_config = true")
+    site.write('auto_reload_config = true\ndns_config { node_ttl = "6s" }')
+    site.agent.process.wait_line("configuration reloaded")
+    assert 6 == site.ttl()

@@ -41,6 +41,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "repeated. Default: all.",
     ),
     text_flag("alt-domain", "name", "A further domain that DNS answers for, beside -domain."),
+    bool_flag("auto-reload-config", "Reload whenever one of the files of -config-file or -config-dir has changed."),
     text_flag(
         "bind", "ip", "IP to gossip on, or a template such as '{{ GetInterfaceIP \"eth0\" }}'. Default: 0.0.0.0."
     ),
