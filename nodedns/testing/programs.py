@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["is_ci", "require_network_namespaces", "require_program"]
+__all__ = ["is_ci", "require_network_namespaces", "require_node_package", "require_program"]
 
 NAMESPACE_TRY_S = 10
 
@@ -40,6 +40,20 @@ def require_program(name: str, *, package: str) -> Path:
     if found is None:
         _missing(f"{name} is not installed (Debian package {package})")
     return Path(found)
+
+
+def require_node_package(name: str) -> tuple[Path, Path]:
+    """Return ``node`` and the folder of packages that were installed with ``npm install -g``, or end the calling test.
+
+    Args:
+        name: A package that must be among them.
+    """
+    node = require_program("node", package="nodejs")
+    npm = require_program("npm", package="npm")
+    folder = Path(_run(npm, "root", "--global").stdout.strip())
+    if not (folder / name / "package.json").is_file():
+        _missing(f"the npm package {name} is not installed (npm install -g {name})")
+    return node, folder
 
 
 def require_network_namespaces() -> Path:
