@@ -8,12 +8,11 @@ us is taken in elsewhere (``Replicator``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from random import Random
 
 from nodedns.model.names import NodeName
 from nodedns.replica.census import CensusTaking, CensusTelling, census_parts
-from nodedns.replica.entry import ORIGIN_BYTES, Origin
+from nodedns.replica.entry import ORIGIN_BYTES
 from nodedns.replica.exchange import deltas_for, is_behind, is_further
 from nodedns.replica.messages import (
     ALL_BUCKETS,
@@ -27,7 +26,6 @@ from nodedns.replica.messages import (
 from nodedns.replica.outbox import Outbox
 from nodedns.replica.params import DATAGRAM_BYTES, MAX_CENSUSES, ReplicaParams
 from nodedns.replica.state import ReplicaState
-from nodedns.replica.stream import bucket_of
 from nodedns.replica.wire import encode_behind, encode_census_ask, encode_digest, encode_probe, encode_summary
 
 __all__ = ["Conversation"]
@@ -68,12 +66,12 @@ class Conversation:
         """Ask a peer for what it has in parts of the digest and we have not."""
         self._outbox.send(peer, encode_digest(buckets, self._state.lines(buckets), wants_answer=False))
 
-    def ask_about(self, peer: NodeName, origins: Iterable[Origin]) -> None:
-        """Ask a peer for what it has of some origins and we have not."""
-        buckets = 0
-        for origin in origins:
-            buckets |= 1 << bucket_of(origin)
-        self.ask(peer, buckets)
+    def catch_up(self, peer: NodeName) -> None:
+        """Ask a peer for all that it has and we have not; of one origin alone we might miss what supersedes a write."""
+        if self._state.streams <= SHORT_DIGEST_LINES:
+            self.ask(peer, ALL_BUCKETS)
+        else:
+            self.begin(peer)
 
     def answer(self, message: Probe | Summary | Digest | Behind | CensusAsk, source: NodeName, now: float) -> None:
         """Answer a message."""
@@ -128,16 +126,17 @@ class Conversation:
             return
         payload = telling.next_message(ask.index)
         if payload is not None:
-            self._outbox.send(source, payload)
+            self._outbox.send(source, payload, is_lossy=False)
             telling.deadline = now + self._params.census_s
         if telling.is_done:
             del self._tellings[source]
 
     def _begin_census(self, peer: NodeName, now: float) -> None:
-        if self._taking is not None:
+        if self._taking is not None and self._taking.deadline > now:
             return
         self._taking = CensusTaking(peer, self._rng.getrandbits(64), now + self._params.census_s)
-        self._outbox.send(peer, encode_census_ask(self._taking.session, 0, self._state.lines()))
+        # A census stands still when one message of it is lost.
+        self._outbox.send(peer, encode_census_ask(self._taking.session, 0, self._state.lines()), is_lossy=False)
 
     def take_census(self, message: Census, source: NodeName, now: float) -> CensusTaking | None:
         """Take in a part of a census that we asked for; returns the census once it is whole."""
@@ -151,7 +150,7 @@ class Conversation:
             self._taking = None
             return taking
         taking.deadline = now + self._params.census_s
-        self._outbox.send(source, encode_census_ask(taking.session, len(taking.messages), ()))
+        self._outbox.send(source, encode_census_ask(taking.session, len(taking.messages), ()), is_lossy=False)
         return None
 
     def give_up_late(self, now: float) -> None:

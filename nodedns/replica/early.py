@@ -48,12 +48,10 @@ class EarlyRanges:
         del self._ranges[origin], self._tellers[origin]
         return None
 
-    def take_tellers(self) -> list[tuple[NodeName, list[Origin]]]:
-        """Return whom to ask about which origins, and forget all: what is asked for comes whole."""
-        asked: dict[NodeName, list[Origin]] = {}
-        for origin, teller in self._tellers.items():
-            asked.setdefault(teller, []).append(origin)
+    def take_tellers(self) -> list[NodeName]:
+        """Return whom to ask, and forget all: what is asked for comes whole."""
+        tellers = list(dict.fromkeys(self._tellers.values()))
         self._ranges.clear()
         self._tellers.clear()
         self._length = 0
-        return list(asked.items())
+        return tellers

@@ -76,7 +76,8 @@ def _pieces_of(stream: Stream, after: int) -> Iterator[bytes]:
     while after < stream.known:
         entries = stream.between(after, stream.known, MAX_RANGE_ENTRIES)
         upto = stream.known if len(entries) < MAX_RANGE_ENTRIES else entries[-1].version
-        yield from range_pieces(stream.origin, after, upto, _encoded(entries), CHUNK_BYTES)
+        for _, raw in range_pieces(stream.origin, after, upto, _encoded(entries), CHUNK_BYTES):
+            yield raw
         after = upto
 
 
@@ -87,8 +88,10 @@ def _encoded(entries: Sequence[Entry]) -> Iterator[tuple[int, bytes]]:
 
 def range_pieces(
     origin: Origin, after: int, upto: int, encoded: Iterable[tuple[int, bytes]], piece_bytes: int
-) -> Iterator[bytes]:
-    """Yield encoded ranges of at most ``piece_bytes`` of entries, or of one entry, that together are one range.
+) -> Iterator[tuple[int, bytes]]:
+    """Yield encoded ranges, each behind the version with which it ends, of at most ``piece_bytes`` of entries.
+
+    Together they are one range; an entry that is longer has a piece of its own.
 
     Args:
         origin: Whose stream.
@@ -101,9 +104,9 @@ def range_pieces(
     size, last = 0, after
     for version, entry in encoded:
         if piece and size + len(entry) > piece_bytes:
-            yield encode_range(origin, after, last, piece)
+            yield last, encode_range(origin, after, last, piece)
             after, piece, size = last, [], 0
         piece.append(entry)
         size += len(entry)
         last = version
-    yield encode_range(origin, after, upto, piece)
+    yield upto, encode_range(origin, after, upto, piece)

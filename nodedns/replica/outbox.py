@@ -21,12 +21,12 @@ class Outbox:
         """How many there was no room for."""
         return self._dropped
 
-    def send(self, peer: NodeName, payload: bytes) -> None:
-        """Add a message; short ones may go as datagrams."""
+    def send(self, peer: NodeName, payload: bytes, *, is_lossy: bool = True) -> None:
+        """Add a message; short ones may go as datagrams, if one that is lost does no harm."""
         if len(self._waiting) >= MAX_OUTGOING:
             self._dropped += 1
             return
-        self._waiting.append(Outgoing(peer, payload, len(payload) <= DATAGRAM_BYTES))
+        self._waiting.append(Outgoing(peer, payload, is_lossy and len(payload) <= DATAGRAM_BYTES))
 
     def take(self) -> list[Outgoing]:
         """Return what is waiting, in order."""

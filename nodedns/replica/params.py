@@ -86,5 +86,5 @@ class ReplicaParams:
     """Time between two searches for what can be forgotten."""
     forget_spread_s: float = 60.0
     """Entries of a node that is gone are deleted within this time, by whoever comes first."""
-    census_s: float = 30.0
+    census_s: float = 10.0
     """How long a census may pause before it is given up."""

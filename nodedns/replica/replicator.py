@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
-from nodedns.errors import LocalProtocolError, TooBig, WireError
+from nodedns.errors import LocalProtocolError, WireError
 from nodedns.model.names import NodeName, fold
 from nodedns.replica.census import census_parts
 from nodedns.replica.clock import COUNTER_BITS, MAX_VERSION, HybridClock
@@ -68,6 +68,7 @@ from nodedns.replica.wire import (
 __all__ = ["Replicator"]
 
 RUMOUR_BYTES = DATAGRAM_BYTES - 100  # entries of one rumour, so that with its head it fits a datagram
+_Target = tuple[Key, NodeName, Value | None]
 _NEVER = float("inf")
 
 
@@ -160,8 +161,8 @@ class Replicator:
             wall_ms: Unix time in milliseconds.
 
         Raises:
-            TooBig: One is longer than may be replicated, or there are too many entries.
-            LocalProtocolError: A value cannot be encoded, or ``start`` was not called.
+            TooBig: One is longer than may be replicated.
+            LocalProtocolError: A value cannot be encoded, there are too many, or ``start`` was not called.
         """
         self._write([target_of(change) for change in changes], now, wall_ms)
 
@@ -184,26 +185,29 @@ class Replicator:
             return value is None
         return held.value == value and (value is None or held.node == node)
 
-    def _write(self, targets: Sequence[tuple[Key, NodeName, Value | None]], now: float, wall_ms: int) -> None:
+    def _write(self, targets: Sequence[_Target], now: float, wall_ms: int) -> None:
         if not targets:
             return
         self._disown_future(now, wall_ms)
-        self._require_room(len(targets))
+        self._require_room(targets)
         origin = self._run_for(len(targets), wall_ms)
         entries = [Entry(key, node, self._clock.next_version(wall_ms), origin, value) for key, node, value in targets]
         encoded = [(entry.version, encode_own_entry(entry)) for entry in entries]
         after, upto = self._own_version, entries[-1].version
-        raws = list(range_pieces(origin, after, upto, encoded, RUMOUR_BYTES))
+        pieces = list(range_pieces(origin, after, upto, encoded, RUMOUR_BYTES))
         self._state.apply(Range(origin, after, upto, tuple(entries), b""), MAX_VERSION)
         self._own_version = upto
         self._counts["written"] += len(entries)
-        self._records.append(encode_ranges_record(raws))
-        for raw in raws:
-            self._spread(raw, now)
+        self._records.append(encode_ranges_record([raw for _, raw in pieces]))
+        for end, raw in pieces:
+            self._rumours.queue(origin, end, raw)
+        self._plan_tick(now)
 
-    def _require_room(self, count: int) -> None:
-        if len(self._state) + count > MAX_ENTRIES:
-            raise TooBig("the replica, in entries,", len(self._state) + count, MAX_ENTRIES)
+    def _require_room(self, targets: Sequence[_Target]) -> None:
+        # Only what is new needs room: a full replica can still be changed, and things deleted from it.
+        wanted = len(self._state) + sum(self._state.get(key) is None for key, _, _ in targets)
+        if wanted > max(MAX_ENTRIES, len(self._state)):
+            raise LocalProtocolError(f"{wanted} registrations, more than {MAX_ENTRIES}")
 
     def _run_for(self, count: int, wall_ms: int) -> Origin:
         """Return the origin of our writes; one that is full, or was forgotten for being empty, is not gone on with."""
@@ -253,7 +257,7 @@ class Replicator:
             What is wrong with it; None where it was taken.
         """
         try:
-            message = decode_message_untrusted(payload)
+            message = decode_message_untrusted(payload, self._state.known)
         except WireError as problem:
             self._counts["malformed"] += 1
             return problem
@@ -302,14 +306,15 @@ class Replicator:
             case Outcome.APPLIED:
                 self._counts["ranges"] += 1
                 if is_rumour:
-                    self._spread(told.raw, now)
+                    self._rumours.queue(told.origin, told.upto, told.raw)
+                    self._plan_tick(now)
                 return True
             case Outcome.GAP:
                 self._counts["gaps"] += 1
                 self._early.keep(told, source)
                 self._gap_at = min(self._gap_at, now + self._params.gap_wait_s)
             case Outcome.KNOWN:
-                pass
+                self._rumours.heard(told.origin, told.upto)
             case refused:
                 self._counts[refused.value] += 1
         return self._state.known(told.origin) > before
@@ -328,10 +333,6 @@ class Replicator:
         self._counts["censuses_taken"] += 1
         self._clock.witness(taken.furthest())
         self._records.append(encode_census_record([part.raw for part in taken.messages]))
-
-    def _spread(self, raw: bytes, now: float) -> None:
-        self._rumours.queue(raw)
-        self._plan_tick(now)
 
     def _plan_tick(self, now: float) -> None:
         if self._peers and len(self._rumours) and self._tick_at == _NEVER:
@@ -353,8 +354,8 @@ class Replicator:
             self._collect(now, wall_ms)
         if self._gap_at <= now:
             self._gap_at = _NEVER
-            for teller, origins in self._early.take_tellers():
-                self._conversation.ask_about(teller, origins)
+            for teller in self._early.take_tellers():
+                self._conversation.catch_up(teller)
         if self._exchange_at <= now:
             self._exchange_at = now + self._params.exchange_s * self._rng.uniform(0.75, 1.25)
             self._conversation.begin(self._rng.choice(self._peers))
@@ -418,6 +419,10 @@ class Replicator:
 
     # --- looking --------------------------------------------------------------------------------------
 
+    def entry(self, key: Key) -> Entry | None:
+        """Return what is known of one thing, a tombstone too; None: nothing."""
+        return self._state.get(key)
+
     def entries_of(self, node: NodeName) -> tuple[Entry, ...]:
         """Return what is registered under a node's name, however spelled."""
         return tuple(entry for entry in self._state.of_node(node) if entry.value is not None)
@@ -430,6 +435,10 @@ class Replicator:
     def digest_hash(self) -> int:
         """A number that is the same on two agents that know the same."""
         return self._state.digest_hash
+
+    def lines(self) -> dict[Origin, int]:
+        """Return the digest: up to which version each origin is known."""
+        return dict(self._state.lines())
 
     def statistics(self) -> ReplicaStatistics:
         """Return the numbers of this moment."""

@@ -2,10 +2,12 @@
 
 Told is what was told least; among equals what came first, because of one origin
 nothing can be taken in before what stands before it. The number of times grows with
-the digits of the number of peers, as memberlist has it. What does not fit into
-the queue any more is dropped: digests will carry it.
+the digits of the number of peers, as memberlist has it; hearing a rumour that waits here counts as
+having told it, for then it is about already. What does not fit into the queue
+any more is dropped: digests will carry it.
 
-Source: memberlist's TransmitLimitedQueue; SWIM paper section 4.1.
+Source: memberlist's TransmitLimitedQueue; Demers et al., "Epidemic Algorithms for
+Replicated Database Maintenance", 1987, section 1.4 (counter and feedback).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import math
 from collections import deque
 
 import attrs
+
+from nodedns.replica.entry import Origin
 
 __all__ = ["RumourQueue", "times_to_tell"]
 
@@ -25,6 +29,7 @@ def times_to_tell(mult: int, peers: int) -> int:
 
 @attrs.define(eq=False)
 class _Rumour:
+    subject: tuple[Origin, int]
     raw: bytes
     times: int = 0
 
@@ -40,27 +45,35 @@ class RumourQueue:
     def __init__(self, mult: int, max_rumours: int) -> None:
         self._mult = mult
         self._max = max_rumours
+        # A rumour stands in the tier of the times it had been told when it was put there.
         self._tiers: dict[int, deque[_Rumour]] = {}
-        self._length = 0
+        self._waiting: dict[tuple[Origin, int], _Rumour] = {}
         self._dropped = 0
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._waiting)
 
     @property
     def dropped(self) -> int:
         """How many were dropped because there were too many."""
         return self._dropped
 
-    def queue(self, raw: bytes) -> None:
-        """Add a rumour that nobody was told yet."""
-        self._add(_Rumour(raw))
-        if self._length > self._max:
+    def queue(self, origin: Origin, upto: int, raw: bytes) -> None:
+        """Add a rumour that nobody was told yet: an encoded range, whose, and up to which version."""
+        if (origin, upto) in self._waiting:
+            return
+        self._add(_Rumour((origin, upto), raw))
+        if len(self._waiting) > self._max:
             most = max(times for times, tier in self._tiers.items() if tier)
             # Of those told as often the last: others hang on what came first.
-            self._tiers[most].pop()
-            self._length -= 1
+            del self._waiting[self._tiers[most].pop().subject]
             self._dropped += 1
+
+    def heard(self, origin: Origin, upto: int) -> None:
+        """Count that a peer told us what is known here."""
+        rumour = self._waiting.get((origin, upto))
+        if rumour is not None:
+            rumour.times += 1
 
     def take(self, limit_bytes: int, listeners: int, peers: int) -> list[bytes]:
         """Return what to tell to some peers at once.
@@ -70,19 +83,23 @@ class RumourQueue:
             listeners: How many peers it is told; counted as so many times.
             peers: How many there are.
         """
+        enough = times_to_tell(self._mult, peers)
         taken: list[_Rumour] = []
         left = limit_bytes
-        for times in sorted(self._tiers):
-            tier = self._tiers[times]
+        for tier_times in sorted(self._tiers):
+            tier = self._tiers[tier_times]
             while tier and (left >= len(tier[0].raw) or not taken):
                 rumour = tier.popleft()
-                left -= len(rumour.raw)
-                taken.append(rumour)
+                del self._waiting[rumour.subject]
+                if rumour.times >= enough:
+                    continue
+                if rumour.times == tier_times:
+                    left -= len(rumour.raw)
+                    taken.append(rumour)
+                else:
+                    self._add(rumour)  # heard meanwhile: its turn comes with its equals
             if tier:
                 break
-            del self._tiers[times]
-        self._length -= len(taken)
-        enough = times_to_tell(self._mult, peers)
         for rumour in taken:
             rumour.times += listeners
             if rumour.times < enough:
@@ -91,4 +108,4 @@ class RumourQueue:
 
     def _add(self, rumour: _Rumour) -> None:
         self._tiers.setdefault(rumour.times, deque()).append(rumour)
-        self._length += 1
+        self._waiting[rumour.subject] = rumour

@@ -44,7 +44,7 @@ from nodedns.replica.params import (
     MAX_STREAMS,
     MAX_VALUE_BYTES,
 )
-from nodedns.replica.values import Malformed, plain_value, read_int, read_list, read_text, read_value
+from nodedns.replica.values import Malformed, plain_value, read_fields, read_int, read_value
 
 __all__ = [
     "decode_message_untrusted",
@@ -187,8 +187,16 @@ def _utf8(text: str) -> bytes:
 # --- in ---------------------------------------------------------------------------------------------------
 
 
-def decode_message_untrusted(payload: bytes) -> Message:
+def _nothing_known(_: Origin) -> int:
+    return 0
+
+
+def decode_message_untrusted(payload: bytes, known: Callable[[Origin], int] = _nothing_known) -> Message:
     """Return the message in ``payload``.
+
+    Args:
+        payload: Any bytes.
+        known: How far an origin is known; entries of rumours that tell nothing new are left out, and not looked at.
 
     Raises:
         WireError: It is no message, or breaks a limit.
@@ -198,12 +206,12 @@ def decode_message_untrusted(payload: bytes) -> Message:
     read = _READERS.get(payload[0])
     if read is None:
         raise WireError("replica message", 0, f"no message has the type {payload[0]}")
-    return _decode(payload[1:], "replica message", read)
+    return _decode(payload[1:], "replica message", lambda unpacker, data: read(unpacker, data, known))
 
 
 def decode_ranges_untrusted(data: bytes) -> tuple[Range, ...]:
     """Return what ``join_ranges`` joined; raises as ``decode_message_untrusted``."""
-    return _decode(data, "replica ranges", _read_ranges)
+    return _decode(data, "replica ranges", lambda unpacker, data: _read_ranges(unpacker, data, _nothing_known))
 
 
 def _decode(data: bytes, what: str, read: Callable[[Any, bytes], T]) -> T:
@@ -228,44 +236,45 @@ def _decode(data: bytes, what: str, read: Callable[[Any, bytes], T]) -> T:
     return value
 
 
-def _read_probe(unpacker: Any, _: bytes) -> Probe:  # noqa: ANN401 - msgpack is untyped, here and below
+_Known = Callable[[Origin], int]
+
+
+def _read_probe(unpacker: Any, *_: object) -> Probe:  # noqa: ANN401 - msgpack is untyped, here and below
     return Probe(read_int(unpacker.unpack(), 2**64 - 1))
 
 
-def _read_summary(unpacker: Any, _: bytes) -> Summary:  # noqa: ANN401
+def _read_summary(unpacker: Any, *_: object) -> Summary:  # noqa: ANN401
     packed = _read_bytes(unpacker.unpack(), _HASHES.size)
     return Summary(_HASHES.unpack(packed))
 
 
-def _read_digest(unpacker: Any, _: bytes) -> Digest:  # noqa: ANN401
-    buckets, wants_answer, lines = read_list(unpacker.unpack(), 3)
-    if type(wants_answer) is not bool:
-        raise Malformed("an answer is wanted or not")
+def _read_digest(unpacker: Any, *_: object) -> Digest:  # noqa: ANN401
+    buckets, wants_answer, lines = read_fields(unpacker.unpack(), [int, bool, bytes])
     return Digest(read_int(buckets, ALL_BUCKETS), _read_lines(lines), wants_answer)
 
 
-def _read_rumours(unpacker: Any, data: bytes) -> Rumours:  # noqa: ANN401
-    return Rumours(_read_ranges(unpacker, data))
+def _read_rumours(unpacker: Any, data: bytes, known: _Known) -> Rumours:  # noqa: ANN401
+    return Rumours(_read_ranges(unpacker, data, known))
 
 
-def _read_delta(unpacker: Any, data: bytes) -> Delta:  # noqa: ANN401
+def _read_delta(unpacker: Any, data: bytes, known: _Known) -> Delta:  # noqa: ANN401
     _expect(unpacker.read_array_header(), 2)
     more = read_int(unpacker.unpack(), ALL_BUCKETS)
-    return Delta(more, _read_ranges(unpacker, data))
+    return Delta(more, _read_ranges(unpacker, data, known))
 
 
-def _read_behind(unpacker: Any, _: bytes) -> Behind:  # noqa: ANN401
+def _read_behind(unpacker: Any, *_: object) -> Behind:  # noqa: ANN401
     if unpacker.unpack() is not None:
         raise Malformed("there is nothing to say beside it")
     return Behind()
 
 
-def _read_census_ask(unpacker: Any, _: bytes) -> CensusAsk:  # noqa: ANN401
-    session, index, lines = read_list(unpacker.unpack(), 3)
+def _read_census_ask(unpacker: Any, *_: object) -> CensusAsk:  # noqa: ANN401
+    session, index, lines = read_fields(unpacker.unpack(), [int, int, bytes])
     return CensusAsk(read_int(session, 2**64 - 1), read_int(index, 2**32 - 1), _read_lines(lines))
 
 
-def _read_census(unpacker: Any, data: bytes) -> Census:  # noqa: ANN401
+def _read_census(unpacker: Any, data: bytes, _: object) -> Census:  # noqa: ANN401
     _expect(unpacker.read_array_header(), 4)
     session, index = read_int(unpacker.unpack(), 2**64 - 1), read_int(unpacker.unpack(), 2**32 - 1)
     is_last = unpacker.unpack()
@@ -276,7 +285,7 @@ def _read_census(unpacker: Any, data: bytes) -> Census:  # noqa: ANN401
     return Census(session, index, is_last, parts, bytes((_CENSUS,)) + data)
 
 
-_READERS: dict[int, Callable[[Any, bytes], Message]] = {
+_READERS: dict[int, Callable[[Any, bytes, _Known], Message]] = {
     _PROBE: _read_probe,
     _SUMMARY: _read_summary,
     _DIGEST: _read_digest,
@@ -289,27 +298,30 @@ _READERS: dict[int, Callable[[Any, bytes], Message]] = {
 
 
 def _read_census_part(plain: object) -> CensusPart:
-    origin, after, upto, floor, kept, entries = read_list(plain, 6)
+    origin, after, upto, floor, kept, entries = read_fields(plain, [bytes, int, int, int, bytes, list])
     whose, begin, end = _read_stretch(origin, after, upto)
-    packed = _read_bytes(kept)
-    count, rest = divmod(len(packed), 8)
+    count, rest = divmod(len(kept), 8)
     if rest or count > MAX_STREAM_ENTRIES:
-        raise Malformed(f"{len(packed)} bytes of versions")
-    versions = struct.unpack(f">{count}Q", packed)
-    return CensusPart(
-        whose, begin, end, read_int(floor, end), versions, _read_entries(whose, begin, end, read_list(entries))
-    )
+        raise Malformed(f"{len(kept)} bytes of versions")
+    versions = struct.unpack(f">{count}Q", kept)
+    return CensusPart(whose, begin, end, read_int(floor, end), versions, _read_entries(whose, begin, end, entries))
 
 
-def _read_ranges(unpacker: Any, data: bytes) -> tuple[Range, ...]:  # noqa: ANN401
+def _read_ranges(unpacker: Any, data: bytes, known: _Known) -> tuple[Range, ...]:  # noqa: ANN401
     ranges = []
     for _ in range(_at_most(unpacker.read_array_header(), MAX_RANGES)):
         start = unpacker.tell()
-        origin, after, upto, entries = read_list(unpacker.unpack(), 4)
-        whose, begin, end = _read_stretch(origin, after, upto)
+        _expect(unpacker.read_array_header(), 4)
+        whose, begin, end = _read_stretch(unpacker.unpack(), unpacker.unpack(), unpacker.unpack())
+        if end <= known(whose):
+            # Most of what is heard was heard before, and building it would be most of the work.
+            unpacker.skip()
+            ranges.append(Range(whose, begin, end, (), b""))
+            continue
+        entries = _read_entries(whose, begin, end, unpacker.unpack())
         raw = data[start : unpacker.tell()]
         _at_most(len(raw), MAX_RANGE_BYTES)
-        ranges.append(Range(whose, begin, end, _read_entries(whose, begin, end, read_list(entries)), raw))
+        ranges.append(Range(whose, begin, end, entries, raw))
     return tuple(ranges)
 
 
@@ -319,8 +331,9 @@ def _read_stretch(origin: object, after: object, upto: object) -> tuple[Origin, 
     return whose, begin, read_int(upto, MAX_VERSION, begin)
 
 
-def _read_entries(origin: Origin, after: int, upto: int, plain: list[object]) -> tuple[Entry, ...]:
-    _at_most(len(plain), MAX_RANGE_ENTRIES)
+def _read_entries(origin: Origin, after: int, upto: int, plain: object) -> tuple[Entry, ...]:
+    if type(plain) is not list or len(plain) > MAX_RANGE_ENTRIES:
+        raise Malformed("no list of entries, or too long a one")
     entries = []
     for item in plain:
         entry = _read_entry(origin, item)
@@ -332,12 +345,14 @@ def _read_entries(origin: Origin, after: int, upto: int, plain: list[object]) ->
 
 
 def _read_entry(origin: Origin, plain: object) -> Entry:
-    number, node, item_id, version, value = read_list(plain, 5)
-    kind = _KINDS.get(read_int(number, 255))
+    if type(plain) is not list or [*map(type, plain[:4])] != _ENTRY_FIELDS or len(plain) != len(_ENTRY_FIELDS) + 1:
+        raise Malformed(f"{shorten(plain)} is no entry")
+    number, node, item, version, value = plain
+    kind = _KINDS.get(number)
     if kind is None:
         raise Malformed(f"no kind is {number}")
-    name, item = NodeName(read_text(node)), read_text(item_id)
-    if not name or len(_utf8(name)) > MAX_ID_BYTES or len(_utf8(item)) > MAX_ID_BYTES:
+    name = NodeName(node)
+    if not name or _is_too_long(name) or _is_too_long(item):
         raise Malformed(f"a name or ID of {len(name)} and {len(item)} letters")
     if (kind is Kind.NODE) != (item == ""):
         raise Malformed("an ID where none belongs, or none")
@@ -347,19 +362,23 @@ def _read_entry(origin: Origin, plain: object) -> Entry:
 
 
 _KINDS = {kind.value: kind for kind in Kind}
+_ENTRY_FIELDS = [int, str, str, int]
 
 
-def _read_lines(plain: object) -> dict[Origin, int]:
-    packed = _read_bytes(plain)
+def _is_too_long(text: str) -> bool:
+    return len(text) * 4 > MAX_ID_BYTES and len(_utf8(text)) > MAX_ID_BYTES
+
+
+def _read_lines(packed: bytes) -> dict[Origin, int]:
     count, rest = divmod(len(packed), _LINE.size)
     if rest or count > MAX_STREAMS:
         raise Malformed(f"{len(packed)} bytes of lines")
     return {Origin(origin): read_int(known, MAX_VERSION) for origin, known in _LINE.iter_unpack(packed)}
 
 
-def _read_bytes(plain: object, length: int | None = None) -> bytes:
-    if not isinstance(plain, bytes) or (length is not None and len(plain) != length):
-        raise Malformed(f"{shorten(plain)} where {'' if length is None else f'{length} '}bytes belong")
+def _read_bytes(plain: object, length: int) -> bytes:
+    if type(plain) is not bytes or len(plain) != length:
+        raise Malformed(f"{shorten(plain)} where {length} bytes belong")
     return plain
 
 
