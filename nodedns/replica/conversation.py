@@ -20,13 +20,13 @@ from nodedns.replica.messages import (
     Census,
     CensusAsk,
     Digest,
-    Probe,
+    Fingerprint,
     Summary,
 )
 from nodedns.replica.outbox import Outbox
 from nodedns.replica.params import DATAGRAM_BYTES, MAX_CENSUSES, ReplicaParams
 from nodedns.replica.state import ReplicaState
-from nodedns.replica.wire import encode_behind, encode_census_ask, encode_digest, encode_probe, encode_summary
+from nodedns.replica.wire import encode_behind, encode_census_ask, encode_digest, encode_fingerprint, encode_summary
 
 __all__ = ["Conversation"]
 
@@ -60,7 +60,7 @@ class Conversation:
     def begin(self, peer: NodeName) -> None:
         """Compare with a peer."""
         self._counts["exchanges"] += 1
-        self._outbox.send(peer, encode_probe(self._state.digest_hash))
+        self._outbox.send(peer, encode_fingerprint(self._state.digest_hash))
 
     def ask(self, peer: NodeName, buckets: int) -> None:
         """Ask a peer for what it has in parts of the digest and we have not."""
@@ -73,12 +73,14 @@ class Conversation:
         else:
             self.begin(peer)
 
-    def answer(self, message: Probe | Summary | Digest | Behind | CensusAsk, source: NodeName, now: float) -> None:
+    def answer(
+        self, message: Fingerprint | Summary | Digest | Behind | CensusAsk, source: NodeName, now: float
+    ) -> None:
         """Answer a message."""
         match message:
-            case Probe(digest_hash):
+            case Fingerprint(digest_hash):
                 if digest_hash != self._state.digest_hash:
-                    self._answer_probe(source)
+                    self._answer_fingerprint(source)
             case Summary(hashes):
                 buckets = sum(
                     1 << part
@@ -94,7 +96,7 @@ class Conversation:
             case CensusAsk():
                 self._tell_census(message, source, now)
 
-    def _answer_probe(self, source: NodeName) -> None:
+    def _answer_fingerprint(self, source: NodeName) -> None:
         if self._state.streams <= SHORT_DIGEST_LINES:
             self._send_digest(source, ALL_BUCKETS)
         else:

@@ -1,6 +1,6 @@
 """What agents say to each other about their replicas, as values.
 
-An exchange in words: *Probe*: here is a hash of all I know. *Summary* (not the
+An exchange in words: *Fingerprint*: here is a hash of all I know. *Summary* (not the
 same): here are the hashes of its parts. *Digest*: here is how far I know each origin of the parts
 that differ. *Delta*: here is what you lack; and a digest of mine, that you tell me what I lack.
 Each is answered from what is known when it arrives, so any may be lost.
@@ -22,9 +22,9 @@ __all__ = [
     "CensusPart",
     "Delta",
     "Digest",
+    "Fingerprint",
     "Message",
     "Outgoing",
-    "Probe",
     "Range",
     "Rumours",
     "Summary",
@@ -55,7 +55,7 @@ class Range:
 
 
 @attrs.frozen
-class Probe:
+class Fingerprint:
     """A hash of all lines of the digest."""
 
     digest_hash: int
@@ -163,7 +163,7 @@ class Census:
     raw: bytes
 
 
-Message = Probe | Summary | Digest | Rumours | Delta | Behind | CensusAsk | Census
+Message = Fingerprint | Summary | Digest | Rumours | Delta | Behind | CensusAsk | Census
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ records on disk, and hands the changes to the table. After any call he drains
 messages, records and changes, and reads the deadline anew.
 
 Source: van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation and Flow
-Control for Anti-Entropy Protocols" (Scuttlebutt), 2008.
+Control for Anti-Entropy Protocols" (Scuttlebutt), 2008; docs/replication.rst.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ from nodedns.replica.messages import (
     CensusPart,
     Delta,
     Digest,
+    Fingerprint,
     Message,
-    Probe,
     Range,
     Rumours,
     Summary,
@@ -56,8 +56,8 @@ __all__ = [
     "encode_delta",
     "encode_digest",
     "encode_entry",
+    "encode_fingerprint",
     "encode_own_entry",
-    "encode_probe",
     "encode_range",
     "encode_rumours",
     "encode_summary",
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 # The type byte. Only ever added to: others have it on the wire and on disk.
-_PROBE, _SUMMARY, _DIGEST, _RUMOURS, _DELTA, _BEHIND, _CENSUS_ASK, _CENSUS = range(1, 9)
+_FINGERPRINT, _SUMMARY, _DIGEST, _RUMOURS, _DELTA, _BEHIND, _CENSUS_ASK, _CENSUS = range(1, 9)
 
 MAX_RANGES = MAX_STREAMS  # in one message
 MAX_RANGE_BYTES = CHUNK_BYTES + MAX_VALUE_BYTES + 64  # a chunk may end with one that is long
@@ -138,9 +138,9 @@ def encode_delta(more: int, raw_ranges: Sequence[bytes]) -> bytes:
     return bytes((_DELTA,)) + _array(2) + _pack(more) + join_ranges(raw_ranges)
 
 
-def encode_probe(digest_hash: int) -> bytes:
-    """Return the message ``Probe``."""
-    return bytes((_PROBE,)) + _pack(digest_hash)
+def encode_fingerprint(digest_hash: int) -> bytes:
+    """Return the message ``Fingerprint``."""
+    return bytes((_FINGERPRINT,)) + _pack(digest_hash)
 
 
 def encode_summary(hashes: Sequence[int]) -> bytes:
@@ -239,8 +239,8 @@ def _decode(data: bytes, what: str, read: Callable[[Any, bytes], T]) -> T:
 _Known = Callable[[Origin], int]
 
 
-def _read_probe(unpacker: Any, *_: object) -> Probe:  # noqa: ANN401 - msgpack is untyped, here and below
-    return Probe(read_int(unpacker.unpack(), 2**64 - 1))
+def _read_fingerprint(unpacker: Any, *_: object) -> Fingerprint:  # noqa: ANN401 - msgpack is untyped, here and below
+    return Fingerprint(read_int(unpacker.unpack(), 2**64 - 1))
 
 
 def _read_summary(unpacker: Any, *_: object) -> Summary:  # noqa: ANN401
@@ -286,7 +286,7 @@ def _read_census(unpacker: Any, data: bytes, _: object) -> Census:  # noqa: ANN4
 
 
 _READERS: dict[int, Callable[[Any, bytes, _Known], Message]] = {
-    _PROBE: _read_probe,
+    _FINGERPRINT: _read_fingerprint,
     _SUMMARY: _read_summary,
     _DIGEST: _read_digest,
     _RUMOURS: _read_rumours,

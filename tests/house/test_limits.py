@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from nodedns.gossip.params import GossipParams
+from nodedns.replica.params import ReplicaParams
 from nodedns.serf.params import SerfParams
 from nodedns.testing.source_tree import package_files, project_root
 
@@ -28,14 +29,14 @@ def attributes_read_outside(module: str) -> frozenset[str]:
     )
 
 
-@pytest.mark.parametrize("params", [GossipParams, SerfParams], ids=lambda params: params.__name__)
+@pytest.mark.parametrize("params", [GossipParams, ReplicaParams, SerfParams], ids=lambda params: params.__name__)
 def test_every_knob_is_used(params: type[attrs.AttrsInstance]) -> None:
     used = attributes_read_outside(params.__module__)
 
     assert [] == [field.name for field in attrs.fields(params) if field.name not in used]
 
 
-@pytest.mark.parametrize("params", [GossipParams, SerfParams], ids=lambda params: params.__name__)
+@pytest.mark.parametrize("params", [GossipParams, ReplicaParams, SerfParams], ids=lambda params: params.__name__)
 def test_every_knob_is_explained(params: type[attrs.AttrsInstance]) -> None:
     file = next(file for file in FILES if file.module == params.__module__)
     body = next(node.body for node in file.tree.body if isinstance(node, ast.ClassDef) and node.name == params.__name__)

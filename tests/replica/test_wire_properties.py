@@ -15,7 +15,7 @@ from nodedns.model.names import NodeName
 from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
 from nodedns.replica.clock import MAX_VERSION
 from nodedns.replica.entry import Entry, Key, Kind, Origin, change_of, target_of
-from nodedns.replica.messages import BUCKETS, Behind, Census, CensusAsk, Delta, Digest, Probe, Rumours, Summary
+from nodedns.replica.messages import BUCKETS, Behind, Census, CensusAsk, Delta, Digest, Fingerprint, Rumours, Summary
 from nodedns.replica.params import MAX_ID_BYTES
 from nodedns.replica.records import Intent, decode_record, encode_intent
 from nodedns.replica.wire import (
@@ -28,8 +28,8 @@ from nodedns.replica.wire import (
     encode_delta,
     encode_digest,
     encode_entry,
+    encode_fingerprint,
     encode_own_entry,
-    encode_probe,
     encode_range,
     encode_rumours,
     encode_summary,
@@ -107,7 +107,7 @@ ENTRY = Entry((Kind.SERVICE, "n1", "web"), NodeName("N1"), 7, ORIGIN, Service("w
 RANGE = encode_range(ORIGIN, 5, 9, [encode_entry(ENTRY)])
 PART = encode_census_part((ORIGIN, 0, 9, 3), [2, 4], [encode_entry(ENTRY)])
 MESSAGES = [
-    (encode_probe(2**64 - 1), Probe),
+    (encode_fingerprint(2**64 - 1), Fingerprint),
     (encode_summary(range(BUCKETS)), Summary),
     (encode_digest(5, [(ORIGIN, 3), (OTHER, 4)], wants_answer=True), Digest),
     (encode_rumours([RANGE, RANGE]), Rumours),

@@ -12,7 +12,7 @@ from nodedns.table.changes import CheckRegistered, ServiceDeregistered, ServiceR
 from nodedns.testing.replica_pool import Link, ReplicaAgent, ReplicaPool
 
 SERVICES = 5
-CLOSE_TO_NOTHING = 100  # bytes a second of each agent at rest: one probe, with its headers
+CLOSE_TO_NOTHING = 100  # bytes a second of each agent at rest: one fingerprint, with its headers
 LOSSY = Link(loss=0.1, duplicate_share=0.05, late_share=0.1)
 
 
