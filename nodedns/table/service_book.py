@@ -13,6 +13,7 @@ deregisters a node takes its services away as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 import attrs
 
@@ -169,9 +170,14 @@ def _join(row: NodeRow, kept: _Registered, before: NodeServices | None, index: i
             else _Kept(own, index, index)
         )
     in_order = tuple(checks[check_id] for check_id in sorted(checks))
-    node_checks = tuple(check for check in in_order if not check.check.service_id)
+    # A node may have hundreds of checks, each of which changes often: they are parted once, not once for each service.
+    parted: dict[str, tuple[CheckRow, ...]] = {}
+    for service_id, of_service in groupby(sorted(in_order, key=_owner), key=_owner):
+        parted[service_id] = tuple(of_service)
+    node_checks = parted.get("", ())
     instances = tuple(
-        _instance(row, services[service_id], node_checks, in_order, before) for service_id in sorted(services)
+        _instance(row, services[service_id], node_checks + parted.get(service_id, ()), before)
+        for service_id in sorted(services)
     )
     if before is not None and (before.row, before.instances, before.checks) == (row, instances, in_order):
         return before
@@ -193,17 +199,19 @@ def _registered(row: NodeRow, instances: Iterable[Instance]) -> tuple[int, list[
     return row.modify_index, [(instance.service.id, instance.modify_index) for instance in instances]
 
 
-def _instance(
-    row: NodeRow,
-    kept: _Kept,
-    node_checks: tuple[CheckRow, ...],
-    checks: tuple[CheckRow, ...],
-    before: NodeServices | None,
-) -> Instance:
-    own = tuple(check for check in checks if check.check.service_id == kept.service.id)
-    made = Instance(row, kept.service, node_checks + own if own else node_checks, kept.create_index, kept.modify_index)
+def _owner(row: CheckRow) -> str:
+    return row.check.service_id
+
+
+def _instance(row: NodeRow, kept: _Kept, checks: tuple[CheckRow, ...], before: NodeServices | None) -> Instance:
     known = before.instance(kept.service.id) if before is not None else None
-    return known if known is not None and known == made else made
+    if (
+        known is not None
+        and (known.create_index, known.modify_index) == (kept.create_index, kept.modify_index)
+        and (known.row, known.service, known.checks) == (row, kept.service, checks)
+    ):
+        return known
+    return Instance(row, kept.service, checks, kept.create_index, kept.modify_index)
 
 
 class _Draft:
