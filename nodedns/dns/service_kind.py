@@ -41,6 +41,7 @@ from nodedns.table.view import TableView
 __all__ = ["Wanted", "answer_instances", "answer_service", "endpoints_of", "is_service_there", "usable_of"]
 
 ANY_TAG = "tcp"
+ANY_LABEL = b"_tcp"
 PAIR = 2
 MAX_PLAIN_RECORDS = 8  # Consul's: where udp_answer_limit is more than that, that counts
 
@@ -91,8 +92,8 @@ def answer_service(asked: Asked, query: Labels) -> Answer:
     if wanted.tag is not None and _is_above_tag(usable, wanted.tag):
         return asked.no_data(keys)
     if is_plain and query[0].startswith(UNDERSCORE):
-        # Kept it is not: a stranger can make up as many of these as there are letters.
-        return asked.no_data(None)
+        # Kept it is for this one only: a stranger can make up as many of these as there are letters.
+        return asked.no_data(keys if query == (ANY_LABEL,) else None)
     return asked.no_name(keys)
 
 

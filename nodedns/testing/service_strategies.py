@@ -47,14 +47,14 @@ SERVICE_NAMES: Final = (
 """Names of services without their domain, there and not there."""
 
 
-def services() -> st.SearchStrategy[Service]:
-    """Return instances."""
+def services(addresses: Sequence[str] = ADDRESSES) -> st.SearchStrategy[Service]:
+    """Return instances with one of these addresses."""
     return st.builds(
         Service,
         id=st.sampled_from(IDS),
         name=st.sampled_from(NAMES),
         tags=st.sampled_from(TAGS),
-        address=st.sampled_from(ADDRESSES),
+        address=st.sampled_from(addresses),
         port=st.sampled_from([0, 80, 8080]),
         meta=st.sampled_from(METAS),
         ports=st.sampled_from(PORTS),
@@ -62,7 +62,7 @@ def services() -> st.SearchStrategy[Service]:
     )
 
 
-def service_changes(nodes: Sequence[str]) -> st.SearchStrategy[Change]:
+def service_changes(nodes: Sequence[str], addresses: Sequence[str] = ADDRESSES) -> st.SearchStrategy[Change]:
     """Return registrations of services and checks on ``nodes``, and their ends."""
     node = st.sampled_from([NodeName(name) for name in nodes])
     checks = st.builds(
@@ -72,8 +72,8 @@ def service_changes(nodes: Sequence[str]) -> st.SearchStrategy[Change]:
         st.sampled_from(["", "fine"]),
     )
     return st.one_of(
-        st.builds(ServiceRegistered, node, services()),
-        st.builds(ServiceRegistered, node, services()),
+        st.builds(ServiceRegistered, node, services(addresses)),
+        st.builds(ServiceRegistered, node, services(addresses)),
         st.builds(ServiceDeregistered, node, st.sampled_from(IDS)),
         st.builds(CheckRegistered, node, checks),
         st.builds(CheckDeregistered, node, st.sampled_from(["c", *("c" + service_id for service_id in IDS)])),

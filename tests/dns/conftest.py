@@ -22,7 +22,8 @@ from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeRegistered
+from nodedns.model.service import NamedPort, Service
+from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeRegistered, ServiceRegistered
 from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
 
@@ -42,6 +43,10 @@ def external(name: str, address: str, tagged: dict[str, str] | None = None, **me
     return NodeRegistered(ExternalNode(NodeName(name), "", address, tagged or {}, meta))
 
 
+def service(node: str, name: str, *, service_id: str = "", **given: Any) -> Change:
+    return ServiceRegistered(NodeName(node), Service(service_id or name, name, port=8080, **given))
+
+
 POOL = (
     member("Agent-One", "172.20.20.10", is_server=True),
     member("agent-two", "172.20.20.11", rack="r2"),
@@ -54,6 +59,12 @@ POOL = (
     external("Under_Score", "10.1.1.3"),
     external("müller", "10.1.1.4"),
     external("broken", "no..name"),
+    service("foo", "web", tags=("v1.primary", "Primary"), meta={"path": "/"}),
+    service("agent-two", "web", service_id="w2", tags=("udp",), address="10.7.7.7"),
+    service("broken", "web", service_id="lost", ports=(NamedPort("http", 80),)),
+    service("google", "Db"),
+    service("a.b.c", "other", address="www.example.com"),
+    service("foo", "not.spelt"),
 )
 
 

@@ -247,9 +247,9 @@ def test_name_that_the_soa_names_resolves_from_every_agent(ask: Ask, make_contex
     assert ["ns.consul. 0 IN AAAA 2001:db8::6"] == lines(ask(f"{mname} AAAA", there).answer)
 
 
-def test_serial_moves_only_with_the_nodes(ask: Ask, context: QueryContext) -> None:
+def test_serial_moves_only_with_nodes_and_instances(ask: Ask, context: QueryContext) -> None:
     unchanged = attrs.evolve(context.view, index=context.view.index + 5)
-    changed = attrs.evolve(context.view, nodes_index=context.view.nodes_index + 1)
+    changed = attrs.evolve(context.view, nodes_index=context.view.index + 1)
     serials = [ask("consul. SOA", view=view).answer[0][0].serial for view in (context.view, unchanged, changed)]
     assert [1_700_000_000, 1_700_000_000, 1_700_000_001] == serials
 

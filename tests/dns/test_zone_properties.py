@@ -15,7 +15,7 @@ from nodedns.dns.name import Labels, fold_labels, labels_of
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRClass, RRType
 from nodedns.dns.responder import QueryContext
-from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData
+from nodedns.dns.rrset import Answer, Rdata, RRset, SoaData, SrvData
 from nodedns.dns.zone import Zone
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
@@ -44,15 +44,18 @@ WORDS = [
     b"er",
     b"test",
     b"deep",
+    *(b"service", b"web", b"Db", b"primary", b"v1", b"_web", b"_DB", b"_tcp", b"_udp", b"http", b"port", b"w2"),
+    *(b"_services", b"_dns-sd", b"lb", b"_sub", b"agent-two", b"agent-two:w2", b"broken"),
 ]
 ADDRESS_WORDS = [b"7f000001", b"7F00000G", b"2607002040050808000000000000200e"]
 ENDS = ["", "node", "node.dc1", "node.DC1.dc", "a.b.c.node", "addr.dc1", "dc1.dc", "deep.er", "test", "ns"]
+ENDS += ["service", "service.dc1", "service.http.port", "web.service", "_web._tcp", "_tcp.dc1.dc", "_dns-sd._udp"]
 RELATIVE = st.builds(
     lambda start, end: (*start, *(labels_of(end) or ())),
     st.lists(st.sampled_from(WORDS + ADDRESS_WORDS), max_size=3),
     st.sampled_from(ENDS),
 )
-RTYPES = st.sampled_from([1, 2, 5, 6, 16, 28, 33, 255])
+RTYPES = st.sampled_from([1, 2, 5, 6, 12, 16, 28, 33, 255])
 DOMAINS = ["consul", "test.consul", "deep.er.consul", "lan", "nodes.example.org"]
 
 
@@ -76,7 +79,9 @@ def test_every_name_above_one_that_exists_exists(context: QueryContext, relative
 @given(relative=RELATIVE)
 def test_whether_a_name_exists_does_not_hang_on_the_type(context: QueryContext, relative: Labels) -> None:
     zone = Zone.of_domain("consul")
-    assert 1 == len({answered(zone, relative, rtype, context.view).rcode for rtype in (1, 2, 6, 16, 28, 33, 255, 666)})
+    assert 1 == len(
+        {answered(zone, relative, rtype, context.view).rcode for rtype in (1, 2, 6, 12, 16, 28, 33, 255, 666)}
+    )
 
 
 @given(relative=RELATIVE, rtype=RTYPES)
@@ -115,8 +120,11 @@ def moved(answer: Answer, origin: Labels, to: Labels) -> Answer:
         for rdata in old.rdatas:
             if isinstance(rdata, SoaData):
                 rdatas.append(attrs.evolve(rdata, mname=name(rdata.mname), rname=name(rdata.rname)))
+            elif isinstance(rdata, SrvData):
+                rdatas.append(attrs.evolve(rdata, target=name(rdata.target)))
             else:
-                rdatas.append(name(rdata) if old.rtype is RRType.NS and isinstance(rdata, tuple) else rdata)
+                is_name = old.rtype in (RRType.NS, RRType.PTR) and isinstance(rdata, tuple)
+                rdatas.append(name(rdata) if is_name and isinstance(rdata, tuple) else rdata)
         return attrs.evolve(old, owner=name(old.owner), rdatas=tuple(rdatas))
 
     def section(old: tuple[RRset, ...]) -> tuple[RRset, ...]:
