@@ -3,7 +3,9 @@
 A service has an address of its own, an IP or a host name, or else its node's. SRV
 names a target: ``HEX.addr`` for an IP of the service's own, ``NAME.node`` for the
 node's, or a host name as it is. A node that DNS cannot spell is named by
-its address, so that no instance is lost for its node's name.
+its address, so that no instance is lost for its node's name. The domain in a target is
+spelt as the zone is: SRV has no pointers to the question (RFC 2782), and who counts by
+targets would count those of a resolver that asks in mixed letters anew each time.
 
 An address that leads back to the service is no address: the node's counts then.
 
@@ -84,10 +86,10 @@ class Endpoint:
         if named is not None:
             return named
         packed = self.ipv6 or self.ipv4
-        return addr_owner(packed, asked.view.datacenter, asked.origin) if packed is not None else None
+        return addr_owner(packed, asked.view.datacenter, asked.zone) if packed is not None else None
 
     def _node_name(self, asked: Asked) -> Labels | None:
-        return node_owner(self.instance.row.name, asked.view.datacenter, asked.origin)
+        return node_owner(self.instance.row.name, asked.view.datacenter, asked.zone)
 
     def _port(self, asked: Asked) -> int:
         service, named = self.instance.service, asked.place.port

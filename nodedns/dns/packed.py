@@ -61,12 +61,12 @@ MAX_MISSING: Final = 4_096
 USES_OF_EACH: Final = 16
 """How often each of several replies is given, where there are more than are kept; then others are made."""
 
-Packed = tuple[bytes, int, bytes | bytearray, int, Any, int, Callable[[], Any] | None]
-"""``(head, question_end, tail, end, note, class_key, next_tail)``: bytes 2 to 12 of the reply, where the question ends,
+Packed = tuple[bytes, int, bytes | bytearray, int, Any, int, Iterator[Any] | None]
+"""``(head, question_end, tail, end, note, class_key, tails)``: bytes 2 to 12 of the reply, where the question ends,
 what follows it, the length of the whole, and what the caller keeps with it: a note, and the response class. A plain
 tuple: it is unpacked for each query in less time than one attribute is read. A ``tail`` with a SOA is a bytearray,
-into which serials are written. ``next_tail``, where it is not None, gives what follows the question this time, of
-the same length; None once it is used up, and then the query is to be asked."""
+into which serials are written. The next of ``tails``, where there are any, is what follows the question this time, of
+the same length; None once they are used up, and then the query is to be asked. They never end."""
 
 _MX: Final = 15
 _TYPES: Final = frozenset(
@@ -137,7 +137,7 @@ class PackedAnswers:
             found = self.hot.get(folded) or self.template(folded)
         if found is None or found[-1] is None:
             return found
-        tail = found[-1]()
+        tail = next(found[-1])
         return None if tail is None else (*found[:2], tail, *found[3:6], None)
 
     def template(self, key: bytes) -> Packed | None:
@@ -232,7 +232,7 @@ class PackedAnswers:
         turns: Iterator[bytes | None] = cycle(tails)
         if len(tails) < len(spread.pieces):
             turns = chain(islice(turns, USES_OF_EACH * len(tails)), repeat(None))
-        return (*packed[:6], turns.__next__), len(tails)
+        return (*packed[:6], turns), len(tails)
 
     def _shared(self, reply: Reply, note: object, class_key: int) -> Packed:
         wire, end = reply.wire, reply.question_end

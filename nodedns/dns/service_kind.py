@@ -12,8 +12,9 @@ ones are wanted. A name of which none is left does not exist: a zone holds what 
 to be used, so whoever asked is told the same for every type, and for all names below.
 
 A host name for an address is a CNAME, if no instance has an IP: a name with a CNAME has nothing
-else (RFC 1034 section 3.6.2). SRV names such a host as its target all the same, since without a port
-nobody would be helped; so the CNAME's TTL is 0, and no cache holds it against a question for SRV.
+else (RFC 1034 section 3.6.2). SRV names such a host as its target all the same, as in Consul, since without
+a port nobody would be helped. That breaks the rule, so the CNAME's TTL is 0; some caches hold it for the
+rest of the second even so. At ``_NAME._TAG``, which is for SRV, there never is a CNAME.
 
 Source: RFC 1034, RFC 2782, RFC 8020; Consul's service look-ups.
 """
@@ -127,7 +128,7 @@ def answer_instances(asked: Asked, service: str, instances: Sequence[Instance], 
     if not ipv4 and not ipv6:
         aliases = tuple(dict.fromkeys(each.alias for each in endpoints if each.alias is not None))
         cname = RRset(asked.question.labels, RRType.CNAME, 0, aliases, is_spread=len(aliases) > 1)
-        return asked.found((cname,) if aliases else (), keys)
+        return asked.found((cname,) if aliases and not _is_for_srv(asked) else (), keys)
     rrsets = tuple(
         RRset(asked.question.labels, kind, ttl_s, rdatas, is_spread=len(ipv4) + len(ipv6) > 1)
         for kind, rdatas in ((RRType.A, ipv4), (RRType.AAAA, ipv6))
@@ -161,6 +162,10 @@ def _answer_srv(asked: Asked, endpoints: Sequence[Endpoint], ttl_s: int, keys: t
     rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, rdatas, is_spread=len(rdatas) > 1)
     found = asked.found((rrset,) if rdatas else (), keys, extra=(*addresses.values(), *texts.values()))
     return attrs.evolve(found, most_plain=_most_plain(asked.policy))
+
+
+def _is_for_srv(asked: Asked) -> bool:
+    return asked.question.folded[0].startswith(UNDERSCORE)
 
 
 def _most_plain(policy: DnsPolicy) -> int:

@@ -288,9 +288,9 @@ class UdpDnsServer:
                 if found is None:
                     others.append(slot)
                     continue
-            head, question_end, tail, end, tally, _, next_tail = found
-            if next_tail is not None:
-                tail = next_tail()
+            head, question_end, tail, end, tally, _, tails = found
+            if tails is not None:
+                tail = next(tails)
                 if tail is None:
                     others.append(slot)
                     continue

@@ -113,7 +113,8 @@ def moved(answer: Answer, origin: Labels, to: Labels) -> Answer:
     """Return ``answer`` with every name that ends in ``origin`` ending in ``to``."""
 
     def name(labels: Labels) -> Labels:
-        return labels[: -len(origin)] + to if labels[-len(origin) :] == origin else labels
+        # What cannot be a pointer to the question is in the zone's own letters, whatever those of the question are.
+        return labels[: -len(origin)] + to if fold_labels(labels[-len(origin) :]) == fold_labels(origin) else labels
 
     def rrset(old: RRset) -> RRset:
         rdatas: list[Rdata] = []

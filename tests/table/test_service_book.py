@@ -144,3 +144,24 @@ def test_indexes_of_the_lists_move_for_their_own_changes_alone(table: NodeTable)
     five = table.apply([ServiceDeregistered(FOO, "web1"), ServiceDeregistered(BAR, "web1")])
     assert (five.index, four.index) == (five.services_index, five.checks_index)
     assert table.apply([CheckDeregistered(BAR, "ping"), CheckDeregistered(BAR, "ping")]).index == five.index + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "moves"),
+    [
+        (CheckRegistered(FOO, attrs.evolve(OF_WEB, output="other words")), False),
+        (CheckRegistered(FOO, attrs.evolve(OF_WEB, status=CheckStatus.CRITICAL)), True),
+        (ServiceRegistered(FOO, attrs.evolve(WEB, port=81)), True),
+        (ServiceDeregistered(FOO, "web"), True),
+        (ServiceRegistered(BAR, WEB), True),
+        (NodeRegistered(ExternalNode(FOO, "", "10.0.0.7")), True),
+        (NodeRegistered(ExternalNode(BAR, "", "10.0.0.7")), False),
+    ],
+)
+def test_instances_move_with_all_but_the_words_of_checks(table: NodeTable, change: Change, *, moves: bool) -> None:
+    before = table.apply([ServiceRegistered(FOO, WEB), CheckRegistered(FOO, OF_WEB)])
+    after = table.apply([change])
+    assert (
+        moves == (after.instances_index == after.index) == any(each.moves_instances for each in table.service_changes)
+    )
+    assert after.instances_index >= before.instances_index
