@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodedns.api.access import AccessRules
+from nodedns.api.access import AccessRules, Right
 from nodedns.config.schema import AgentConfig
 from nodedns.net.http_server import HttpServer
 
@@ -25,6 +25,10 @@ class LiveAccess:
     def rules(self) -> AccessRules:
         """Who may do what."""
         return self._rules
+
+    def denies_names(self) -> bool:
+        """Whether DNS clients may not read our names."""
+        return self._rules.dns < Right.READ
 
     def update(self, config: AgentConfig) -> None:
         """Obey another configuration from the next request on; requests under way end by the old one."""

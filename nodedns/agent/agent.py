@@ -149,6 +149,8 @@ class Agent:
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
         self._dns_ledger = make_dns_ledger(config, rng, metrics)
         self._monitoring = Monitoring(metrics, self._dns_ledger, wall_clock)
+        self._http = HttpServer(listeners.http, self, metrics, config.http) if listeners.http else None
+        self._access = LiveAccess(config, self._http)
         self._dns = DnsService(
             config,
             listeners,
@@ -158,9 +160,8 @@ class Agent:
             ledger=self._dns_ledger,
             entropy=entropy,
             wall_clock=wall_clock,
+            denies_names=self._access.denies_names,
         )
-        self._http = HttpServer(listeners.http, self, metrics, config.http) if listeners.http else None
-        self._access = LiveAccess(config, self._http)
         self._reloader = Reloader(
             config,
             read_again,

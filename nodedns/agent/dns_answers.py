@@ -58,6 +58,7 @@ class DnsAnswers:
         keepalive_s: How long a TCP connection may be silent, in seconds; clients that ask are told.
         recursion: For whom recursors are asked.
         ask: Asks them; without it there is no recursion.
+        denies_names: Whether our names are refused now.
 
     Attributes:
         over_tcp: The packed answers over TCP; those over UDP are in here.
@@ -77,6 +78,7 @@ class DnsAnswers:
         keepalive_s: Callable[[], float] | None = None,
         recursion: Recursion = NO_RECURSION,
         ask: Ask | None = None,
+        denies_names: Callable[[], bool] = lambda: False,
     ) -> None:
         self._table = table
         self._zones = zones
@@ -88,15 +90,16 @@ class DnsAnswers:
         self._cookies = cookies
         self._keepalive_s = keepalive_s
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
-        self._truth = PackedTruth(table, ledger, Transport.UDP)
+        self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names)
         self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
         self._packed = PackedAnswers(self._is_there, rng)
         self._begin_bounded()
-        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, rng, self.offers_recursion)
+        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, rng, self.offers_recursion, denies_names)
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION
         self._ask = ask
+        self._denies_names = denies_names
         self._with_cookies = PackedWithCookies(cookies, limits, policy.udp_payload_bytes) if cookies else None
 
     def _begin_bounded(self) -> None:
@@ -142,6 +145,7 @@ class DnsAnswers:
             keepalive_s=self._keepalive_s() if is_tcp and self._keepalive_s is not None else None,
             recursion=self._recursion,
             amplification_limit=limits.amplification_limit if is_bounded else 0,
+            denies_names=self._denies_names(),
         )
         outcome = respond(wire, context)
         if isinstance(outcome, Forward):

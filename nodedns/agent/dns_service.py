@@ -58,6 +58,7 @@ class DnsService:
         entropy: Random bytes that no client can guess, for limits, for the cookies' secret where none is configured,
             and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
+        denies_names: Whether clients may not read our names now.
 
     Attributes:
         servers: One for each listener.
@@ -74,6 +75,7 @@ class DnsService:
         ledger: DnsLedger,
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], float],
+        denies_names: Callable[[], bool],
     ) -> None:
         self._config = config
         self._ledger = ledger
@@ -97,6 +99,7 @@ class DnsService:
             recursion=config.recursion,
             ask=self._forwarder.forward,
             keepalive_s=census.idle_s,
+            denies_names=denies_names,
         )
         self.servers: tuple[UdpDnsServer | TcpDnsServer, ...] = (
             *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),

@@ -30,6 +30,7 @@ class PackedOverTcp:
         is_there: Which names may exist, as ``PackedAnswers`` has it.
         rng: Chance, for the order of records.
         offers_recursion: As over UDP.
+        denies_names: Whether our names are refused now.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class PackedOverTcp:
         is_there: Mapping[str, Callable[[str], bool]],
         rng: Random,
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
+        denies_names: Callable[[], bool],
     ) -> None:
-        self._truth = PackedTruth(table, ledger, Transport.TCP)
+        self._truth = PackedTruth(table, ledger, Transport.TCP, denies_names)
         self._ledger = ledger
         self._offers_recursion = offers_recursion
         self._packed = PackedAnswers(is_there, rng, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
@@ -20,16 +20,20 @@ class PackedTruth:
         table: What they are to agree with.
         ledger: Counts, and knows whether queries are logged.
         transport: Of the queries.
+        denies_names: Whether our names are refused now.
     """
 
-    def __init__(self, table: LiveTable, ledger: DnsLedger, transport: Transport) -> None:
+    def __init__(
+        self, table: LiveTable, ledger: DnsLedger, transport: Transport, denies_names: Callable[[], bool]
+    ) -> None:
         self._table = table
         self._ledger = ledger
         self._transport = transport
+        self._denies_names = denies_names
 
     def now(self, packed: PackedAnswers) -> PackedAnswers | None:
-        """Return ``packed``, true at this moment; None while each query is to be logged."""
-        if self._ledger.query_log.is_on:
+        """Return ``packed``, true at this moment; None while each query is to be logged, or refused."""
+        if self._ledger.query_log.is_on or self._denies_names():
             return None
         # Reading the view applies what waits, which drops what that changes.
         packed.set_serial(soa_serial(self._table.view))

@@ -10,9 +10,10 @@ The ladder of refusals, header first, as NSD has it:
 5. EDNS version above 0: BADVERS; malformed options: FORMERR; a cookie wanted first: BADCOOKIE
 6. class CH: what the server says of itself; class other than that, IN and ANY: REFUSED
 7. a name outside our zones: a recursor is to be asked, or REFUSED
-8. zone transfer: REFUSED
-9. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
-10. the zone with the longest origin answers; an alias is followed, out of our zones by a recursor
+8. clients may not read our names: REFUSED, with Extended DNS Error 18; never NXDOMAIN, which would be kept
+9. zone transfer: REFUSED
+10. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
+11. the zone with the longest origin answers; an alias is followed, out of our zones by a recursor
 
 Class ANY is answered from class IN without AA: we cannot vouch for the other
 classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
@@ -87,6 +88,7 @@ class QueryContext:
         keepalive_s: How long the client's connection may be silent, said to those who ask; None over UDP.
         recursion: Who else may be asked, and for whom.
         amplification_limit: Bytes out for one byte in, unless the client proves itself; 0 for no limit.
+        denies_names: Whether our names are refused.
     """
 
     client: Address | None
@@ -99,6 +101,7 @@ class QueryContext:
     keepalive_s: float | None = None
     recursion: Recursion = NO_RECURSION
     amplification_limit: int = 0
+    denies_names: bool = False
 
 
 @attrs.frozen
@@ -259,7 +262,7 @@ def _answer(query: Query, zone: ServedZone | None, context: QueryContext) -> Ans
         return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
     if zone is None:
         return _outside(query, context)
-    if question.rtype in _TRANSFERS:
+    if context.denies_names or question.rtype in _TRANSFERS:
         return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
     if not context.view.cluster_known:
         return Answer(rcode=Rcode.SERVFAIL, ede=EDE_NOT_READY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from random import Random
 
 import attrs
@@ -24,7 +25,7 @@ from nodedns.dns.forward import Forward
 from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.name import name_end
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.question import RRType
+from nodedns.dns.question import Rcode, RRType
 from nodedns.dns.rate_limit import RateLimitPolicy
 from nodedns.dns.recursion import NO_RECURSION, Recursion, Recursor
 from nodedns.dns.responder import Reply
@@ -145,7 +146,13 @@ def limits_of(policy: DnsPolicy, metrics: Metrics) -> DnsLimits:
 
 
 def answers_of(
-    table: LiveTable, ledger: DnsLedger, limits: DnsLimits, policy: DnsPolicy, recursion: Recursion = NO_RECURSION
+    table: LiveTable,
+    ledger: DnsLedger,
+    limits: DnsLimits,
+    policy: DnsPolicy,
+    recursion: Recursion = NO_RECURSION,
+    *,
+    denies_names: Callable[[], bool] = lambda: False,
 ) -> DnsAnswers:
     zones = Zones(Zone.of_domains(("consul", "lan", "b.a.consul")))
 
@@ -163,6 +170,7 @@ def answers_of(
         clock=trio.current_time,
         recursion=recursion,
         ask=refuse,
+        denies_names=denies_names,
     )
 
 
@@ -328,6 +336,33 @@ def test_no_packed_answer_is_given_while_queries_are_logged() -> None:
 
     trio.run(main)
     assert 1 == metrics.tally(DNS_PACKED_HITS).count
+
+
+@pytest.mark.parametrize("is_tcp", [False, True])
+def test_no_packed_answer_is_given_while_names_are_refused(*, is_tcp: bool) -> None:
+    denied = False
+
+    async def main() -> None:
+        nonlocal denied
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
+        table.apply([NodeRegistered(ExternalNode(NodeName("a"), "", "10.0.0.7"))])
+        metrics = Metrics()
+        fast = answers_of(
+            table, ledger_of(metrics), limits_of(DnsPolicy(), metrics), DnsPolicy(), denies_names=lambda: denied
+        )
+        query, client = query_wire("a.node.consul"), Address.from_text("127.0.0.1", 53)
+        path = fast.over_tcp if is_tcp else fast
+        rcodes = []
+        for denied in (False, True, False):
+            reply = fast.respond(query, client, is_tcp)
+            assert isinstance(reply, bytes)
+            rcodes.append(reply[3] & 0x0F)
+            packed = path.packed_now()
+            assert denied is (packed is None)
+            assert packed is None or packed.find(query) is not None
+        assert [Rcode.NOERROR, Rcode.REFUSED, Rcode.NOERROR] == rcodes
+
+    trio.run(main)
 
 
 @pytest.mark.parametrize(("rate_limit", "bounded"), [(RateLimitPolicy(), 0), (NOBODY_EXEMPT, 3)], ids=["exempt", "not"])

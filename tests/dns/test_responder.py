@@ -200,6 +200,27 @@ def test_no_name_of_ours_is_answered_before_the_cluster_is_known(
     assert [dns.edns.EDEOption(dns.edns.EDECode.NOT_READY)] == list(reply.options)
 
 
+@pytest.mark.parametrize("transport", Transport)
+@pytest.mark.parametrize("what", ["consul. SOA", "agent-one.node.consul. A", "no.such.name.consul. A"])
+def test_names_that_may_not_be_read_are_refused_and_never_denied(
+    context: QueryContext, what: str, transport: Transport
+) -> None:
+    name, rtype = what.split()
+    query = dns.message.make_query(name, rtype, use_edns=0)
+    outcome = respond(query.to_wire(), attrs.evolve(context, transport=transport, denies_names=True))
+    assert isinstance(outcome, Reply)
+    assert outcome.keys is None
+    reply = dns.message.from_wire(outcome.wire)
+    assert (dns.rcode.REFUSED, [[], [], []]) == (reply.rcode(), reply.sections[1:])
+    assert [dns.edns.EDEOption(dns.edns.EDECode.PROHIBITED)] == list(reply.options)
+
+
+def test_names_outside_and_the_version_do_not_depend_on_who_may_read_ours(context: QueryContext) -> None:
+    for name, rclass in (("example.com", "IN"), ("version.bind", "CH")):
+        query = dns.message.make_query(name, "TXT", rclass, use_edns=0).to_wire()
+        assert respond(query, context) == respond(query, attrs.evolve(context, denies_names=True))
+
+
 def test_name_outside_is_refused_even_before_the_cluster_is_known(ask: Ask, make_context: MakeContext) -> None:
     assert dns.rcode.REFUSED == ask("example.com. A", make_context(cluster_known=False)).rcode()
 

@@ -101,6 +101,22 @@ def test_py_consul_is_refused_without_a_token_of_ours(agent: LoneAgent, token: s
         client.catalog.nodes()
 
 
+@pytest.mark.parametrize("more", [[], ["+tcp"]])
+def test_names_are_refused_over_dns(agent: LoneAgent, more: list[str]) -> None:
+    for name in ("lone.node.consul", "nobody.node.consul", "consul"):
+        assert "REFUSED" == agent.dig(name, *more).status
+
+
+def test_names_are_answered_to_whom_the_dns_token_lets_read(tmp_path: Path) -> None:
+    settings = tmp_path / "access.json"
+    tokens = {"read": [READER], "dns": READER}
+    settings.write_text(json.dumps({"acl": {"enabled": True, "default_policy": "deny", "tokens": tokens}}))
+    with lone_agent(tmp_path) as agent:
+        agent.start(f"-config-file={settings}")
+        assert "NOERROR" == agent.dig("lone.node.consul").status
+        assert "403" == curl(agent, "/v1/catalog/nodes")[0]
+
+
 def test_changes_from_other_networks_are_refused(tmp_path: Path) -> None:
     with lone_agent(tmp_path) as agent:
         agent.start("-allow-write-http-from=192.0.2.0/24")
