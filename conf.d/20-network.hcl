@@ -18,15 +18,17 @@ bind_addr = "127.0.0.1"
 # IPs and unix:// paths, separated by blanks, to serve DNS and HTTP on.
 client_addr = "127.0.0.1"
 
-# The same for DNS (IPs only) and HTTP alone. Default: client_addr.
+# The same for DNS and HTTPS (IPs only) and HTTP alone. Default: client_addr.
 addresses {
   #dns = "127.0.0.1"
   http = "127.0.0.1 unix:///run/nodedns-http.sock"
+  #https = "127.0.0.1"
 }
 
-# DNS and gossip use both UDP and TCP. -1 turns dns or http off.
+# DNS and gossip use both UDP and TCP. -1 turns dns, http or https off.
 ports {
   dns      = 8600
   http     = 8500
+  https    = -1
   serf_lan = 8301
 }

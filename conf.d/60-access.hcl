@@ -33,7 +33,37 @@ http_config {
   }
 }
 
-# HTTP connections of one address.
+# HTTP connections of one address, and the time that it has for a TLS handshake.
 limits {
   http_max_conns_per_client = 200
+  https_handshake_timeout   = "5s"
+}
+
+# Encryption of the HTTP API on ports.https. What https does not say, defaults does.
+tls {
+  https {
+    # The agent's certificate with those above it, and its private key.
+    #cert_file = "/etc/nodedns.d/agent.crt"
+    #key_file = "/etc/nodedns.d/agent.key"
+
+    # Authorities of the clients' certificates, in a file or in all files of a directory; and whether a client must
+    # have one.
+    #ca_file = "/etc/nodedns.d/ca.crt"
+    #ca_path = "/etc/nodedns.d/ca"
+    verify_incoming = false
+
+    # TLSv1_2 or TLSv1_3; and the ciphers of TLS 1.2. Default: OpenSSL's.
+    tls_min_version = "TLSv1_2"
+    #tls_cipher_suites = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+  }
+
+  defaults {
+    #cert_file = "/etc/nodedns.d/agent.crt"
+    #key_file = "/etc/nodedns.d/agent.key"
+    #ca_file = "/etc/nodedns.d/ca.crt"
+    #ca_path = "/etc/nodedns.d/ca"
+    #verify_incoming = false
+    #tls_min_version = "TLSv1_2"
+    #tls_cipher_suites = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+  }
 }

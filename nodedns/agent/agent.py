@@ -61,7 +61,6 @@ from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError, JoinError, LocalProtocolError
 from nodedns.model.names import NodeName
 from nodedns.net.gossip_driver import GossipDriver
-from nodedns.net.http_server import HttpServer
 from nodedns.net.tcp import TcpDialer
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import GOSSIP_HEALTH_SCORE, SERF_NAME_CONFLICTS_OPEN, Metrics
@@ -102,7 +101,8 @@ class Agent:
         read_again: Reads ``config`` anew; None if that cannot be done.
 
     Raises:
-        AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring cannot be used.
+        AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring or a certificate cannot be
+            used.
     """
 
     def __init__(
@@ -149,8 +149,8 @@ class Agent:
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
         self._dns_ledger = make_dns_ledger(config, rng, metrics)
         self._monitoring = Monitoring(metrics, self._dns_ledger, wall_clock)
-        self._http = HttpServer(listeners.http, self, metrics, config.http) if listeners.http else None
-        self._access = LiveAccess(config, self._http)
+        self._access = LiveAccess(config, wall_clock)
+        self._http = self._access.make_server(config, listeners, self, metrics)
         self._dns = DnsService(
             config,
             listeners,

@@ -37,6 +37,7 @@ def banner(config: AgentConfig, node_id: str, listeners: Listeners, *, is_encryp
         ("Datacenter", f"'{config.datacenter}' (Segment: '{'<all>' if config.server else ''}')"),
         ("Server", mode),
         ("HTTP Addr", ", ".join(http) or "off"),
+        *([("HTTPS Addr", ", ".join(http_address(sock) for sock in listeners.https))] if listeners.https else []),
         ("DNS Addr", f"{', '.join(dns)} (UDP and TCP, {served})" if dns else "off"),
         ("Cluster Addr", f"{gossip} (UDP and TCP; advertised as {told})"),
         ("Gossip Encryption", str(is_encrypted).lower()),

@@ -20,6 +20,7 @@ from nodedns.net.udp import UdpTransport
 
 __all__ = ["Listeners", "bind_listeners"]
 
+HTTPS_FLAG = "-https-port"
 GOSSIP_FLAG = "-bind, -serf-lan-bind or -serf-lan-port"
 
 
@@ -33,6 +34,7 @@ class Listeners:
         dns_udp: One socket for each DNS address.
         dns_tcp: Likewise for TCP, on the same port numbers.
         http: One listening socket for each HTTP address.
+        https: Likewise for HTTP over TLS.
     """
 
     gossip_udp: UdpTransport
@@ -40,12 +42,13 @@ class Listeners:
     dns_udp: tuple[socket.socket, ...]
     dns_tcp: tuple[DnsTcpListener, ...]
     http: tuple[socket.socket, ...]
+    https: tuple[socket.socket, ...] = ()
 
     def close(self) -> None:
         """Close them all; closing twice does nothing."""
         self.gossip_udp.close()
         self.gossip_tcp.close()
-        for sock in (*self.dns_udp, *self.http):
+        for sock in (*self.dns_udp, *self.http, *self.https):
             sock.close()
         for listener in self.dns_tcp:
             listener.close()
@@ -69,5 +72,8 @@ def bind_listeners(config: AgentConfig) -> Listeners:
             dns_tcp.append(bind_dns_tcp(host, config.dns_port))
             undo.callback(dns_tcp[-1].close)
         http = bind_http(config.http_addrs, config.http_port)
+        for sock in http:
+            undo.callback(sock.close)
+        https = bind_http(config.https_addrs, config.https_port, HTTPS_FLAG)
         undo.pop_all()
-    return Listeners(gossip_udp, gossip_tcp, tuple(dns_udp), tuple(dns_tcp), tuple(http))
+    return Listeners(gossip_udp, gossip_tcp, tuple(dns_udp), tuple(dns_tcp), tuple(http), tuple(https))

@@ -34,15 +34,16 @@ _HEADER_TEXT = re.compile(r"[ -~]*")
 # They tell the client where the answer ends; two of one name would be two stories.
 _OWN_HEADERS = frozenset({"connection", "content-encoding", "content-length", "date", "transfer-encoding"})
 
-LIMITS: Ranges = {"http_max_conns_per_client": ("connections_per_client", 1, 65_535)}
+LIMITS: Ranges = {
+    "http_max_conns_per_client": ("connections_per_client", 1, 65_535),
+    "https_handshake_timeout": ("handshake_s", 1, 60),
+}
 
 
 def http_params(draft: Draft) -> HttpParams:
     """Return the limits of the HTTP server, each checked."""
     knobs = in_ranges(draft, "limits", draft.settings.limits, LIMITS)
-    defaults = HttpParams()
-    # One client may have all the connections there are; more, no client gets.
-    return attrs.evolve(defaults, **knobs)
+    return HttpParams(**knobs)
 
 
 def access_rules(draft: Draft) -> AccessRules:

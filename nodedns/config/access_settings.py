@@ -1,16 +1,19 @@
 # ruff: noqa: RUF009 - key makes an attrs field, which is no mutable default
-"""The blocks of ``Settings`` that say who may use the HTTP API, and how much of it; Consul's names."""
+"""The blocks of ``Settings`` that say who may use the HTTP API, and how it is encrypted; Consul's names."""
 
 from __future__ import annotations
 
 import attrs
 
-from nodedns.config.keys import KeyText, key
+from nodedns.config.keys import KeyText, Seconds, key
 
 __all__ = [
     "AclSettings",
     "HttpSettings",
     "LimitSettings",
+    "TlsDefaultSettings",
+    "TlsHttpsSettings",
+    "TlsSettings",
     "TokenSettings",
 ]
 
@@ -49,3 +52,38 @@ class LimitSettings:
     """What one client may take."""
 
     http_max_conns_per_client: int | None = key("HTTP connections of one address.")
+    https_handshake_timeout: Seconds | None = key("Time in which a client must have finished its TLS handshake.")
+
+
+@attrs.frozen(kw_only=True)
+class TlsHttpsSettings:
+    """TLS of the HTTP API."""
+
+    cert_file: str | None = key("The agent's certificate and those above it, in PEM.")
+    key_file: str | None = key("The certificate's private key, in PEM without a password.")
+    ca_file: str | None = key("Authorities that clients' certificates are checked against, in PEM.")
+    ca_path: str | None = key("A directory of such files.")
+    tls_min_version: str | None = key("TLSv1_2 or TLSv1_3: the oldest version that is spoken.")
+    tls_cipher_suites: str | None = key("Names of the ciphers for TLS 1.2, separated by commas.")
+    verify_incoming: bool | None = key("Whether a client must show a certificate of one of the authorities.")
+
+
+@attrs.frozen(kw_only=True)
+class TlsDefaultSettings:
+    """The same, where ``tls.https`` says nothing; Consul has further users of it."""
+
+    cert_file: str | None = key("As tls.https.cert_file, unless that is given.")
+    key_file: str | None = key("As tls.https.key_file, unless that is given.")
+    ca_file: str | None = key("As tls.https.ca_file, unless that is given.")
+    ca_path: str | None = key("As tls.https.ca_path, unless that is given.")
+    tls_min_version: str | None = key("As tls.https.tls_min_version, unless that is given.")
+    tls_cipher_suites: str | None = key("As tls.https.tls_cipher_suites, unless that is given.")
+    verify_incoming: bool | None = key("As tls.https.verify_incoming, unless that is given.")
+
+
+@attrs.frozen(kw_only=True)
+class TlsSettings:
+    """TLS."""
+
+    defaults: TlsDefaultSettings | None = key("What counts where tls.https says nothing.")
+    https: TlsHttpsSettings | None = key("TLS of the HTTP API.")

@@ -25,7 +25,9 @@ NO_MESH = "there is no service mesh."
 NO_METRICS = "metrics cannot be configured."
 NO_RAFT = "there is no Raft: every agent answers from its own memory."
 NO_RECURSOR = "it is a list, recursors."
-NO_TLS = "the HTTP API is served without TLS."
+NO_GRPC_TLS = "only the HTTP API is served with TLS; see tls.https."
+NO_OWN_CA = "certificates come from files; see tls.https."
+OLD_TLS = "it is the older name of a key of the same name in tls.https or tls.defaults."
 NO_UI = "there is no web interface."
 NO_WAN = "there is one pool of members, the LAN's."
 NOT_SETTABLE = "what it changes is fixed."
@@ -45,7 +47,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_ENTERPRISE: ("audit", "license_path", "namespace", "partition", "segment", "segments", "non_voting_server",
                     "read_replica", "reporting", "dns_config.prefer_namespace"),
     NO_KV: ("session_ttl_min", "kv_max_value_size", "txn_max_req_len"),
-    NO_LIMITS: ("limits.https_handshake_timeout", "limits.kv_max_value_size", "limits.request_limits",
+    NO_LIMITS: ("limits.kv_max_value_size", "limits.request_limits",
                 "limits.rpc_client_timeout", "limits.rpc_handshake_timeout", "limits.rpc_max_burst",
                 "limits.rpc_max_conns_per_client", "limits.rpc_rate", "limits.txn_max_req_len",
                 "http_config.max_header_bytes", "http_config.use_cache",
@@ -62,10 +64,13 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
               "raft_snapshot_threshold", "raft_trailing_logs", "server_rejoin_age_max", "disable_remote_exec",
               "dns_config.allow_stale", "dns_config.max_stale", "dns_config.use_cache", "dns_config.cache_max_age"),
     NO_RECURSOR: ("recursor",),
-    NO_TLS: ("tls", "auto_config", "auto_encrypt", "ca_file", "ca_path", "cert_file", "key_file", "server_name",
-             "tls_cipher_suites", "tls_min_version", "tls_prefer_server_cipher_suites", "verify_incoming",
-             "verify_incoming_https", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname",
-             "ports.https", "addresses.https"),
+    NO_GRPC_TLS: ("tls.grpc", "tls.internal_rpc", "tls.defaults.verify_outgoing", "tls.https.verify_outgoing",
+                  "tls.defaults.verify_server_hostname", "tls.https.verify_server_hostname", "server_name",
+                  "tls_prefer_server_cipher_suites", "verify_incoming_rpc", "verify_outgoing",
+                  "verify_server_hostname"),
+    NO_OWN_CA: ("auto_config", "auto_encrypt"),
+    OLD_TLS: ("ca_file", "ca_path", "cert_file", "key_file", "tls_cipher_suites", "tls_min_version",
+              "verify_incoming", "verify_incoming_https"),
     NO_UI: ("ui", "ui_config", "ui_dir", "ui_content_path"),
     NO_WAN: ("advertise_addr_wan", "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6", "gossip_wan",
              "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",
@@ -84,7 +89,6 @@ ABSENT_FLAGS: Mapping[str, str] = {
     "grpc-port": NO_MESH,
     "grpc-tls-port": NO_MESH,
     "hcl": "put the fragment into a file and name it with -config-file.",
-    "https-port": NO_TLS,
     "join-wan": NO_WAN,
     "log-file": NO_LOG_FILES,
     "log-rotate-bytes": NO_LOG_FILES,

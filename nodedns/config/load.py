@@ -27,9 +27,10 @@ from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
 from nodedns.config.network import network, retry_join
 from nodedns.config.recursion import recursion
-from nodedns.config.schema import AgentConfig
+from nodedns.config.schema import OFF, AgentConfig
 from nodedns.config.settings import Settings, leaves, merge
 from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
+from nodedns.config.tls import https_params
 from nodedns.errors import ConfigError
 from nodedns.serf.params import SerfParams
 
@@ -138,6 +139,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         dns_tcp=dns_tcp_limits(draft),
         access=access,
         http=http_params(draft),
+        https=https_params(draft, is_served=listening.https_port != OFF),
         origins=draft.origins,
         warnings=tuple(draft.warnings),
         given=settings,

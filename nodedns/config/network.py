@@ -21,7 +21,7 @@ from nodedns.errors import shorten
 __all__ = ["Network", "is_unix", "network", "retry_join"]
 
 MAX_PORT = 65535
-DEFAULT_PORTS = {"dns": 8600, "http": 8500, "serf_lan": 8301}
+DEFAULT_PORTS = {"dns": 8600, "http": 8500, "https": OFF, "serf_lan": 8301}
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what a configuration may say
 DEFAULT_BIND = "0.0.0.0"  # noqa: S104 - Consul's default
 DEFAULT_CLIENT = "127.0.0.1"
@@ -42,8 +42,10 @@ class Network:
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]
     http_addrs: tuple[str, ...]
+    https_addrs: tuple[str, ...]
     dns_port: int
     http_port: int
+    https_port: int
     serf_lan_port: int
 
 
@@ -55,12 +57,13 @@ def network(draft: Draft, join: Sequence[str], interfaces: InterfaceLister, rout
     if settings.client_addr is not None and not settings.client_addr.strip():
         draft.warnings.append("client_addr is empty, client services (DNS, HTTP) will not be listening for connections")
     own = settings.addresses
-    dns_port, http_port = _port(draft, "dns"), _port(draft, "http")
+    dns_port, http_port, https_port = (_port(draft, name) for name in ("dns", "http", "https"))
     dns = _addresses(draft, "addresses.dns", own.dns if own else None, clients, interfaces)
     if any(is_unix(address) for address in dns):
         draft.problem("addresses.dns" if own and own.dns else "client_addr", "DNS address cannot be a unix socket")
         dns = ()
     http = _addresses(draft, "addresses.http", own.http if own else None, clients, interfaces)
+    https = _https_addresses(draft, clients, interfaces)
     gossip = bind if settings.serf_lan is None else _one_ip(draft, "serf_lan", settings.serf_lan, "", interfaces)
     told = advertised(draft, gossip, join, interfaces, route)
     found = Network(
@@ -74,8 +77,10 @@ def network(draft: Draft, join: Sequence[str], interfaces: InterfaceLister, rout
         client_addrs=clients,
         dns_addrs=dns if dns_port != OFF else (),
         http_addrs=http if http_port != OFF else (),
+        https_addrs=https if https_port != OFF else (),
         dns_port=dns_port,
         http_port=http_port,
+        https_port=https_port,
         serf_lan_port=_port(draft, "serf_lan"),
     )
     _check_unique(draft, found)
@@ -139,6 +144,17 @@ def _is_covered(address: str, others: Sequence[str]) -> bool:
     return ANY_IPV6 in others or (ANY_IPV4 in others and address != ANY_IPV4 and ":" not in address)
 
 
+def _https_addresses(draft: Draft, clients: Sequence[str], interfaces: InterfaceLister) -> tuple[str, ...]:
+    given = draft.settings.addresses.https if draft.settings.addresses else None
+    # What stands for every service may have Unix sockets, which need no encryption.
+    default = tuple(address for address in clients if not is_unix(address))
+    found = _addresses(draft, "addresses.https", given, default, interfaces)
+    if any(is_unix(address) for address in found):
+        draft.problem("addresses.https", "HTTPS address cannot be a unix socket")
+        return ()
+    return found
+
+
 def _expanded(draft: Draft, path: str, text: str, interfaces: InterfaceLister) -> tuple[str, ...] | None:
     """Return the words of ``text``, or ``None`` when its template is wrong, which is then reported."""
     try:
@@ -164,6 +180,7 @@ def _check_unique(draft: Draft, found: Network) -> None:
     used: dict[tuple[str, int], tuple[str, str]] = {}
     listeners = [("DNS", "ports.dns", address, found.dns_port) for address in found.dns_addrs]
     listeners += [("HTTP", "ports.http", address, found.http_port) for address in found.http_addrs]
+    listeners += [("HTTPS", "ports.https", address, found.https_port) for address in found.https_addrs]
     listeners += [("Serf LAN", "ports.serf_lan", found.serf_lan_addr, found.serf_lan_port)]
     for service, path, address, port in listeners:
         where = (address, 0 if is_unix(address) else port)

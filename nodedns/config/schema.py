@@ -26,6 +26,7 @@ from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
 from nodedns.net.dns_tcp_limits import DnsTcpLimits
 from nodedns.net.http_endpoint import HttpParams
+from nodedns.net.tls import TlsParams
 from nodedns.serf.params import SerfParams
 from nodedns.table.address_index import Digits
 
@@ -61,8 +62,10 @@ class AgentConfig:
         client_addrs: What ``client_addr`` came to: IP texts and ``unix://`` paths.
         dns_addrs: IP texts to serve DNS on; empty when off.
         http_addrs: IP texts and ``unix://`` paths to serve HTTP on; empty when off.
+        https_addrs: IP texts to serve HTTPS on; empty when off.
         dns_port: 1..65535, or ``OFF``.
         http_port: 1..65535, or ``OFF``.
+        https_port: 1..65535, or ``OFF``.
         serf_lan_port: 1..65535, for UDP and TCP gossip.
         retry_join: Addresses to join, in order; ``-join`` and ``start_join`` are aliases, as in Consul.
         retry_interval_s: Seconds between two rounds of ``retry_join``.
@@ -96,6 +99,7 @@ class AgentConfig:
         dns_tcp: What clients may hold over TCP.
         access: Who may use the HTTP API, and ask DNS.
         http: Limits of the HTTP server.
+        https: How the HTTP API is encrypted on ``https_port``; None where that is off.
         origins: Which file or ``command line`` set each key, by dotted path; defaults are absent.
         warnings: Sentences to log at start.
         given: What files and flags say, merged; with secrets in it. For a reload to be compared with.
@@ -122,8 +126,10 @@ class AgentConfig:
     client_addrs: tuple[str, ...]
     dns_addrs: tuple[str, ...]
     http_addrs: tuple[str, ...]
+    https_addrs: tuple[str, ...]
     dns_port: int
     http_port: int
+    https_port: int
     serf_lan_port: int
     retry_join: tuple[str, ...]
     retry_interval_s: float
@@ -156,6 +162,7 @@ class AgentConfig:
     dns_tcp: DnsTcpLimits
     access: AccessRules
     http: HttpParams
+    https: TlsParams | None
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
     given: Settings = attrs.field(repr=False)

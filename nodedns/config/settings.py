@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 
-from nodedns.config.access_settings import AclSettings, HttpSettings, LimitSettings
+from nodedns.config.access_settings import AclSettings, HttpSettings, LimitSettings, TlsSettings
 from nodedns.config.keys import Given, KeyText, Seconds
 from nodedns.config.keys import key as _key
 
@@ -48,6 +48,7 @@ class AddressSettings:
 
     dns: str | None = _key("IPs to serve DNS on, separated by blanks.")
     http: str | None = _key("IPs and unix:// paths to serve HTTP on, separated by blanks.")
+    https: str | None = _key("IPs to serve HTTPS on, separated by blanks.")
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +57,7 @@ class PortSettings:
 
     dns: int | None = _key("DNS over UDP and TCP; -1 turns it off.")
     http: int | None = _key("The HTTP API; -1 turns it off.")
+    https: int | None = _key("The HTTP API over TLS; off unless given.")
     serf_lan: int | None = _key("Gossip over UDP and TCP.")
 
 
@@ -208,6 +210,7 @@ class Settings:
     acl: AclSettings | None = _key("Who may read and write.", reloads=True)
     http_config: HttpSettings | None = _key("What the HTTP API takes and sends.", reloads=True)
     limits: LimitSettings | None = _key("What one client may take.", reloads=True)
+    tls: TlsSettings | None = _key("TLS.", reloads=True)
 
 
 def merge(earlier: Settings, later: Settings) -> Settings:

@@ -46,6 +46,7 @@ FLAG_PATHS: Mapping[str, str] = {
     "enable-script-checks": "enable_script_checks",
     "encrypt": "encrypt",
     "http-port": "ports.http",
+    "https-port": "ports.https",
     "log-json": "log_json",
     "log-level": "log_level",
     "max-query-time": "max_query_time",

@@ -5,12 +5,16 @@ reading when a send has failed, and sits out its idle time when the client has
 closed already. Here every piece must be taken in time, a failed send ends the
 connection, ``cut`` ends a send at once, and the end of the stream ends the idle time.
 
+``secure`` puts TLS on the stream before it is used.
+
 Does not know HTTP.
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -31,14 +35,33 @@ class HttpConnection:
     def __init__(
         self, stream: trio.SocketStream, send_stall_s: float, end_when_idle: Callable[[], Awaitable[None]]
     ) -> None:
-        self._stream = stream
+        self._socket = stream.socket
+        self._plain = stream
+        self._stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
         self._send_stall_s = send_stall_s
         self._end_when_idle = end_when_idle
 
     @property
     def socket(self) -> trio.socket.SocketType:
         """The socket, for its addresses."""
-        return self._stream.socket
+        return self._socket
+
+    async def secure(self, context: ssl.SSLContext, handshake_s: float) -> None:
+        """Have everything from now on encrypted.
+
+        Args:
+            context: Of a server.
+            handshake_s: Time in which the client must have finished its handshake.
+
+        Raises:
+            trio.TooSlowError: It had not.
+            trio.BrokenResourceError: It is gone, speaks no TLS, or has no certificate that counts; the cause tells.
+            trio.ClosedResourceError: ``cut`` was called.
+        """
+        stream = trio.SSLStream(self._plain, context, server_side=True)
+        with trio.fail_after(handshake_s):
+            await stream.do_handshake()
+        self._stream = stream
 
     async def send_all(self, data: bytes) -> None:
         """Send ``data``.
@@ -66,13 +89,15 @@ class HttpConnection:
         return data
 
     async def send_eof(self) -> None:
-        """Tell the client that nothing more comes. Raises as ``send_all``."""
-        await self._stream.send_eof()
+        """Tell the client that nothing more comes, which over TLS ``aclose`` does. Raises as ``send_all``."""
+        if isinstance(self._stream, trio.SocketStream):
+            await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """Close the stream; closing twice does nothing."""
-        await self._stream.aclose()
+        with trio.move_on_after(self._send_stall_s), suppress(ssl.SSLError):
+            await self._stream.aclose()
 
     def cut(self) -> None:
         """Close the stream at once, whoever is using it; cutting twice does nothing."""
-        self._stream.socket.close()
+        self._socket.close()

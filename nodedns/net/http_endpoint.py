@@ -61,6 +61,7 @@ class HttpParams:
         send_stall_s: Time in which a client must take the next 64 KiB of an answer.
         keep_alive_s: Time an idle connection is kept, and in which a request's head must
             have come (nginx's keepalive_timeout); shorter costs clients new connections.
+        handshake_s: Time in which a TLS handshake must be finished (Consul's https_handshake_timeout).
         connections: Open at once; leaves 256 of the usual 1,024 descriptors to gossip and DNS.
         connections_per_client: Of one IP address (Consul's http_max_conns_per_client).
         grace_s: Time that requests under way have once the server is told to stop.
@@ -70,6 +71,7 @@ class HttpParams:
     body_timeout_s: float = 30.0
     send_stall_s: float = 30.0
     keep_alive_s: float = 75.0
+    handshake_s: float = 5.0
     connections: int = 768
     connections_per_client: int = 200
     grace_s: float = 3.0

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any, cast
 
 import trio
@@ -37,7 +39,7 @@ from nodedns.net.tcp import TcpListener, bind_tcp
 from nodedns.net.transport import address_of
 from nodedns.net.unix import UNIX_PREFIX, UnixListener, bind_unix
 from nodedns.observe.logs import RemoteLog, logger
-from nodedns.observe.metrics import Metrics
+from nodedns.observe.metrics import HTTP_HANDSHAKES_FAILED, Metrics
 
 __all__ = ["AgentActions", "HttpParams", "HttpServer", "bind_http", "http_address"]
 
@@ -55,26 +57,27 @@ _TOO_MANY = (
 _log = logger("http")
 
 
-def bind_http(hosts: Sequence[str], port: int) -> list[socket.socket]:
+def bind_http(hosts: Sequence[str], port: int, flag: str = PORT_FLAG) -> list[socket.socket]:
     """Return one listening socket for each of ``hosts``, in order.
 
     Args:
         hosts: IP texts and ``unix://`` paths.
         port: 0 for any free one, another for each host.
+        flag: Named in the error as what changes the port.
 
     Raises:
         BindError: An address or port cannot be had; then none is kept.
     """
     with ExitStack() as undo:
-        listening = [undo.enter_context(closing(_bind_one(host, port))) for host in hosts]
+        listening = [undo.enter_context(closing(_bind_one(host, port, flag))) for host in hosts]
         undo.pop_all()
     return listening
 
 
-def _bind_one(host: str, port: int) -> socket.socket:
+def _bind_one(host: str, port: int, flag: str) -> socket.socket:
     if host.startswith(UNIX_PREFIX):
         return bind_unix(host.removeprefix(UNIX_PREFIX), UNIX_FLAG)
-    return bind_tcp(host, port, PORT_FLAG)
+    return bind_tcp(host, port, flag)
 
 
 def http_address(sock: socket.socket) -> str:
@@ -95,6 +98,8 @@ class HttpServer:
         actions: The agent.
         metrics: Where requests are counted.
         params: Limits.
+        secured: From ``bind_http``, for connections over TLS.
+        context: Encrypts those.
     """
 
     def __init__(
@@ -103,8 +108,13 @@ class HttpServer:
         actions: AgentActions,
         metrics: Metrics,
         params: HttpParams | None = None,
+        *,
+        secured: Sequence[socket.socket] = (),
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._listeners = [_listener(sock) for sock in listening]
+        self._secured = [_listener(sock) for sock in secured]
+        self._context = context
         self._params = params or HttpParams()
         self._endpoint = HttpEndpoint(actions, metrics, self._params)
         self._app = ASGIWrapper(cast("ASGIFramework", http_application(self._endpoint)))
@@ -113,21 +123,28 @@ class HttpServer:
         self._open_of: dict[str, int] = {}
         self._ended = trio.Event()
         self._stopping = trio.Event()
+        self._metrics = metrics
         self._remote = RemoteLog(_log, trio.current_time)
 
     @property
     def local_addresses(self) -> tuple[Address, ...]:
-        """Where it listens on TCP."""
-        return tuple(listener.local_address for listener in self._listeners if isinstance(listener, TcpListener))
+        """Where it listens on TCP without TLS."""
+        return _tcp_addresses(self._listeners)
+
+    @property
+    def secured_addresses(self) -> tuple[Address, ...]:
+        """Where it listens for TLS."""
+        return _tcp_addresses(self._secured)
 
     @property
     def open_connections(self) -> int:
         """Connections open now."""
         return len(self._open)
 
-    def update(self, params: HttpParams) -> None:
-        """Obey other limits from the next connection and the next request on."""
+    def update(self, params: HttpParams, context: ssl.SSLContext | None = None) -> None:
+        """Obey other limits, and with ``context`` show another certificate, from the next connection and request on."""
         self._params = params
+        self._context = context or self._context
         self._endpoint.update(params)
         self._config = _hypercorn_config(params)
 
@@ -142,6 +159,8 @@ class HttpServer:
                 async with trio.open_nursery() as acceptors:
                     for listener in self._listeners:
                         acceptors.start_soon(self._accept, listener, connections)
+                    for listener in self._secured:
+                        acceptors.start_soon(partial(self._accept, listener, connections, is_secured=True))
                     task_status.started()
                     await self._stopping.wait()
                     acceptors.cancel_scope.cancel()
@@ -163,7 +182,7 @@ class HttpServer:
 
     def close(self) -> None:
         """Stop listening; for a server that never served. Closing twice does nothing."""
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._secured):
             listener.close()
 
     async def _drain(self) -> None:
@@ -171,20 +190,26 @@ class HttpServer:
             self._ended = trio.Event()
             await self._ended.wait()
 
-    async def _accept(self, listener: TcpListener | UnixListener, connections: trio.Nursery) -> None:
+    async def _accept(
+        self, listener: TcpListener | UnixListener, connections: trio.Nursery, *, is_secured: bool = False
+    ) -> None:
         while True:
             stream, source = await listener.accept()
             host = source.host if isinstance(source, Address) else source
             if self._is_full(host):
                 self._remote.warning("too many connections", host)
-                connections.start_soon(_refuse, stream)
+                if is_secured:
+                    # To tell it in its own tongue would take the handshake that it is too many for.
+                    stream.socket.close()
+                else:
+                    connections.start_soon(_refuse, stream)
                 continue
             worker = WorkerContext(None)
             connection = HttpConnection(stream, self._params.send_stall_s, worker.terminated.set)
             # Counted here and not in the task: many may be accepted before it first runs.
             self._open[connection] = worker
             self._open_of[host] = self._open_of.get(host, 0) + 1
-            connections.start_soon(self._serve_connection, connection, host)
+            connections.start_soon(self._serve_connection, connection, host, self._context if is_secured else None)
 
     def _is_full(self, host: str) -> bool:
         return (
@@ -192,8 +217,10 @@ class HttpServer:
             or self._open_of.get(host, 0) >= self._params.connections_per_client
         )
 
-    async def _serve_connection(self, connection: HttpConnection, host: str) -> None:
+    async def _serve_connection(self, connection: HttpConnection, host: str, context: ssl.SSLContext | None) -> None:
         try:
+            if context is not None and not await self._secure(connection, host, context):
+                return
             # Hypercorn asks of a stream no more than HttpConnection has.
             await TCPServer(
                 self._app, self._config, self._open[connection], ConnectionState({}), cast("Any", connection)
@@ -208,6 +235,34 @@ class HttpServer:
             if not self._open_of[host]:
                 del self._open_of[host]
             self._ended.set()
+
+    async def _secure(self, connection: HttpConnection, host: str, context: ssl.SSLContext) -> bool:
+        try:
+            await connection.secure(context, self._params.handshake_s)
+        except trio.TooSlowError:
+            self._metrics.count(HTTP_HANDSHAKES_FAILED, reason="slow")
+            self._remote.debug("TLS handshake was not finished in time", host)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            cause = error.__cause__
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+                self._metrics.count(HTTP_HANDSHAKES_FAILED, reason="refused")
+                self._remote.warning("TLS handshake failed", host, error=_in_words(cause))
+            else:
+                self._metrics.count(HTTP_HANDSHAKES_FAILED, reason="gone")
+        else:
+            return True
+        return False
+
+
+def _in_words(error: ssl.SSLError) -> str:
+    # OpenSSL says "[SSL: PEER_DID_NOT_RETURN_A_CERTIFICATE] peer did not ... (_ssl.c:1006)".
+    verdict = getattr(error, "verify_message", "")
+    reason = (error.reason or type(error).__name__).replace("_", " ").lower()
+    return f"{reason}: {verdict}" if verdict else reason
+
+
+def _tcp_addresses(listeners: Sequence[TcpListener | UnixListener]) -> tuple[Address, ...]:
+    return tuple(listener.local_address for listener in listeners if isinstance(listener, TcpListener))
 
 
 def _hypercorn_config(params: HttpParams) -> Config:

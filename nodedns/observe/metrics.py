@@ -65,6 +65,7 @@ __all__ = [
     "GOSSIP_SUSPICIONS",
     "GOSSIP_TCP_ONLY",
     "GOSSIP_UDP_BLOCKED",
+    "HTTP_HANDSHAKES_FAILED",
     "HTTP_REQUESTS",
     "HTTP_REQUEST_SECONDS",
     "METRICS",
@@ -206,6 +207,9 @@ HTTP_REQUEST_SECONDS = HistogramSpec(
     "Time from a request read to its answer ready, waits of blocking queries included.",
     (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 60.0, 600.0),
 )
+HTTP_HANDSHAKES_FAILED = CounterSpec(
+    "nodedns_http_handshakes_failed_total", ("reason",), "TLS handshakes of HTTP clients that came to nothing."
+)
 
 Spec = CounterSpec | GaugeSpec | HistogramSpec
 
@@ -252,6 +256,7 @@ METRICS: tuple[Spec, ...] = (
     CHECKS_WAITING,
     HTTP_REQUESTS,
     HTTP_REQUEST_SECONDS,
+    HTTP_HANDSHAKES_FAILED,
 )
 """The table; a metric that is not in it does not exist."""
 

@@ -89,6 +89,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "from then on counts. Better in a file than here, where every user of this machine can see it.",
     ),
     int_flag("http-port", "port", "Port of the HTTP API; -1 turns it off. Default: 8500."),
+    int_flag("https-port", "port", "Port of the HTTP API over TLS, with tls.https in a file. Default: off."),
     bool_flag("log-json", "Write each log line as one JSON object."),
     text_flag("log-level", "level", "trace, debug, info, warn or error. Default: info."),
     text_flag("max-query-time", "duration", "How long a blocking query waits at most. Default: 600s."),
