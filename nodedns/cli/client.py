@@ -1,10 +1,10 @@
 """``AgentClient``: asks one agent over its HTTP API, as Consul's command-line client does.
 
 The address comes from ``-http-addr``, else from ``CONSUL_HTTP_ADDR``, else it
-is 127.0.0.1:8500; it may be ``host:port``, ``http://host:port`` or
-``unix:///path``. HTTP itself is h11's over one blocking socket per request:
-commands live for a moment, and h11 loads in a third of the time that the
-standard library's client takes. There is no TLS, no token and no redirect.
+is 127.0.0.1:8500; it may be ``host:port``, ``http://host:port``, ``https://host:port`` or
+``unix:///path``. Token and certificates come from flags and variables likewise (``client_settings``). HTTP
+itself is h11's over one blocking socket per request: commands live for a moment, and h11 loads in a third
+of the time that the standard library's client takes. No redirect is followed.
 
 Error texts have Consul's shapes, since scripts look for them; an agent that
 cannot be reached gets a second line that says how to mend it.
@@ -12,17 +12,22 @@ cannot be reached gets a second line that says how to mend it.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import h11
 
 from nodedns import __version__
-from nodedns.cli.goflags import CommandError, text_flag
+from nodedns.cli.client_settings import ABSENT_CLIENT_FLAGS, ClientSettings, client_flags, client_settings
+from nodedns.cli.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint, parse_endpoint
 from nodedns.errors import NodednsError, shorten
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "ABSENT_CLIENT_FLAGS",
@@ -34,9 +39,6 @@ __all__ = [
     "parse_endpoint",
 ]
 
-DEFAULT_ADDRESS = "127.0.0.1:8500"
-DEFAULT_PORT = 8500
-ADDRESS_VARIABLE = "CONSUL_HTTP_ADDR"
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 60.0
 """Longer than a graceful leave (15 s) and than a join that tries several dead addresses."""
@@ -45,21 +47,6 @@ MAX_ANSWER_BYTES = 256 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 """Far above the longest line: a reply to a query is a datagram."""
 READ_BYTES = 64 * 1024
-
-ABSENT_CLIENT_FLAGS: Mapping[str, str] = {
-    "token": "there are no access control lists.",
-    "token-file": "there are no access control lists.",
-    "ca-file": "the HTTP API is served without TLS.",
-    "ca-path": "the HTTP API is served without TLS.",
-    "client-cert": "the HTTP API is served without TLS.",
-    "client-key": "the HTTP API is served without TLS.",
-    "tls-server-name": "the HTTP API is served without TLS.",
-    "namespace": "there are no namespaces.",
-    "partition": "there are no partitions.",
-}
-"""Flags of Consul's clients that no command of nodedns has."""
-
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 class ClientError(NodednsError):
@@ -71,76 +58,28 @@ def misshapen(path: str) -> ClientError:
     return ClientError(f"the answer to {path} is not that of an agent; does something else listen there?")
 
 
-class Endpoint:
-    """Where an agent's HTTP API is: a host and port, or the path of a Unix socket."""
-
-    __slots__ = ("host", "port", "unix_path")
-
-    def __init__(self, host: str, port: int, unix_path: str = "") -> None:
-        self.host = host
-        self.port = port
-        self.unix_path = unix_path
-
-    @property
-    def authority(self) -> str:
-        """``host:port`` as it stands in a URL, or ``localhost`` for a Unix socket."""
-        if self.unix_path:
-            return "localhost"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def dialled(self) -> str:
-        """What is dialled, in the words of Go's network errors."""
-        return f"unix {self.unix_path}" if self.unix_path else f"tcp {self.authority}"
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """Return the endpoint that ``text`` names.
-
-    Raises:
-        CommandError: It is https, or has no host, or its port is no port.
-    """
-    if text.startswith("unix://"):
-        return Endpoint("", 0, unix_path=text.removeprefix("unix://"))
-    if text.startswith("https://"):
-        raise CommandError(f"{text}: nodedns serves its HTTP API without TLS; use http:// in -http-addr.")
-    bare = text.removeprefix("http://").partition("/")[0]
-    host, colon, port = bare.rpartition(":")
-    if not colon or bare.endswith("]"):
-        host, port = bare, str(DEFAULT_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
-        raise CommandError(
-            f"{shorten(text)} is not an address of an agent; -http-addr takes host:port or unix:///path."
-        )
-    return Endpoint(host, int(port))
-
-
-def client_flags(function: _Decorated) -> _Decorated:
-    """Add ``-http-addr`` to a command."""
-    return text_flag(
-        "http-addr",
-        "address",
-        f"The agent to ask: host:port, http://host:port or unix:///path. Default: ${ADDRESS_VARIABLE}, "
-        f"else {DEFAULT_ADDRESS}.",
-    )(function)
-
-
 class AgentClient:
     """Asks one agent. Each call is one connection.
 
     Args:
         endpoint: The agent's HTTP API.
+        settings: Token and certificates; those of the environment unless given.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, settings: ClientSettings | None = None) -> None:
         self._endpoint = endpoint
+        self._settings = settings or ClientSettings()
 
     @classmethod
     def from_flag(cls, http_addr: str | None) -> AgentClient:
-        """Build from ``-http-addr``, else from the environment, else the default."""
-        return cls(parse_endpoint(http_addr or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS))
+        """Build from ``-http-addr``, else from the environment, else the default; with the command's other flags.
+
+        Raises:
+            CommandError: An address, a file or a variable cannot be used.
+        """
+        settings = client_settings()
+        address = http_addr or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
+        return cls(parse_endpoint(address, is_tls=settings.is_tls), settings)
 
     def get_list(self, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Any]:
         """Return the JSON list that answers a GET, empty for ``null``. Arguments and errors as ``get``."""
@@ -231,12 +170,23 @@ class AgentClient:
                 ("Accept", "application/json"),
                 ("Content-Length", str(len(content))),
                 ("Connection", "close"),
+                *self._credentials(),
             ],
         )
 
+    def _credentials(self) -> list[tuple[str, str]]:
+        headers = []
+        if self._settings.token:
+            headers.append(("X-Consul-Token", self._settings.token))
+        if self._settings.basic_auth:
+            pair = base64.b64encode(self._settings.basic_auth.encode("utf-8", "surrogateescape"))
+            headers.append(("Authorization", f"Basic {pair.decode('ascii')}"))
+        return headers
+
     def _connect(self) -> socket.socket:
         if not self._endpoint.unix_path:
-            return socket.create_connection((self._endpoint.host, self._endpoint.port), CONNECT_TIMEOUT_S)
+            sock = socket.create_connection((self._endpoint.host, self._endpoint.port), CONNECT_TIMEOUT_S)
+            return self._secured(sock) if self._endpoint.is_tls else sock
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(CONNECT_TIMEOUT_S)
@@ -246,8 +196,24 @@ class AgentClient:
             raise
         return sock
 
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        # Imported here: it takes longer to load than a command without TLS takes in all.
+        from nodedns.cli.client_tls import client_context  # noqa: PLC0415
+
+        try:
+            context = client_context(self._settings)
+            return context.wrap_socket(sock, server_hostname=self._settings.server_name or self._endpoint.host)
+        except BaseException:
+            sock.close()
+            raise
+
     def _explain(self, method: str, target: str, error: Exception) -> str:
-        line = f'{method.capitalize()} "http://{self._endpoint.authority}{target}": {self._reason(error)}'
+        line = f'{method.capitalize()} "{self._endpoint.base}{target}": {self._reason(error)}'
+        if self._endpoint.is_tls and _is_of_tls(error):
+            return (
+                f"{line}\nName the authority of the agent's certificate with -ca-file or CONSUL_CACERT, and a "
+                "certificate of ours with -client-cert and -client-key."
+            )
         return (
             f"{line}\nNo agent of nodedns answers there. Start one (nodedns agent -dev), or name the one to ask "
             f"with -http-addr=<host:port> or {ADDRESS_VARIABLE}."
@@ -256,12 +222,22 @@ class AgentClient:
     def _reason(self, error: Exception) -> str:
         if isinstance(error, h11.RemoteProtocolError):
             return f"no HTTP from {self._endpoint.dialled}: {error}"
+        if self._endpoint.is_tls and _is_of_tls(error):
+            from nodedns.cli.client_tls import tls_reason  # noqa: PLC0415 - as in _secured
+
+            return tls_reason(error)
         if isinstance(error, TimeoutError):
             return f"dial {self._endpoint.dialled}: i/o timeout"
         if isinstance(error, socket.gaierror):
             return f"dial {self._endpoint.dialled}: lookup {self._endpoint.host}: {error.strerror}"
         reason = str(getattr(error, "strerror", None) or error).lower()
         return f"dial {self._endpoint.dialled}: connect: {reason}"
+
+
+def _is_of_tls(error: Exception) -> TypeGuard[ssl.SSLError]:
+    import ssl  # noqa: PLC0415 - as in _secured
+
+    return isinstance(error, ssl.SSLError)
 
 
 def _parsed(path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON has no type

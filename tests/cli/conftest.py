@@ -28,6 +28,7 @@ class FakeAgent:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[str] = []
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
         self._rounds: dict[str, list[bytes]] = {}
         agent = self
 
@@ -46,6 +47,7 @@ class FakeAgent:
 
             def _answer(self) -> None:
                 agent.asked.append(f"{self.command} {self.path}")
+                agent.headers.append({name.lower(): value for name, value in self.headers.items()})
                 agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
                 asked = f"{self.command} {self.path.partition('?')[0]}"
                 status, body = agent._answer_to(asked)

@@ -110,7 +110,7 @@ def test_agent_has_every_flag_of_the_configuration() -> None:
     assert set() == names & ABSENT_FLAGS.keys()
 
 
-@pytest.mark.parametrize("flag", ["ui", "segment", "syslog", "https-port", "advertise-wan"])
+@pytest.mark.parametrize("flag", ["ui", "segment", "syslog", "advertise-wan"])
 def test_flag_of_consul_is_named_as_that(shell: Shell, flag: str) -> None:
     code, _, err = shell("agent", f"-{flag}=x")
     assert 1 == code

@@ -27,6 +27,8 @@ Shell = Callable[..., tuple[int, str, str]]
         ("[::1]:8501", "[::1]:8501", "tcp [::1]:8501"),
         ("[::1]", "[::1]:8500", "tcp [::1]:8500"),
         ("unix:///run/x.sock", "localhost", "unix /run/x.sock"),
+        ("https://10.0.0.1:443/", "10.0.0.1:443", "tcp 10.0.0.1:443"),
+        ("https://[::1]", "[::1]:8501", "tcp [::1]:8501"),
     ],
 )
 def test_address_is_read(text: str, authority: str, dialled: str) -> None:
@@ -34,7 +36,9 @@ def test_address_is_read(text: str, authority: str, dialled: str) -> None:
     assert (authority, dialled) == (endpoint.authority, endpoint.dialled)
 
 
-@pytest.mark.parametrize("text", ["https://10.0.0.1:8501", "http://", ":85", "host:port", "host:0", "host:70000", "h:"])
+@pytest.mark.parametrize(
+    "text", ["ftp://10.0.0.1:8501", "http://", "https://", ":85", "host:port", "host:0", "host:70000", "h:"]
+)
 def test_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(CommandError):
         parse_endpoint(text)

@@ -41,7 +41,7 @@ def test_plain_event_says_whether_it_may_coalesce(
         (("-name=x", "-tag=y"), "Cannot provide tag filter without service filter.\n\nUsage"),
         (("-name=x", "a", "b"), "Too many command line arguments.\n\nUsage"),
         (("-name=x", "-coalesce"), "-coalesce goes with -plain"),
-        (("-name=x", "-token=t"), "Consul's flag -token is not in nodedns"),
+        (("-name=x", "-namespace=t"), "Consul's flag -namespace is not in nodedns"),
     ],
 )
 def test_wrong_command_line_is_explained(shell: Shell, words: tuple[str, ...], text: str) -> None:
