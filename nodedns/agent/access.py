@@ -61,17 +61,23 @@ class LiveAccess:
             )
         return self._http
 
-    def update(self, config: AgentConfig) -> None:
-        """Obey another configuration from the next request and connection on; those under way end by the old one.
+    def prepare(self, config: AgentConfig) -> Callable[[], None]:
+        """Read the files of another configuration; return what makes it hold.
+
+        It then holds from the next request and connection on; those under way end by the old one.
 
         Raises:
-            AgentError: A file of ``tls.https`` cannot be used; then nothing has changed.
+            AgentError: A file of ``tls.https`` cannot be used.
         """
         context = self._make_context(config.https)
-        self._rules = config.access
-        self._context = context or self._context
-        if self._http is not None:
-            self._http.update(config.http, context)
+
+        def commit() -> None:
+            self._rules = config.access
+            self._context = context or self._context
+            if self._http is not None:
+                self._http.update(config.http, context)
+
+        return commit
 
     def _make_context(self, params: TlsParams | None) -> ssl.SSLContext | None:
         if params is None:

@@ -195,11 +195,6 @@ class Agent:
         self._take_orders()
 
     @property
-    def access(self) -> LiveAccess:
-        """Who may use its HTTP API; ``update`` obeys another configuration."""
-        return self._access
-
-    @property
     def is_encrypted(self) -> bool:
         """Whether its gossip has a key."""
         return self._serf.statistics().encrypted

@@ -94,7 +94,9 @@ class DnsAnswers:
         self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
         self._packed = PackedAnswers(self._is_there, rng)
         self._begin_bounded()
-        self.over_tcp = PackedOverTcp(table, ledger, self._is_there, rng, self.offers_recursion, denies_names)
+        self.over_tcp = PackedOverTcp(
+            table, ledger, self._is_there, rng, offers_recursion=self.offers_recursion, denies_names=denies_names
+        )
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
         self._recursion = recursion if ask else NO_RECURSION

@@ -39,6 +39,7 @@ class PackedOverTcp:
         ledger: DnsLedger,
         is_there: Mapping[str, Callable[[str], bool]],
         rng: Random,
+        *,
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
         denies_names: Callable[[], bool],
     ) -> None:

@@ -120,7 +120,7 @@ def failed_nodes_part(failed_nodes: FailedNodes) -> Prepare:
 
 def access_part(access: LiveAccess) -> Prepare:
     """Return what prepares other rules for the HTTP API."""
-    return lambda config: partial(access.update, config)
+    return access.prepare
 
 
 def tags_part(serf: Serf, wake: Callable[[], None], config: AgentConfig, node_id: str) -> Prepare:

@@ -38,6 +38,7 @@ RELOADED_FIELDS = (
     "checks",
     "discard_check_output",
     "query_times",
+    "https",
 )
 """The parts of ``AgentConfig`` that reloadable keys make."""
 

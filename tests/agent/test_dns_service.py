@@ -99,6 +99,7 @@ class Served:
             ledger=self.ledger,
             entropy=Random(1).randbytes,
             wall_clock=lambda: 1e9,
+            denies_names=lambda: False,
         )
         server = self.dns.servers[0]
         assert isinstance(server, UdpDnsServer)

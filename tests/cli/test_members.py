@@ -104,7 +104,7 @@ def test_wan_pool_is_refused_honestly(shell: Shell) -> None:
     assert "no WAN pool" in err
 
 
-@pytest.mark.parametrize("flag", ["-filter=x", "-segment=x", "-namespace=x", "-partition=x"])
+@pytest.mark.parametrize("flag", ["-segment=x", "-namespace=x", "-partition=x"])
 def test_flag_of_consul_is_named_as_that(shell: Shell, flag: str) -> None:
     code, _, err = shell("members", flag)
     assert 1 == code

@@ -217,6 +217,32 @@ def test_agent_that_cannot_read_a_file_says_which_in_one_line(tmp_path: Path, ke
     assert 1 == len(done.err.splitlines())
 
 
+def test_reload_takes_the_certificate_and_the_tokens_that_there_are_now(tmp_path: Path) -> None:
+    old, new = Authority(tmp_path, "old-ca"), Authority(tmp_path, "new-ca")
+    settings = tmp_path / "tls.json"
+    with lone_agent(tmp_path) as agent:
+        issued = old.issue("agent", agent.host)
+        https = {"cert_file": str(issued.certificate), "key_file": str(issued.key)}
+        values = {"ports": {"https": HTTPS_PORT}, "tls": {"https": https}, "acl": {"enabled": True}}
+        settings.write_text(json.dumps(values))
+        process = agent.start(f"-config-file={settings}")
+        site = Site(agent, old, new, old.issue("client"), old.issue("expired"))
+        assert 1 == site.command("members").code
+
+        values["acl"] = {"enabled": True, "tokens": {"write": [TOKEN]}}
+        settings.write_text(json.dumps(values))
+        new.issue("agent", agent.host)
+        process.send(signal.SIGHUP)
+        process.wait_line("configuration reloaded")
+        assert 1 == site.command("members").code
+        assert 0 == site.command("members", ca=new.certificate).code
+
+        issued.key.write_text("none")
+        process.send(signal.SIGHUP)
+        process.wait_line("configuration not reloaded.*agent.key holds no private key in PEM")
+        assert 0 == site.command("members", ca=new.certificate).code
+
+
 def test_certificate_that_expires_soon_is_told_of(tmp_path: Path) -> None:
     issued = Authority(tmp_path).issue("agent", "127.0.0.1", lasts=timedelta(days=2))
     https = {"cert_file": str(issued.certificate), "key_file": str(issued.key)}
