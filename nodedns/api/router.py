@@ -27,6 +27,7 @@ from nodedns.api import (
     health,
     keyring,
     metrics,
+    monitor,
     queries,
     registration,
     status,
@@ -42,7 +43,7 @@ from nodedns.errors import ApiError
 
 __all__ = ["ROUTES", "Handler", "Outcome", "Route", "handle"]
 
-Outcome = Response | Wait | Perform | queries.Follow
+Outcome = Response | Wait | Perform | queries.Follow | monitor.FollowLog
 Handler = Callable[[Request, str, ApiContext], Outcome]
 
 API_PREFIX = "/v1/"
@@ -78,6 +79,7 @@ ROUTES = (
     Route("/v1/agent/leave", _PUT, agent.leave),
     Route("/v1/agent/members", _GET, agent.get_members),
     Route("/v1/agent/metrics", _GET, metrics.get_metrics),
+    Route("/v1/agent/monitor", _GET, monitor.monitor),
     Route("/v1/agent/query/", _PUT, queries.ask),
     Route("/v1/agent/reload", _PUT, agent.reload),
     Route("/v1/agent/self", _GET, agent.get_self),

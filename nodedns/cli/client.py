@@ -16,8 +16,8 @@ import base64
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import h11
 
@@ -50,7 +50,18 @@ READ_BYTES = 64 * 1024
 
 
 class ClientError(NodednsError):
-    """The agent could not be asked, or refused; the message is fit to print."""
+    """The agent could not be asked, or refused; the message is fit to print.
+
+    Args:
+        message: For people.
+        status: The HTTP status other than 200, if there was one.
+        has_begun: Whether a part of the answer was there already.
+    """
+
+    def __init__(self, message: str, status: int = 0, *, has_begun: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.has_begun = has_begun
 
 
 def misshapen(path: str) -> ClientError:
@@ -105,7 +116,27 @@ class AgentClient:
         Raises:
             ClientError: No agent, no HTTP, another status than 200, or no JSON.
         """
-        return _parsed(path, self._ask("GET", path, query))
+        return _parsed(path, self._ask("GET", path, query).body)
+
+    def get_indexed(self, path: str, query: Sequence[tuple[str, str]], answer_s: float) -> tuple[Any, int]:
+        """Return the JSON answer to a GET and its ``X-Consul-Index``, 0 where there is none.
+
+        Args:
+            path: As ``get`` has it, and so the errors.
+            query: Likewise.
+            answer_s: How long the agent may take.
+        """
+        answer = self._ask("GET", path, query, answer_s=answer_s)
+        index = dict(answer.headers).get(b"x-consul-index", b"")
+        return _parsed(path, answer.body), int(index) if index.isdigit() else 0
+
+    def get_lines(self, path: str, query: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+        """Yield the lines that answer a GET, each when it comes, with any time between them.
+
+        Raises:
+            ClientError: As ``get``; or the answer broke off.
+        """
+        yield from self._lines_of("GET", path, query, b"", quiet_s=None)
 
     def put(self, path: str, query: Sequence[tuple[str, str]] = ()) -> None:
         """Send a PUT without a body and drop the answer. Raises as ``get``."""
@@ -113,7 +144,7 @@ class AgentClient:
 
     def put_for_object(self, path: str, query: Sequence[tuple[str, str]], body: bytes) -> dict[str, Any]:
         """Return the JSON object that answers a PUT of ``body``. Errors as ``get``."""
-        answer = _parsed(path, self._ask("PUT", path, query, body))
+        answer = _parsed(path, self._ask("PUT", path, query, body).body)
         if not isinstance(answer, dict):
             raise misshapen(path)
         return answer
@@ -122,17 +153,25 @@ class AgentClient:
         """Send a body by POST, PUT or DELETE and drop the answer. Raises as ``get``."""
         self._ask(method, path, query, body)
 
-    def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]], content: bytes = b"") -> bytes:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        content: bytes = b"",
+        *,
+        answer_s: float = ANSWER_TIMEOUT_S,
+    ) -> _Answer:
         target = path + _encode_query(query)
         try:
             with self._connect() as sock:
-                sock.settimeout(ANSWER_TIMEOUT_S)
-                status, body = _exchange(sock, self._request(method, target, content), content)
+                sock.settimeout(answer_s)
+                answer = _exchange(sock, self._request(method, target, content), content)
         except (OSError, h11.RemoteProtocolError) as error:
             raise ClientError(self._explain(method, target, error)) from error
-        if status != 200:
-            raise _refusal(status, body)
-        return body
+        if answer.status != 200:
+            raise _refusal(answer.status, answer.body)
+        return answer
 
     def put_lines(
         self, path: str, query: Sequence[tuple[str, str]], body: bytes, *, quiet_s: float
@@ -148,17 +187,30 @@ class AgentClient:
         Raises:
             ClientError: As ``get``; or the answer broke off.
         """
+        for line in self._lines_of("PUT", path, query, body, quiet_s=quiet_s):
+            value = _parsed(path, line)
+            if not isinstance(value, dict):
+                raise misshapen(path)
+            yield value
+
+    def _lines_of(
+        self, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes, *, quiet_s: float | None
+    ) -> Iterator[bytes]:
         target = path + _encode_query(query)
+        has_begun = False
+
+        def begin() -> None:
+            nonlocal has_begun
+            has_begun = True
+
         try:
             with self._connect() as sock:
+                # The kernel finds out about an agent that is gone without a word.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.settimeout(quiet_s)
-                for line in _lines(sock, self._request("PUT", target, body), body):
-                    value = _parsed(path, line)
-                    if not isinstance(value, dict):
-                        raise misshapen(path)
-                    yield value
+                yield from _lines(sock, self._request(method, target, body), body, begin)
         except (OSError, h11.RemoteProtocolError) as error:
-            raise ClientError(self._explain("PUT", target, error)) from error
+            raise ClientError(self._explain(method, target, error), has_begun=has_begun) from error
 
     def _request(self, method: str, target: str, content: bytes) -> h11.Request:
         return h11.Request(
@@ -247,30 +299,39 @@ def _parsed(path: str, body: bytes) -> Any:  # noqa: ANN401 - JSON has no type
         raise ClientError(f"the answer to {path} is no JSON: {shorten(body)}") from None
 
 
-def _exchange(sock: socket.socket, request: h11.Request, content: bytes) -> tuple[int, bytes]:
+class _Answer(NamedTuple):
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def _exchange(sock: socket.socket, request: h11.Request, content: bytes) -> _Answer:
     connection = _send(sock, request, content)
     status = 0
+    headers: list[tuple[bytes, bytes]] = []
     chunks: list[bytes] = []
     room = MAX_ANSWER_BYTES
     for event in _received(sock, connection):
         if isinstance(event, h11.Response):
-            status = event.status_code
+            status, headers = event.status_code, [(bytes(name), bytes(value)) for name, value in event.headers]
         elif isinstance(event, h11.Data):
             chunks.append(bytes(event.data))
             room -= len(event.data)
             if room < 0:
                 raise h11.RemoteProtocolError(f"the answer is over {MAX_ANSWER_BYTES} bytes")
-    return status, b"".join(chunks)
+    return _Answer(status, headers, b"".join(chunks))
 
 
-def _lines(sock: socket.socket, request: h11.Request, content: bytes) -> Iterator[bytes]:
-    """Yield the lines of an answer; raise ``ClientError`` for one with another status than 200."""
+def _lines(sock: socket.socket, request: h11.Request, content: bytes, begin: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the lines of an answer, ``begin`` called before; raise ``ClientError`` for another status than 200."""
     connection = _send(sock, request, content)
     status = 0
     rest = b""
     for event in _received(sock, connection):
         if isinstance(event, h11.Response):
             status = event.status_code
+            if status == 200:
+                begin()
         elif isinstance(event, h11.Data):
             rest += bytes(event.data)
             if status == 200:
@@ -285,7 +346,7 @@ def _lines(sock: socket.socket, request: h11.Request, content: bytes) -> Iterato
 
 
 def _refusal(status: int, body: bytes) -> ClientError:
-    return ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})")
+    return ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})", status)
 
 
 def _send(sock: socket.socket, request: h11.Request, content: bytes) -> h11.Connection:

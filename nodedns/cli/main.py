@@ -36,12 +36,14 @@ COMMANDS: Mapping[str, str] = {
     "keyring": "Lists and changes the gossip keys of all members",
     "leave": "Makes the running agent leave the cluster and stop",
     "members": "Lists the members of the cluster",
+    "monitor": "Prints the running agent's log",
     "query": "Asks the members of the cluster something",
     "reachability": "Tests whether every member can be reached",
     "reload": "Makes the running agent read its configuration again",
     "rtt": "Estimates the round trip between two nodes",
     "validate": "Checks configuration files and directories",
     "version": "Prints the version",
+    "watch": "Prints a list, or runs a program, whenever it changes",
     "why": "Tells what happened to a member lately",
 }
 """Every command and what the overview says about it; ``force-leave`` is in ``commands/force_leave.py``."""

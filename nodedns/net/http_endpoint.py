@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -29,11 +30,14 @@ from nodedns.api.actions import Action, ActionResult, Perform
 from nodedns.api.blocking import Topic, Wait
 from nodedns.api.context import ApiContext
 from nodedns.api.encode import error_response, text_response
+from nodedns.api.monitor import FollowLog
 from nodedns.api.queries import AskPool, Follow, Progress, line_of
 from nodedns.api.request import Request, Response
 from nodedns.api.router import handle
 from nodedns.errors import ApiError, NodednsError, shorten
 from nodedns.net.http_lines import LineStream
+from nodedns.net.log_stream import tell_log
+from nodedns.observe.followers import LogFollowers
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, Metrics
 from nodedns.table.parts import WHOLE, Part
@@ -115,6 +119,7 @@ class HttpEndpoint:
         self._metrics = metrics
         self._params = params
         self._waits: dict[trio.CancelScope, None] = {}
+        self._followers = LogFollowers()
         self._is_ending = False
         self._has_told_of_parameter = False
 
@@ -166,7 +171,9 @@ class HttpEndpoint:
                 case Wait():
                     return await self._wait(outcome, receive)
                 case Follow():
-                    return await self._follow(outcome.question, receive, lines)
+                    return await self._follow(partial(self._tell_replies, outcome.question, lines), receive, lines)
+                case FollowLog():
+                    return await self._follow(partial(tell_log, self._followers, outcome, lines), receive, lines)
         except NodednsError as error:
             return error_response(error)
         except _ClientGone:
@@ -232,12 +239,15 @@ class HttpEndpoint:
             raise _ClientGone
         return outcome.expire(self._actions.api_context()) if isinstance(outcome, Wait) else outcome
 
-    async def _follow(self, question: AskPool, receive: Receive, lines: LineStream) -> Response:
-        failure: NodednsError | None = None
-        is_gone = False
-
+    async def _tell_replies(self, question: AskPool, lines: LineStream) -> None:
         async def tell(progress: Progress) -> None:
             await lines.tell(line_of(progress))
+
+        await self._actions.follow(question, tell)
+
+    async def _follow(self, tell_all: Callable[[], Awaitable[None]], receive: Receive, lines: LineStream) -> Response:
+        failure: NodednsError | None = None
+        is_gone = False
 
         async def watch_client() -> None:
             nonlocal is_gone
@@ -249,7 +259,7 @@ class HttpEndpoint:
             nursery.start_soon(watch_client)
             with trio.CancelScope() as bound, self._listed(bound):
                 try:
-                    await self._actions.follow(question, tell)
+                    await tell_all()
                 except NodednsError as error:
                     failure = error
             nursery.cancel_scope.cancel()

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-__all__ = ["LineStream"]
+__all__ = ["LINES_OF_JSON", "LINES_OF_TEXT", "LineStream"]
 
-_HEADERS = [
-    (b"content-type", b"application/x-ndjson"),
-    (b"content-encoding", b"identity"),
-]
+LINES_OF_JSON = "application/x-ndjson"
+LINES_OF_TEXT = "text/plain; charset=utf-8"
 
 
 class LineStream:
@@ -30,17 +28,22 @@ class LineStream:
     ) -> None:
         self._send = send
         self._headers = [
-            *_HEADERS,
+            (b"content-encoding", b"identity"),
             *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers),
         ]
         self.is_begun = False
         """Whether the head is out, with status 200."""
 
-    async def tell(self, line: bytes) -> None:
-        """Send one line, its newline included; waits while the client does not read."""
+    async def begin(self, kind: str) -> None:
+        """Send the head, if it is not out, though there is no line yet; ``kind`` is the content's type."""
         if not self.is_begun:
             self.is_begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            headers = [(b"content-type", kind.encode("ascii")), *self._headers]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def tell(self, line: bytes) -> None:
+        """Send one line or several, newlines included; waits while the client does not read."""
+        await self.begin(LINES_OF_JSON)
         await self._send({"type": "http.response.body", "body": line, "more_body": True})
 
     async def end(self) -> None:

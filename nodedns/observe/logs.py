@@ -31,6 +31,7 @@ __all__ = [
     "LineFormatter",
     "Log",
     "RemoteLog",
+    "also_make",
     "configure",
     "logger",
     "set_level",
@@ -140,21 +141,54 @@ def configure(level: str, *, as_json: bool, stream: TextIO) -> None:
     """
     root = logging.getLogger(_ROOT)
     for handler in list(root.handlers):
-        root.removeHandler(handler)
+        if handler not in _also:
+            root.removeHandler(handler)
     added = _StreamHandler(stream)
     added.setFormatter(JsonFormatter() if as_json else LineFormatter())
     root.addHandler(added)
-    root.setLevel(LEVELS[level.lower()])
     root.propagate = False
+    set_level(level)
 
 
 def set_level(level: str) -> None:
     """Write lines of ``level``, a key of ``LEVELS`` in any letter case, and above from now on."""
-    logging.getLogger(_ROOT).setLevel(LEVELS[level.lower()])
+    root = logging.getLogger(_ROOT)
+    for handler in root.handlers:
+        if isinstance(handler, _StreamHandler):
+            handler.written = LEVELS[level.lower()]
+    root.setLevel(min([LEVELS[level.lower()], *_also.values()]))
+
+
+def also_make(level: int | None, handler: logging.Handler) -> None:
+    """Have lines of ``level`` and above made for another handler too; what is written stays as it is.
+
+    Args:
+        level: As ``logging`` has it; None to have no more made for it.
+        handler: Gets the lines, finer ones too where others ask for them.
+    """
+    root = logging.getLogger(_ROOT)
+    written = [each.written for each in root.handlers if isinstance(each, _StreamHandler)] or [root.level]
+    _also.pop(handler, None)
+    root.removeHandler(handler)
+    if level is not None:
+        _also[handler] = level
+        root.addHandler(handler)
+    root.setLevel(min([*written, *_also.values()]))
+
+
+_also: dict[logging.Handler, int] = {}
 
 
 class _StreamHandler(logging.StreamHandler[TextIO]):
     """Writes lines; a full disk or a closed pipe under the log is no reason to stop."""
+
+    written = logging.NOTSET
+    """Lines below it are made for others alone."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what is to be written: the level's lines, and those of a logger that is let through."""
+        if record.levelno >= self.written or logging.getLogger(record.name).level != logging.NOTSET:
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Drop the line."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import io
 import ipaddress
 import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from nodedns.api.actions import Join, Leave
 from nodedns.errors import ApiError, BindError, JoinError
 from nodedns.model.names import NodeName
 from nodedns.net.http_server import HttpParams, HttpServer, bind_http, http_address
+from nodedns.observe.followers import MAX_FOLLOWERS
+from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, MemberUpserted, NodeRegistered
 from nodedns.testing.table_agent import TableAgent, agent_member
@@ -543,3 +546,30 @@ async def test_new_limits_are_obeyed() -> None:
             await served.wait_open(1)
             async with await served.connect() as refused:
                 assert (await refused.receive_some()).startswith(b"HTTP/1.1 429 ")
+
+
+@pytest.mark.parametrize(("query", "kind"), [("", "text/plain; charset=utf-8"), ("?logjson", "application/x-ndjson")])
+async def test_log_is_told_as_it_is_written_until_the_server_stops(query: str, kind: str) -> None:
+    configure("info", as_json=False, stream=io.StringIO())
+    async with serving() as served, await served.connect() as stream:
+        await stream.send_all(f"GET /v1/agent/monitor{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = bytes(await stream.receive_some())
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert f"content-type: {kind}".encode() in head.lower()
+        for text in ("one", "two"):
+            logger("agent").info(text)
+            assert text.encode() in await stream.receive_some()
+        served.server.stop()
+        assert (await read_to_end(stream)).endswith(b"0\r\n\r\n")
+    assert not [each for each in logging.getLogger("nodedns").handlers if type(each).__name__ == "_Handler"]
+
+
+async def test_followers_of_the_log_are_bounded() -> None:
+    configure("info", as_json=False, stream=io.StringIO())
+    async with serving() as served, AsyncExitStack() as held:
+        for _ in range(MAX_FOLLOWERS):
+            stream = await held.enter_async_context(await served.connect())
+            await stream.send_all(b"GET /v1/agent/monitor HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+        answer = await served.get("/v1/agent/monitor")
+        assert (429, b"Too many clients follow the log") == (answer.status, answer.body)
