@@ -152,6 +152,11 @@ class GrowingFile:
         self._path = path
         self._size_bytes: int | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Where the good end is; 0 before anything was written or cut."""
+        return self._size_bytes or 0
+
     def replace(self, content: bytes) -> None:
         """Have the file hold ``content`` and nothing else. Raises ``OSError``: it is as it was."""
         self._path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)

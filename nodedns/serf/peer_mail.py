@@ -31,12 +31,12 @@ from nodedns.serf.messages import PeerData, encode_message
 
 __all__ = ["MAX_PEER_STREAM_BYTES", "PeerMail", "PeerSender"]
 
-MAX_PEER_STREAM_BYTES = 1024 * 1024
-"""Largest payload of one stream, unpacked; ours: what is read at once must not keep a ping waiting for long."""
+MAX_PEER_STREAM_BYTES = 4 * 1024 * 1024
+"""Largest payload of one stream, unpacked; ours: a fifth of what memberlist takes from a stream."""
 MAX_PEER_STREAMS = 16
 """Streams of ours that wait for a connection at once; ours: an eighth of all that may be open."""
-HEADER_BYTES = 48
-"""What a message takes beside names and payload: type, map, keys, lengths. 35 in fact."""
+HEADER_BYTES = 40
+"""What a message takes beside the name and the payload, at most: type, map, keys, lengths."""
 PACK_FROM_BYTES = 256
 """Ours; below, packing seldom saves anything."""
 PACK_LEVEL = 1
@@ -92,6 +92,7 @@ class PeerMail:
         self._stream_timeout_s = stream_timeout_s
         name_bytes = len(local_name.encode("utf-8", "surrogateescape"))
         self.max_datagram_bytes = max(0, max_message_bytes - HEADER_BYTES - name_bytes)
+        self._max_message_bytes = max_message_bytes
         self._dialling = 0
 
     def send(self, name: NodeName, payload: bytes, now: float, *, by_stream: bool) -> bool:
@@ -103,21 +104,23 @@ class PeerMail:
         Raises:
             TooBig: The payload is over the limit.
         """
-        limit = MAX_PEER_STREAM_BYTES if by_stream else self.max_datagram_bytes
-        if len(payload) > limit:
-            raise TooBig("peer message", len(payload), limit)
+        if len(payload) > MAX_PEER_STREAM_BYTES:
+            raise TooBig("peer message", len(payload), MAX_PEER_STREAM_BYTES)
         record = self._peer(name)
         if record is None:
             return False
         address = record.member.address
+        data = self._encode(payload)
         if not by_stream:
-            self._sender.send_user(self._encode(payload), address, may_compress=False)
+            if len(data) > self._max_message_bytes:
+                raise TooBig("packed peer message", len(data), self._max_message_bytes)
+            self._sender.send_user(data, address, may_compress=False)
             return True
         if self._dialling >= MAX_PEER_STREAMS:
             return False
         self._dialling += 1
         self._sender.send_user_stream(
-            self._encode(payload), address, now + self._stream_timeout_s, on_over=self._dialled, may_compress=False
+            data, address, now + self._stream_timeout_s, on_over=self._dialled, may_compress=False
         )
         return True
 

@@ -134,7 +134,7 @@ class Serf:
 
     @property
     def max_peer_datagram_bytes(self) -> int:
-        """The longest payload that ``send_peer_message`` takes for a datagram."""
+        """The longest payload that ``send_peer_message`` takes for a datagram, whatever it holds."""
         return self._parts.peers.max_datagram_bytes
 
     def conflicts(self) -> list[Conflict]:
@@ -251,7 +251,8 @@ class Serf:
 
         Args:
             name: Whom; a member that is not alive, or carries no nodedns tag, gets nothing.
-            payload: At most ``max_peer_datagram_bytes``, by stream ``MAX_PEER_STREAM_BYTES``.
+            payload: At most ``MAX_PEER_STREAM_BYTES``; for a datagram, as much as fits into one when it is packed,
+                which ``max_peer_datagram_bytes`` always do.
             now: Monotonic seconds.
             by_stream: Whether over TCP; a datagram may be lost on the way, and a stream may fail.
 

@@ -142,13 +142,20 @@ def test_longest_datagram_fits_into_a_packet_whatever_it_holds(key: bytes | None
     assert LOCAL.udp_payload_bytes >= max(len(datagram.payload) for datagram in datagrams) > longest
 
 
-@pytest.mark.parametrize("by_stream", [False, True])
-def test_message_over_its_limit_is_refused(by_stream: bool) -> None:
+def test_message_too_long_for_a_stream_is_refused() -> None:
     pool = Pool()
-    longest = MAX_PEER_STREAM_BYTES if by_stream else pool.serfs[ONE].max_peer_datagram_bytes
     with pytest.raises(TooBig):
-        pool.send(TWO, b"x" * (longest + 1), by_stream=by_stream)
-    assert pool.send(TWO, b"x" * longest, by_stream=by_stream)
+        pool.send(TWO, b"x" * (MAX_PEER_STREAM_BYTES + 1), by_stream=True)
+    assert pool.send(TWO, b"x" * MAX_PEER_STREAM_BYTES, by_stream=True)
+    assert [MAX_PEER_STREAM_BYTES] == [len(payload) for _, payload in pool.arrived(TWO)]
+
+
+def test_message_that_does_not_fit_into_a_packet_is_refused_and_one_that_can_be_packed_is_not() -> None:
+    pool = Pool()
+    longer = pool.serfs[ONE].max_peer_datagram_bytes + 64
+    with pytest.raises(TooBig):
+        pool.send(TWO, seeded_random("noise", 2).randbytes(longer))
+    assert pool.send(TWO, b"x" * longer)
 
 
 def test_streams_that_wait_for_a_connection_are_bounded_and_their_place_is_given_back() -> None:
