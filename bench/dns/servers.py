@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -12,14 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
-import trio
 
 from bench.dns.competitors import COMPETITORS
 from bench.dns.names import ORIGIN, address_of, host_name, query
 from bench.dns.processes import SERVER_CPU, Pinned
-from nodedns.model.names import NodeName
-from nodedns.net.nodes_file import ExternalNodesFile
-from nodedns.table.changes import ExternalNode
 from nodedns.testing.loopback import free_hosts
 
 __all__ = [
@@ -138,8 +135,12 @@ def agent(
     host = host or next(free_hosts(AGENT_DNS_PORT, AGENT_HTTP_PORT, AGENT_GOSSIP_PORT))
     data = folder / "data"
     data.mkdir()
-    nodes = [ExternalNode(NodeName(host_name(n).split(".")[0]), "", address_of(n)) for n in range(names)]
-    trio.run(ExternalNodesFile(data / "external-nodes.json").save, nodes)
+    listed = [
+        {"name": host_name(n).split(".")[0], "id": "", "address": address_of(n), "tagged_addresses": {}, "meta": {}}
+        for n in range(names)
+    ]
+    # As an earlier release kept them: the agent takes them over when it starts.
+    (data / "external-nodes.json").write_text(json.dumps({"format": 1, "nodes": listed}))
     command = [
         sys.executable, "-m", "nodedns", "agent", "-server", "-bootstrap", f"-node={node}", f"-bind={host}",
         f"-client={host}", f"-data-dir={data}", "-log-level=warn", *flags,

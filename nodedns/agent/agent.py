@@ -36,6 +36,7 @@ from nodedns.agent.orders import Orders
 from nodedns.agent.questions import Questions
 from nodedns.agent.registrations import Registrations
 from nodedns.agent.reloading import Reloader, access_part, dns_part, failed_nodes_part, log_part, tags_part
+from nodedns.agent.replication import Replication
 from nodedns.agent.resolving import Resolver
 from nodedns.agent.statistics import agent_statistics, debug_config
 from nodedns.agent.user_events import EventBook
@@ -132,7 +133,6 @@ class Agent:
         )
         self.table = LiveTable(node_table, metrics)
         self._failed_nodes = FailedNodes(config.failed_nodes_grace_s, self.table.apply)
-        self._registrations = Registrations(memory, self.table)
         self._name_log = NameLog(trio.current_time)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
         self._coordinates = LiveCoordinates(
@@ -142,6 +142,17 @@ class Agent:
         self._driver: GossipDriver[SerfEvent] = GossipDriver(
             self._serf, listeners.gossip_udp, TcpDialer(), listeners.gossip_tcp, self._on_serf_event, metrics
         )
+        self._replication = Replication(
+            memory,
+            self.table,
+            self._serf,
+            self._driver.wake,
+            metrics,
+            datacenter=config.datacenter,
+            rng=rng,
+            wall_clock=wall_clock,
+        )
+        self._registrations = Registrations(self._replication)
         self._joiner = Joiner(self._serf, self._driver.wake, Resolver(config.serf_lan_port, rng))
         self._questions = Questions(self._serf, self._driver.wake)
         self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
@@ -213,6 +224,7 @@ class Agent:
                 nursery.start_soon(self._keyring_writer.run)
                 nursery.start_soon(self._failed_nodes.run)
                 nursery.start_soon(self._monitoring.run)
+                await nursery.start(self._replication.run)
                 await nursery.start(self._driver.run)
                 for server in self._dns.servers:
                     await nursery.start(server.serve)
@@ -289,6 +301,7 @@ class Agent:
         self._questions.note(event)
         self._event_book.note(event)
         self._keyring_writer.note(event)
+        self._replication.note(event)
         match event:
             case MemberChanged(kind, member):
                 is_reaped = kind is MemberChangeKind.REAP
@@ -387,4 +400,7 @@ class Agent:
 
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:
         serving = attrs.asdict(self._driver.statistics())
-        return agent_statistics(self._config, self.table.view, self._serf.statistics(), serving, self._metrics)
+        replication = self._replication.statistics()
+        return agent_statistics(
+            self._config, self.table.view, self._serf.statistics(), serving, self._metrics, replication=replication
+        )

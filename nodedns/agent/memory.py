@@ -6,7 +6,8 @@
 | ``node-name`` | whose directory this is |
 | ``serf/local.keyring`` | the gossip keys, in Serf's format |
 | ``serf/local.snapshot`` | the members last seen, in Serf's format |
-| ``external-nodes.json`` | registered nodes that run no agent; ``.changes`` beside it: what changed since |
+| ``registrations`` | nodes, services and checks of the whole pool; ``.changes.N`` beside it: what was recorded since |
+| ``external-nodes.json`` | registered nodes as they were kept before; read once, then renamed |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
 | ``nodedns.lock`` | held while an agent runs |
 
@@ -21,13 +22,14 @@ from contextlib import contextmanager
 
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import DataDirError
+from nodedns.net.earlier_nodes import EarlierNodes
 from nodedns.net.files import DataDir, SnapshotFile
 from nodedns.net.keyring_file import KeyringFile
-from nodedns.net.nodes_file import ExternalNodesFile
+from nodedns.net.record_log import RecordLog
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.snapshot import SnapshotState, replay_snapshot
-from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import ExternalNode
 
 __all__ = ["Memory", "open_memory"]
 
@@ -36,7 +38,8 @@ NODE_NAME = "node-name"
 CLUSTER_KNOWN = "cluster-known"
 KEYRING = "serf/local.keyring"
 SNAPSHOT = "serf/local.snapshot"
-EXTERNAL_NODES = "external-nodes.json"
+REGISTRATIONS = "registrations"
+EARLIER_NODES = "external-nodes.json"
 UUID_BYTES = 16
 
 _LOG = logger("agent")
@@ -62,7 +65,8 @@ class Memory:
         self._rejoin_after_leave = config.rejoin_after_leave
         self.snapshot: SnapshotFile | None = None
         self.keyring: KeyringFile | None = None
-        self._external: ExternalNodesFile | None = None
+        self.registrations: RecordLog | None = None
+        self._earlier: EarlierNodes | None = None
         if directory is None:
             self.node_id = config.node_id or _new_node_id(entropy)
             return
@@ -70,7 +74,8 @@ class Memory:
         self.snapshot = SnapshotFile(directory.path / SNAPSHOT, metrics)
         if config.encryption.keyring_file:
             self.keyring = KeyringFile(directory.path / KEYRING, metrics)
-        self._external = ExternalNodesFile(directory.path / EXTERNAL_NODES)
+        self.registrations = RecordLog(directory.path / REGISTRATIONS, metrics)
+        self._earlier = EarlierNodes(directory.path / EARLIER_NODES)
 
     def remembered(self) -> SnapshotState:
         """Return what the snapshot says; empty where there is none. Blocks; for the start."""
@@ -105,14 +110,14 @@ class Memory:
             )
         return stored
 
-    def external_nodes(self) -> tuple[ExternalNode, ...]:
-        """Return the registered nodes. Blocks; for the start."""
-        return self._external.load() if self._external else ()
+    def earlier_external_nodes(self) -> tuple[ExternalNode, ...]:
+        """Return the nodes that an earlier release kept here. Blocks; for the start. Raises ``DataDirError``."""
+        return self._earlier.load() if self._earlier else ()
 
-    async def note_external_node(self, change: NodeRegistered | NodeDeregistered) -> None:
-        """Keep a change of the registered nodes, over ``kill -9`` too. Raises ``DataDirError``."""
-        if self._external:
-            await self._external.note(change)
+    def retire_earlier_external_nodes(self) -> None:
+        """Have them not be read again, since they are kept with the other registrations now. Blocks; for the start."""
+        if self._earlier:
+            self._earlier.retire()
 
     def is_cluster_known(self) -> bool:
         """Whether the expected servers were seen in an earlier run."""

@@ -1,85 +1,80 @@
 """``Registrations``: the one place through which nodes, services and checks are registered.
 
-A node is written first and enters the table after, so that what was answered
+What somebody waits for is stored first and counts after, so that what was answered
 with ``true`` is there after ``kill -9``, and what could not be stored never
-appears.
+appears. A node takes its services and checks along when it goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-from nodedns.agent.live_table import LiveTable
-from nodedns.agent.memory import Memory
-from nodedns.errors import ApiError
-from nodedns.model.names import NodeName, fold
-from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered, Registration
+from nodedns.agent.replication import Replication
+from nodedns.model.names import NodeName
+from nodedns.replica.entry import Entry, Key, Kind, target_of
+from nodedns.table.changes import CheckDeregistered, NodeDeregistered, Registration, ServiceDeregistered
 
 __all__ = ["Registration", "Registrations"]
 
-MAX_EXTERNAL_NODES = 65_536
-"""Registered nodes kept by one agent; ours: a /16 full of printers."""
-
 
 class Registrations:
-    """Registers and deregisters external nodes.
+    """Registers and deregisters.
 
     Args:
-        memory: Where they are kept; those kept already enter the table now.
-        table: Where they are answered from.
+        replication: Keeps what is registered, here and on every agent.
     """
 
-    def __init__(self, memory: Memory, table: LiveTable) -> None:
-        self._memory = memory
-        self._table = table
-        self._nodes = {fold(node.name): node for node in memory.external_nodes()}
-        self._coming = 0
-        table.apply([NodeRegistered(node) for node in self._nodes.values()])
+    def __init__(self, replication: Replication) -> None:
+        self._replication = replication
 
     async def apply(self, changes: Sequence[Registration]) -> None:
         """Have registrations be as told, in order; done when that is stored.
 
+        What is to be gone and is not there is no error, and nothing is written for it.
+
         Raises:
-            ApiError: There are too many.
-            DataDirError: They cannot be stored; what came before the one that could not be is done.
+            TooBig: One is longer than may be replicated, or there are too many.
+            DataDirError: They cannot be stored; nothing has changed.
         """
-        for change in changes:
-            if isinstance(change, NodeRegistered):
-                await self.register(change.node)
-            elif isinstance(change, NodeDeregistered):
-                await self.deregister(change.name)
-            else:
-                self.note([change])
+        intents = self._worth_writing(changes)
+        if intents:
+            await self._replication.write(intents, partial(self._worth_writing, changes))
 
     def note(self, changes: Sequence[Registration]) -> None:
-        """Have registrations be as told, at once; they are stored soon, for what can be made anew by whoever tells."""
-        self._table.apply(changes)
-
-    async def register(self, node: ExternalNode) -> None:
-        """Keep ``node``, in place of any of its name.
+        """Have registrations be as told, at once; they are stored soon, for what can be made anew by whoever tells.
 
         Raises:
-            ApiError: There are too many.
-            DataDirError: It cannot be stored; nothing has changed.
+            TooBig: One is longer than may be replicated, or there are too many.
         """
-        key = fold(node.name)
-        if key not in self._nodes and len(self._nodes) + self._coming >= MAX_EXTERNAL_NODES:
-            raise ApiError(500, f"this agent keeps {MAX_EXTERNAL_NODES} registered nodes already")
-        change = NodeRegistered(node)
-        self._coming += 1
-        try:
-            await self._memory.note_external_node(change)
-        finally:
-            self._coming -= 1
-        # What is answered changes in the order of what is written: nobody is waited for from here on.
-        self._nodes[key] = node
-        self._table.apply([change])
+        self._replication.ensure(self._worth_writing(changes))
 
-    async def deregister(self, name: NodeName) -> None:
-        """Forget the node of that name; an unknown one is no error. Raises ``DataDirError``."""
-        if fold(name) not in self._nodes and not self._coming:
-            return
-        change = NodeDeregistered(name)
-        await self._memory.note_external_node(change)
-        self._nodes.pop(fold(name), None)
-        self._table.apply([change])
+    def _worth_writing(self, changes: Sequence[Registration]) -> list[Registration]:
+        """Return the changes, a node's that goes with what is on it, without those that change nothing."""
+        worth: list[Registration] = []
+        written: dict[Key, None] = {}
+        for change in changes:
+            for each in self._with_belongings(change):
+                key, node, value = target_of(each)
+                # Where something is on its way to the disk, it may be just what is to be gone.
+                if value is not None or key in written or self._replication.is_writing or self._is_held(key, node):
+                    written[key] = None
+                    worth.append(each)
+        return worth
+
+    def _with_belongings(self, change: Registration) -> Iterator[Registration]:
+        if isinstance(change, NodeDeregistered):
+            for entry in reversed(self._replication.entries_of(change.name)):
+                if entry.key[0] is not Kind.NODE:
+                    yield _removal_of(entry)
+        yield change
+
+    def _is_held(self, key: Key, node: NodeName) -> bool:
+        return any(entry.key == key for entry in self._replication.entries_of(node))
+
+
+def _removal_of(entry: Entry) -> Registration:
+    kind, _, item_id = entry.key
+    if kind is Kind.SERVICE:
+        return ServiceDeregistered(entry.node, item_id)
+    return CheckDeregistered(entry.node, item_id)

@@ -27,6 +27,8 @@ def agent_statistics(
     serf: SerfStatistics,
     serving: Mapping[str, int],
     metrics: Metrics,
+    *,
+    replication: Mapping[str, int],
 ) -> dict[str, dict[str, str]]:
     """Return the groups.
 
@@ -36,6 +38,7 @@ def agent_statistics(
         serf: The Serf layer's counters now.
         serving: Further counters of the shells, by name.
         metrics: Knows what input was dropped and why.
+        replication: Counters of what is replicated now, by name.
     """
     servers = view.servers()
     cluster = {
@@ -58,6 +61,7 @@ def agent_statistics(
             for room, spec in (("dns", DNS_DROPPED), ("dns_limited", DNS_LIMITED), ("gossip", GOSSIP_DROPPED))
             for reason, count in metrics.counts(spec).items()
         },
+        "replication": {name: str(value) for name, value in replication.items()},
         "runtime": {
             "arch": platform.machine(),
             "cpu_count": str(os.cpu_count() or 1),

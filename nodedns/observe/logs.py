@@ -51,7 +51,21 @@ LEVELS: Mapping[str, int] = {
 """Level names as ``-log-level`` takes them, in any letter case."""
 
 LOGGER_NAMES = frozenset(
-    {"agent", "checks", "cli", "config", "dns", "dns.query", "gossip", "http", "net", "serf", "snapshot", "table"}
+    {
+        "agent",
+        "checks",
+        "cli",
+        "config",
+        "dns",
+        "dns.query",
+        "gossip",
+        "http",
+        "net",
+        "replica",
+        "serf",
+        "snapshot",
+        "table",
+    }
 )
 """Every name that ``logger`` may be called with; a new one is added here first."""
 

@@ -69,6 +69,15 @@ __all__ = [
     "HTTP_REQUESTS",
     "HTTP_REQUEST_SECONDS",
     "METRICS",
+    "REPLICA_BYTES_RECEIVED",
+    "REPLICA_BYTES_SENT",
+    "REPLICA_ENTRIES",
+    "REPLICA_MESSAGES_RECEIVED",
+    "REPLICA_MESSAGES_SENT",
+    "REPLICA_PEERS",
+    "REPLICA_REFUSED",
+    "REPLICA_SILENCE",
+    "REPLICA_TOMBSTONES",
     "SERF_EVENTS",
     "SERF_MEMBERS",
     "SERF_NAMES_MOVED",
@@ -148,6 +157,23 @@ SERF_NAME_CONFLICTS = CounterSpec(
 SERF_NAME_CONFLICTS_OPEN = GaugeSpec("nodedns_serf_name_conflicts_open", (), "Names that two live agents claim now.")
 SERF_NAMES_MOVED = CounterSpec(
     "nodedns_serf_names_moved_total", (), "Names taken over by an address because the old one did not answer."
+)
+REPLICA_MESSAGES_SENT = CounterSpec(
+    "nodedns_replica_messages_sent_total", ("way",), "Messages about registrations sent, as datagram or by stream."
+)
+REPLICA_MESSAGES_RECEIVED = CounterSpec(
+    "nodedns_replica_messages_received_total", (), "Messages about registrations received."
+)
+REPLICA_BYTES_SENT = CounterSpec("nodedns_replica_sent_bytes_total", (), "Their bytes sent, before they are packed.")
+REPLICA_BYTES_RECEIVED = CounterSpec("nodedns_replica_received_bytes_total", (), "Their bytes received, unpacked.")
+REPLICA_PEERS = GaugeSpec("nodedns_replica_peers", (), "Agents with which registrations are replicated.")
+REPLICA_ENTRIES = GaugeSpec("nodedns_replica_entries", (), "Nodes, services and checks kept, tombstones included.")
+REPLICA_TOMBSTONES = GaugeSpec("nodedns_replica_tombstones", (), "Deregistrations remembered.")
+REPLICA_REFUSED = GaugeSpec(
+    "nodedns_replica_refused", ("reason",), "Messages and entries refused or not passed on since the start, by reason."
+)
+REPLICA_SILENCE = GaugeSpec(
+    "nodedns_replica_silence", (), "Seconds since a peer was last heard about registrations; -1: never."
 )
 SNAPSHOT_ERRORS = CounterSpec("nodedns_snapshot_errors_total", (), "Writes to the data directory that failed.")
 TABLE_INDEX = GaugeSpec("nodedns_table_index", (), "Index of the node table; rises with every change.")
@@ -231,6 +257,15 @@ METRICS: tuple[Spec, ...] = (
     SERF_NAME_CONFLICTS,
     SERF_NAME_CONFLICTS_OPEN,
     SERF_NAMES_MOVED,
+    REPLICA_MESSAGES_SENT,
+    REPLICA_MESSAGES_RECEIVED,
+    REPLICA_BYTES_SENT,
+    REPLICA_BYTES_RECEIVED,
+    REPLICA_PEERS,
+    REPLICA_ENTRIES,
+    REPLICA_TOMBSTONES,
+    REPLICA_REFUSED,
+    REPLICA_SILENCE,
     SNAPSHOT_ERRORS,
     TABLE_INDEX,
     TABLE_NODES,

@@ -206,7 +206,7 @@ def test_registered_node_answers_at_once_and_after_a_restart(tmp_path: Path) -> 
 def test_registration_that_cannot_be_stored_fails_and_changes_nothing(tmp_path: Path) -> None:
     async def story(one: Running) -> None:
         # A directory where the changes are to be written: that fails, whoever runs the test.
-        (tmp_path / "external-nodes.json.changes").mkdir()
+        (tmp_path / "registrations.changes.0").mkdir()
         status, text = await one.api("PUT", "/v1/catalog/register", {"Node": "p", "Address": "10.1.2.3"})
         assert status == 500
         assert "cannot write" in text

@@ -83,7 +83,7 @@ def test_dev_mode_keeps_nothing() -> None:
     with open_memory(config(None, node_id=ID), Metrics(), zeros) as memory:
         memory.note_cluster_known()
         assert (memory.node_id, memory.is_cluster_known(), memory.snapshot) == (ID, False, None)
-        assert memory.external_nodes() == ()
+        assert (memory.registrations, memory.earlier_external_nodes()) == (None, ())
         assert dict(memory.remembered().alive) == {}
 
 

@@ -107,19 +107,50 @@ def test_torn_snapshot_does_not_hinder_the_start(lone: LoneAgent, dig_program: P
     assert ["10.0.0.9"] == lone.dig("printer.node.consul").data
 
 
-def test_torn_list_of_nodes_is_put_aside_and_said(lone: LoneAgent) -> None:
+def test_torn_end_of_the_registrations_is_cut_off(lone: LoneAgent, dig_program: Path) -> None:
     lone.start()
     lone.http("PUT", "/v1/catalog/register", PRINTER)
     lone.process.kill()
-    path = lone.data / "external-nodes.json"
-    torn = b'{"format": 1, "nodes": [\n {"name": "pri'
-    path.write_bytes(torn)
+    with (lone.data / "registrations.changes.0").open("ab") as file:
+        file.write(b"\0\0\1\0torn")
+
+    lone.start()
+
+    assert ["10.0.0.9"] == lone.dig("printer.node.consul").data
+    assert (200, "true") == lone.http("PUT", "/v1/catalog/register", SCANNER)
+
+
+def test_registrations_that_make_no_sense_are_put_aside_and_said(lone: LoneAgent) -> None:
+    lone.start()
+    lone.http("PUT", "/v1/catalog/register", PRINTER)
+    lone.process.kill()
+    path = lone.data / "registrations.changes.0"
+    path.write_bytes(b"nonsense, and long enough to be a heading")
 
     process = lone.start()
 
-    process.wait_line("external nodes cannot be read, put aside")
-    assert torn == path.with_name("external-nodes.json.bad").read_bytes()
+    process.wait_line("registrations cannot be read, put aside")
+    assert b"nonsense" in path.with_name("registrations.changes.0.bad").read_bytes()
     assert (200, "true") == lone.http("PUT", "/v1/catalog/register", SCANNER)
+
+
+def test_nodes_that_an_earlier_release_kept_are_taken_over_once(lone: LoneAgent, dig_program: Path) -> None:
+    lone.data.mkdir()
+    shape = {"name": "printer", "id": "", "address": "10.0.0.9", "tagged_addresses": {}, "meta": {"floor": "2"}}
+    earlier = lone.data / "external-nodes.json"
+    earlier.write_text(json.dumps({"format": 1, "nodes": [shape]}))
+    lone.start()
+    assert ["10.0.0.9"] == lone.dig("printer.node.consul").data
+    assert not earlier.exists()
+    lone.process.kill()
+
+    lone.start()
+
+    assert ['"floor=2"'] == lone.dig("printer.node.consul", "TXT").data
+    assert 200 == lone.http("PUT", "/v1/catalog/deregister", {"Node": "printer"})[0]
+    lone.process.kill()
+    lone.start()
+    assert "NXDOMAIN" == lone.dig("printer.node.consul").status
 
 
 def test_snapshot_that_ends_within_a_line_is_written_on_whole(tmp_path: Path, tutorial: FirstCluster) -> None:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from nodedns.observe import metrics
 from nodedns.observe.metrics import CounterSpec, GaugeSpec, HistogramSpec, Metrics
 
-NAME = re.compile(r"nodedns_(gossip|serf|snapshot|table|dns|checks|http)(_[a-z]+)+")
+NAME = re.compile(r"nodedns_(gossip|serf|replica|snapshot|table|dns|checks|http)(_[a-z]+)+")
 
 
 def test_counter_rises_by_one_and_by_more() -> None:

@@ -1,0 +1,242 @@
+"""Registrations of one agent: stored before they count, kept over restarts, gone with their node."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.local_member import make_serf
+from nodedns.agent.memory import open_memory
+from nodedns.agent.registrations import Registration, Registrations
+from nodedns.agent.replication import FORGET_S, Replication
+from nodedns.config.load import load
+from nodedns.config.schema import AgentConfig
+from nodedns.config.sources import ConfigSources
+from nodedns.errors import DataDirError, TooBig
+from nodedns.model.check import Check, CheckStatus
+from nodedns.model.names import NodeName
+from nodedns.model.service import Service
+from nodedns.observe.metrics import Metrics
+from nodedns.replica.params import MAX_MESSAGE_BYTES
+from nodedns.serf.peer_mail import MAX_PEER_STREAM_BYTES
+from nodedns.table.changes import (
+    CheckRegistered,
+    ExternalNode,
+    NodeDeregistered,
+    NodeRegistered,
+    ServiceDeregistered,
+    ServiceRegistered,
+)
+from nodedns.table.node_table import NodeTable
+
+PRINTER = NodeName("Printer")
+NODE = NodeRegistered(ExternalNode(PRINTER, "", "10.0.0.9"))
+WEB = ServiceRegistered(PRINTER, Service("web-1", "web", port=80))
+ALIVE = CheckRegistered(PRINTER, Check("alive", "alive", CheckStatus.PASSING, service_id="web-1"))
+PORT = 8301
+
+
+@attrs.define
+class Kept:
+    """An agent's registrations, without its sockets."""
+
+    registrations: Registrations
+    replication: Replication
+    table: LiveTable
+    metrics: Metrics
+
+    def services(self) -> list[str]:
+        services = self.table.view.node_services(PRINTER)
+        return [] if services is None else [instance.service.id for instance in services.instances]
+
+    def nodes(self) -> list[str]:
+        return [row.address for row in self.table.view.nodes()]
+
+
+@contextmanager
+def opened(folder: Path | None, wall_clock: Callable[[], float] = lambda: 1_700_000_000.0) -> Iterator[Kept]:
+    config: AgentConfig = attrs.evolve(load(ConfigSources(dev=True, flags={"node": "one"})), data_dir=folder)
+    metrics = Metrics()
+    rng = Random("one")
+    with open_memory(config, metrics, rng.randbytes) as memory:
+        table = LiveTable(NodeTable(config.datacenter, NodeName("one"), first_index=1), metrics)
+        serf = make_serf(config, memory, PORT, rng=rng, entropy=rng.randbytes)
+        replication = Replication(
+            memory, table, serf, lambda: None, metrics, datacenter=config.datacenter, rng=rng, wall_clock=wall_clock
+        )
+        yield Kept(Registrations(replication), replication, table, metrics)
+
+
+def play(folder: Path | None, story: Callable[[Kept], Awaitable[None]], *, is_killed: bool = True) -> None:
+    """Run ``story``; an agent that is killed writes nothing more at its end."""
+
+    async def main() -> None:
+        with opened(folder) as kept:
+            if is_killed:
+                await story(kept)
+                return
+            async with trio.open_nursery() as nursery:
+                await nursery.start(kept.replication.run)
+                await story(kept)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def apply(*changes: Registration) -> Callable[[Kept], Awaitable[None]]:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply(changes)
+
+    return story
+
+
+def held(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the addresses of nodes and the services of the printer after a restart."""
+    found: list[tuple[list[str], list[str]]] = []
+
+    async def story(kept: Kept) -> None:
+        found.append((kept.nodes(), kept.services()))
+
+    play(folder, story)
+    return found[0]
+
+
+def test_what_was_applied_is_there_after_kill_9(tmp_path: Path) -> None:
+    play(tmp_path, apply(NODE, WEB))
+    assert (["10.0.0.9"], ["web-1"]) == held(tmp_path)
+    assert (["10.0.0.9"], ["web-1"]) == held(tmp_path)
+
+
+def test_what_was_noted_is_there_after_a_stop(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        kept.registrations.note([NODE, WEB])
+        assert (["10.0.0.9"], ["web-1"]) == (kept.nodes(), kept.services())
+
+    play(tmp_path, story, is_killed=False)
+    assert (["10.0.0.9"], ["web-1"]) == held(tmp_path)
+
+
+def test_last_of_two_writes_counts_after_kill_9(tmp_path: Path) -> None:
+    other = NodeRegistered(ExternalNode(PRINTER, "", "10.0.0.10"))
+    play(tmp_path, apply(NODE))
+    play(tmp_path, apply(other))
+    assert (["10.0.0.10"], []) == held(tmp_path)
+
+
+def test_registrations_without_a_directory_count_at_once() -> None:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply([NODE, WEB])
+        assert (["10.0.0.9"], ["web-1"]) == (kept.nodes(), kept.services())
+
+    play(None, story)
+
+
+def test_node_takes_its_services_and_checks_along(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply([NODE, WEB, ALIVE])
+        await kept.registrations.apply([NodeDeregistered(NodeName("PRINTER"))])
+        assert ([], []) == (kept.nodes(), kept.services())
+        assert ((), ()) == kept.table.registered(PRINTER)
+
+    play(tmp_path, story)
+    play(tmp_path, apply(NODE))
+    assert (["10.0.0.9"], []) == held(tmp_path)
+
+
+def test_what_is_not_there_is_gone_without_being_written(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply([NodeDeregistered(PRINTER), ServiceDeregistered(PRINTER, "web-1")])
+        assert 0 == kept.metrics.value("nodedns_replica_entries")
+
+    play(tmp_path, story)
+    assert not (tmp_path / "registrations.changes.0").exists()
+
+
+def test_what_is_registered_and_deregistered_in_one_breath_is_gone(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply([NODE, WEB, ServiceDeregistered(PRINTER, "web-1")])
+        assert [] == kept.services()
+
+    play(tmp_path, story)
+    assert (["10.0.0.9"], []) == held(tmp_path)
+
+
+def test_deregistration_does_not_overtake_a_registration_on_its_way_to_the_disk(tmp_path: Path) -> None:
+    come: list[Registration] = [NODE, WEB]
+    gone: list[Registration] = [NodeDeregistered(PRINTER)]
+
+    async def story(kept: Kept) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(kept.registrations.apply, come)
+            await trio.lowlevel.checkpoint()
+            nursery.start_soon(kept.registrations.apply, gone)
+        assert ([], []) == (kept.nodes(), kept.services())
+
+    play(tmp_path, story)
+
+
+def test_what_cannot_be_stored_does_not_count_and_later_it_does(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        changes = tmp_path / "registrations.changes.0"
+        changes.mkdir()
+        with pytest.raises(DataDirError, match="cannot write"):
+            await kept.registrations.apply([NODE])
+        assert [] == kept.nodes()
+        changes.rmdir()
+        await kept.registrations.apply([NODE])
+
+    play(tmp_path, story)
+    assert (["10.0.0.9"], []) == held(tmp_path)
+
+
+def test_registration_that_is_too_long_is_refused_and_none_beside_it_counts(tmp_path: Path) -> None:
+    huge = ServiceRegistered(PRINTER, Service("web-1", "web", meta={"page": "x" * 100_000}))
+
+    async def story(kept: Kept) -> None:
+        with pytest.raises(TooBig):
+            await kept.registrations.apply([NODE, huge])
+        with pytest.raises(TooBig):
+            kept.registrations.note([NODE, huge])
+        assert [] == kept.nodes()
+
+    play(tmp_path, story)
+
+
+def test_services_of_a_name_that_nobody_has_are_forgotten_after_a_while() -> None:
+    async def main() -> None:
+        with opened(None) as kept:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(kept.replication.run)
+                await kept.registrations.apply([WEB])
+                await trio.sleep(FORGET_S - 7200.0)
+                assert 1 == len(kept.table.registered(PRINTER)[0])
+                await trio.sleep(4 * 3600.0)
+                assert ((), ()) == kept.table.registered(PRINTER)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_services_of_an_external_node_stay() -> None:
+    async def main() -> None:
+        with opened(None) as kept:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(kept.replication.run)
+                await kept.registrations.apply([NODE, WEB])
+                await trio.sleep(2 * FORGET_S)
+                assert ["web-1"] == kept.services()
+                nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_longest_message_of_a_replica_fits_into_a_stream() -> None:
+    assert MAX_MESSAGE_BYTES <= MAX_PEER_STREAM_BYTES
