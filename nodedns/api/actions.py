@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import attrs
 
+from nodedns.api.local_actions import LocalAction
 from nodedns.api.request import Response
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.names import NodeName
@@ -158,6 +159,7 @@ Action = (
     | OperateKeyring
     | SwitchQueryLog
     | ForgetMissingNames
+    | LocalAction
 )
 
 ActionResult: TypeAlias = object

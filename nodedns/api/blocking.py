@@ -53,6 +53,7 @@ class Topic(enum.Enum):
     TABLE = "table"
     COORDINATES = "coordinates"
     EVENTS = "events"
+    LOCAL = "local"
 
 
 @attrs.frozen
@@ -201,6 +202,8 @@ def _index_of(topic: Topic, ctx: ApiContext) -> int:
         return ctx.coordinates.index if ctx.coordinates else 0
     if topic is Topic.EVENTS:
         return ctx.recent_events.seen
+    if topic is Topic.LOCAL:
+        return ctx.local.revision
     return ctx.view.index
 
 

@@ -15,7 +15,7 @@ import attrs
 
 from nodedns.errors import ApiError, shorten
 
-__all__ = ["Body"]
+__all__ = ["Body", "decode_object_untrusted"]
 
 MAX_SHOWN_KEY_CHARS = 128
 """Of a map's key in a refusal."""
@@ -33,17 +33,7 @@ class Body:
     @classmethod
     def decode_untrusted(cls, body: bytes) -> Body:
         """Decode a request's body. Raises ``ApiError`` with status 400, as the methods below."""
-        if not body.strip():
-            _fail_decoding("EOF")
-        try:
-            value: object = json.loads(body.decode("utf-8", "replace"), parse_constant=_refuse_constant)
-        except RecursionError:
-            _fail_decoding("nested too deeply")
-        except ValueError as error:
-            _fail_decoding(str(error))
-        if not isinstance(value, dict):
-            _fail_decoding("a JSON object is expected")
-        return cls({key.lower(): field for key, field in value.items()})
+        return cls({key.lower(): field for key, field in decode_object_untrusted(body).items()})
 
     def has(self, key: str) -> bool:
         """Whether the key is there with a value; null and an empty list are none."""
@@ -131,6 +121,21 @@ class Body:
 
     def _refuse(self, key: str, kind: str, value: object) -> NoReturn:
         _fail_decoding(f"{self._place}{key} must be {kind}, not {shorten(value)}")
+
+
+def decode_object_untrusted(body: bytes) -> dict[str, object]:
+    """Decode a request's body to the JSON object it is. Raises ``ApiError`` with status 400."""
+    if not body.strip():
+        _fail_decoding("EOF")
+    try:
+        value: object = json.loads(body.decode("utf-8", "replace"), parse_constant=_refuse_constant)
+    except RecursionError:
+        _fail_decoding("nested too deeply")
+    except ValueError as error:
+        _fail_decoding(str(error))
+    if not isinstance(value, dict):
+        _fail_decoding("a JSON object is expected")
+    return value
 
 
 def _clean(text: str) -> str:

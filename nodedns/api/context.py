@@ -14,12 +14,15 @@ from typing import TypeAlias
 import attrs
 
 from nodedns.api.access import AccessRules
+from nodedns.checks.scripts import ScriptRights
+from nodedns.model.check import Check
 from nodedns.model.conflict import Conflict
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.figures import Interval
 from nodedns.model.fired_event import FiredEvent
 from nodedns.model.history import HistoryEntry, MemberHistory
 from nodedns.model.missing_name import MissingSummary
+from nodedns.model.service import Service
 from nodedns.table.view import TableView
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "DnsReadings",
     "Json",
     "KnownCoordinates",
+    "LocalReadings",
     "MetricsReadings",
     "QueryLogState",
     "QueryTimes",
@@ -196,6 +200,23 @@ class MetricsReadings:
 
 
 @attrs.frozen(kw_only=True)
+class LocalReadings:
+    """What is registered with this agent, as of now.
+
+    Attributes:
+        services: By ID, in the order they came.
+        checks: By ID, those that run and those of maintenance, with what they said last.
+        revision: Rises when ``services`` changes; not an index of the table.
+        scripts: From where checks that run programs are taken.
+    """
+
+    services: Mapping[str, Service] = attrs.field(factory=dict)
+    checks: Mapping[str, Check] = attrs.field(factory=dict)
+    revision: int = 0
+    scripts: ScriptRights = attrs.field(factory=ScriptRights)
+
+
+@attrs.frozen(kw_only=True)
 class ApiContext:
     """What a handler may look at.
 
@@ -213,6 +234,7 @@ class ApiContext:
         metrics: What is counted.
         access: Who may do what.
         query_times: How long blocking queries wait.
+        local: Services and checks of this agent.
     """
 
     view: TableView
@@ -228,3 +250,4 @@ class ApiContext:
     metrics: MetricsReadings = MetricsReadings()
     access: AccessRules = attrs.field(factory=AccessRules)
     query_times: QueryTimes = QueryTimes()
+    local: LocalReadings = attrs.field(factory=LocalReadings)

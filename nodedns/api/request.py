@@ -20,13 +20,18 @@ import attrs
 
 from nodedns.errors import ApiError
 
-__all__ = ["Parameters", "Request", "Response"]
+__all__ = ["Parameters", "Request", "Response", "clean_text"]
 
 MAX_PARAMETERS = 256
 """Pairs in one query string; far above the 64 pairs of node meta that a query may ask for."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SURROGATE = re.compile("[\udc80-\udcff]")
+
+
+def clean_text(text: str) -> str:
+    """Return ``text`` with bytes that are no UTF-8 as U+FFFD, for what is kept and shown."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 @attrs.frozen

@@ -18,6 +18,9 @@ import attrs
 
 from nodedns.api import (
     agent,
+    agent_checks,
+    agent_health,
+    agent_services,
     catalog_nodes,
     catalog_services,
     conflicts,
@@ -26,6 +29,7 @@ from nodedns.api import (
     events,
     health,
     keyring,
+    maintenance,
     metrics,
     monitor,
     queries,
@@ -73,16 +77,31 @@ _KEYRING = dict.fromkeys(("GET", "PUT", "POST", "DELETE"), Right.WRITE)
 _OPEN: Mapping[str, Right] = {"GET": Right.NONE}  # Consul's clients look with it whether an agent is there
 
 ROUTES = (
+    Route("/v1/agent/check/deregister/", _PUT, agent_checks.deregister_check),
+    Route("/v1/agent/check/fail/", _PUT, agent_checks.fail_check),
+    Route("/v1/agent/check/pass/", _PUT, agent_checks.pass_check),
+    Route("/v1/agent/check/register", _PUT, agent_checks.register_check),
+    Route("/v1/agent/check/update/", _PUT, agent_checks.update_check),
+    Route("/v1/agent/check/warn/", _PUT, agent_checks.warn_check),
+    Route("/v1/agent/checks", _GET, agent_checks.get_checks),
     Route("/v1/agent/conflicts", _GET, conflicts.get_conflicts),
     Route("/v1/agent/force-leave/", _PUT, agent.force_leave),
+    Route("/v1/agent/health/service/id/", _GET, agent_health.get_health_by_id),
+    Route("/v1/agent/health/service/name/", _GET, agent_health.get_health_by_name),
     Route("/v1/agent/join/", _PUT, agent.join),
     Route("/v1/agent/leave", _PUT, agent.leave),
+    Route("/v1/agent/maintenance", _PUT, maintenance.set_node_maintenance),
     Route("/v1/agent/members", _GET, agent.get_members),
     Route("/v1/agent/metrics", _GET, metrics.get_metrics),
     Route("/v1/agent/monitor", _GET, monitor.monitor),
     Route("/v1/agent/query/", _PUT, queries.ask),
     Route("/v1/agent/reload", _PUT, agent.reload),
     Route("/v1/agent/self", _GET, agent.get_self),
+    Route("/v1/agent/service/", _GET, agent_services.get_service),
+    Route("/v1/agent/service/deregister/", _PUT, agent_services.deregister_service),
+    Route("/v1/agent/service/maintenance/", _PUT, maintenance.set_service_maintenance),
+    Route("/v1/agent/service/register", _PUT, agent_services.register_service),
+    Route("/v1/agent/services", _GET, agent_services.get_services),
     Route("/v1/agent/version", _GET, agent.get_version),
     Route("/v1/agent/why", _GET, why.get_latest),
     Route("/v1/agent/why/", _GET, why.get_why),
@@ -112,10 +131,12 @@ ROUTES = (
     Route("/v1/status/leader", _OPEN, status.get_leader),
     Route("/v1/status/peers", _OPEN, status.get_peers),
 )
-"""Every endpoint; no prefix route lies below another."""
+"""Every endpoint; of two prefixes of a path the longer counts."""
 
 _EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
-_PREFIXED = tuple(route for route in ROUTES if route.path.endswith("/"))
+_PREFIXED = tuple(
+    sorted((route for route in ROUTES if route.path.endswith("/")), key=lambda route: len(route.path), reverse=True)
+)
 
 
 def handle(request: Request, ctx: ApiContext) -> Outcome:

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "keygen": "Makes a gossip encryption key",
     "keyring": "Lists and changes the gossip keys of all members",
     "leave": "Makes the running agent leave the cluster and stop",
+    "maint": "Takes a node or a service out of service, or back into it",
     "members": "Lists the members of the cluster",
     "monitor": "Prints the running agent's log",
     "query": "Asks the members of the cluster something",

@@ -82,6 +82,10 @@ class RecordFile:
         """Where the document is."""
         return self._path
 
+    def has(self, key: str) -> bool:
+        """Whether a record of this key is on the disk."""
+        return key in self._records
+
     def load(self) -> dict[str, Record]:
         """Return the records, none if there is no file. Blocks; for the start.
 

@@ -16,7 +16,7 @@ import trio
 from nodedns.api.access import AccessRules
 from nodedns.api.actions import Action, ActionResult, FireEvent, FirePlainEvent, Register
 from nodedns.api.blocking import Topic
-from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, RecentEvents
+from nodedns.api.context import AgentFacts, ApiContext, KnownCoordinates, LocalReadings, RecentEvents
 from nodedns.api.queries import AskPool, Progress
 from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
@@ -77,6 +77,7 @@ class TableAgent:
         self.recent_events = RecentEvents()
         self.access = AccessRules()
         self.waited_for: list[Part] = []
+        self.local = LocalReadings()
         self.failure: Exception | None = None
         self.on_performed: Callable[[], None] = _do_nothing
         self.table = NodeTable("dc1", NodeName(local_name), first_index, cluster_known=cluster_known)
@@ -108,6 +109,7 @@ class TableAgent:
             coordinates=known,
             recent_events=self.recent_events,
             access=self.access,
+            local=self.local,
         )
 
     def locate(self, name: str, coordinate: Coordinate) -> None:
@@ -133,6 +135,14 @@ class TableAgent:
                 return self.coordinates_index
             case Topic.EVENTS:
                 return self.recent_events.seen
+            case Topic.LOCAL:
+                return self.local.revision
+
+    def have(self, local: LocalReadings) -> None:
+        """Have services and checks of the agent be these, and wake whoever waits."""
+        self.local = local
+        self._changed.set()
+        self._changed = trio.Event()
 
     def see(self, *events: FiredEvent) -> None:
         """Have user events arrive, as gossip would, and wake whoever waits."""

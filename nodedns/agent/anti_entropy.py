@@ -1,0 +1,68 @@
+"""``Published``: what is to stand in the catalog under our own node name, and what differs from that.
+
+Strategy: an agent is the authority for its own node. What stands there and is not ours goes, what is
+ours and differs or lacks is put back. Nothing here acts: differences are values, for
+``agent/registrations.py``.
+
+A service whose ``enable_tag_override`` is set is the exception: its tags are what the catalog says, and
+are taken over.
+
+Source: Consul agent/local/state.go and agent/ae.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from nodedns.agent.registrations import Registration
+from nodedns.model.check import Check
+from nodedns.model.names import NodeName
+from nodedns.model.service import Service
+from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
+
+__all__ = ["Published", "differences", "overridden_tags"]
+
+
+@attrs.frozen
+class Published:
+    """Services and checks of one node by ID; read, never written, by whoever gets it.
+
+    Attributes:
+        services: Services.
+        checks: Checks of the node and of its services.
+    """
+
+    services: Mapping[str, Service]
+    checks: Mapping[str, Check]
+
+    @classmethod
+    def of(cls, services: Sequence[Service], checks: Sequence[Check]) -> Published:
+        """Build from what stands in the catalog."""
+        return cls({service.id: service for service in services}, {check.id: check for check in checks})
+
+
+def differences(node: NodeName, wanted: Published, present: Published) -> tuple[Registration, ...]:
+    """Return what makes ``present`` equal to ``wanted``: services before their checks, removals last."""
+    changes: list[Registration] = []
+    changes += [
+        ServiceRegistered(node, service)
+        for key, service in wanted.services.items()
+        if present.services.get(key) != service
+    ]
+    changes += [
+        CheckRegistered(node, check) for key, check in wanted.checks.items() if present.checks.get(key) != check
+    ]
+    changes += [CheckDeregistered(node, key) for key in present.checks if key not in wanted.checks]
+    changes += [ServiceDeregistered(node, key) for key in present.services if key not in wanted.services]
+    return tuple(changes)
+
+
+def overridden_tags(wanted: Published, present: Published) -> dict[str, tuple[str, ...]]:
+    """Return the tags that the catalog has for services that let it, by ID, where they are others than ours."""
+    return {
+        key: present.services[key].tags
+        for key, service in wanted.services.items()
+        if service.enable_tag_override and key in present.services and present.services[key].tags != service.tags
+    }

@@ -1,0 +1,473 @@
+"""``LocalServices``: the services and checks that are registered with this agent.
+
+Strategy: registered over HTTP they are on the disk first and in the book after, so what was answered with
+200 is there after ``kill -9``, and what could not be stored never appears. Those of configuration files are
+given at the start and at each reload, and are not stored. Where both have one ID the file's counts. What a check says
+stays over a reload, and over a restart for as long as the next result would have taken.
+
+Between the disk and the book nobody is waited for, so the book changes in the order of what is written.
+Running checks is the checker's, telling the catalog is ``OwnNode``'s.
+
+Source: Consul agent/agent.go (AddService, RemoveService, loadServices, reapServices).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+import trio
+
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.local_book import LocalBook, Source, is_maintenance, maintenance_check
+from nodedns.agent.local_keeper import Keeper
+from nodedns.agent.local_records import (
+    CheckState,
+    check_key,
+    check_record,
+    maintenance_key,
+    service_key,
+    service_record,
+    state_key,
+)
+from nodedns.agent.own_node import OwnNode
+from nodedns.agent.registrations import Registration, Registrations
+from nodedns.api.context import LocalReadings
+from nodedns.api.encode import quoted
+from nodedns.api.local_actions import (
+    DeregisterCheck,
+    DeregisterService,
+    LocalAction,
+    RegisterCheck,
+    RegisterService,
+    SetMaintenance,
+    UpdateTtl,
+    unknown_check,
+    unknown_service,
+)
+from nodedns.checks.definition import CheckDefinition, ServiceDefinition, check_warnings, service_warnings
+from nodedns.checks.kinds import TtlKind
+from nodedns.checks.scripts import ScriptRights
+from nodedns.errors import ApiError, DataDirError
+from nodedns.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, CheckStatus
+from nodedns.model.names import NodeName
+from nodedns.net.record_file import Record, RecordChange, RecordFile
+from nodedns.observe.logs import logger
+from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
+
+__all__ = ["CheckRunner", "LocalParams", "LocalServices", "Report"]
+
+MAX_SERVICES = 8_192
+"""Registered with one agent; ours: far more programs than one machine runs."""
+MAX_CHECKS = 16_384
+"""Likewise; two for each service."""
+REAP_PERIOD_S = 30.0
+"""Between two looks for services whose checks were critical for too long (Consul)."""
+MAX_WARNED = 4_096
+"""Warnings remembered, so that each is given once; after so many all are forgotten."""
+
+Report = Callable[[str, CheckStatus, str], None]
+"""Gets a check's ID, what it says, and in words."""
+
+_LOG = logger("agent")
+
+
+class CheckRunner(Protocol):
+    """What runs checks."""
+
+    def start(self, definition: CheckDefinition, status: CheckStatus, output: str, seconds_left: float | None) -> None:
+        """Run a check from now on, in place of any of its ID.
+
+        Args:
+            definition: What to run.
+            status: What it says until the first result.
+            output: In words.
+            seconds_left: How long that counts, of a TTL check; None for its whole time.
+        """
+        ...
+
+    def stop(self, check_id: str) -> None:
+        """Run a check no more; nothing is reported of it afterwards."""
+        ...
+
+    def update_ttl(self, check_id: str, status: CheckStatus, output: str) -> None:
+        """Take what a TTL check is told, and report it."""
+        ...
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run checks until cancelled; ``start`` may be called from its start on."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class LocalParams:
+    """What the configuration says of services and checks.
+
+    Attributes:
+        node: Our own name.
+        scripts: From where checks that run programs are taken.
+        update_interval_s: Between two times that a check's output alone is published.
+    """
+
+    node: NodeName
+    scripts: ScriptRights = attrs.field(factory=ScriptRights)
+    update_interval_s: float = 300.0
+
+
+class LocalServices:
+    """Registers, keeps and publishes what belongs to this agent.
+
+    Args:
+        params: See there.
+        file: What was registered before is read from it, now; None to keep nothing.
+        registrations: Where the catalog is written.
+        table: Where it is read.
+        make_checker: Makes what runs the checks, of where it reports to.
+        wall_clock: Seconds since 1970.
+
+    Raises:
+        DataDirError: The file cannot be read.
+    """
+
+    def __init__(
+        self,
+        params: LocalParams,
+        file: RecordFile | None,
+        registrations: Registrations,
+        table: LiveTable,
+        *,
+        make_checker: Callable[[Report], CheckRunner],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._node = params.node
+        self._scripts = params.scripts
+        self._book = LocalBook(params.update_interval_s)
+        self._keeper = Keeper(file, wall_clock)
+        self._checker = make_checker(self._report)
+        self._own_node = OwnNode(params.node, self._book, registrations, table, self._take_tags)
+        self._maintenance = dict(self._keeper.kept.maintenance)
+        self._restored: dict[str, CheckState] = {}
+        self._warned: dict[str, None] = {}
+        self._changed = trio.Event()
+        self._are_kept_loaded = False
+        self._is_running = False
+
+    # --- what is there -----------------------------------------------------------------
+
+    def readings(self) -> LocalReadings:
+        """Return what HTTP handlers may look at, as of now."""
+        book = self._book
+        return LocalReadings(services=book.services, checks=book.checks, revision=book.revision, scripts=self._scripts)
+
+    def figures(self) -> Mapping[str, str]:
+        """Return how much there is, for ``nodedns info``."""
+        definitions = [own.definition for own in self._book.own_checks() if own.definition is not None]
+        ttls = sum(isinstance(definition.kind, TtlKind) for definition in definitions)
+        return {
+            "check_monitors": str(len(definitions) - ttls),
+            "check_ttls": str(ttls),
+            "checks": str(len(self._book.checks)),
+            "services": str(len(self._book.services)),
+        }
+
+    async def wait_changed(self, revision: int) -> None:
+        """Return once ``readings().revision`` is above ``revision``."""
+        while self._book.revision <= revision:
+            await self._changed.wait()
+
+    # --- life --------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run checks, publish and keep, until cancelled; started once the catalog holds what is there."""
+        if not self._are_kept_loaded:
+            self.reload_definitions((), ())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keeper.run)
+            await nursery.start(self._own_node.run)
+            await nursery.start(self._checker.run)
+            self._is_running = True
+            for own in self._book.own_checks():
+                self._start_check(own.check.id)
+            nursery.start_soon(self._reap)
+            task_status.started()
+
+    async def _reap(self) -> None:
+        while True:
+            await trio.sleep(REAP_PERIOD_S)
+            for service_id, check_id in self._book.overdue_services(trio.current_time()).items():
+                _LOG.info("service was critical for too long, deregistered", service=service_id, check=check_id)
+                try:
+                    await self._deregister_service(service_id)
+                except (ApiError, DataDirError) as problem:
+                    _LOG.warning("service is not deregistered", service=service_id, error=problem)
+
+    # --- configuration files -----------------------------------------------------------
+
+    def reload_definitions(self, services: Sequence[ServiceDefinition], checks: Sequence[CheckDefinition]) -> None:
+        """Have exactly these be what configuration files define; what HTTP registered stays, and what checks say.
+
+        Args:
+            services: With their checks.
+            checks: Of the node, or of a service by its ID, which may be one that HTTP registered.
+        """
+        wanted = {definition.service.id for definition in services}
+        gone = [key for key in self._book.services if key not in wanted and self._is_of_file(key)]
+        changes: list[Registration] = []
+        for key in gone:
+            changes += self._drop_service(key)
+        for definition in services:
+            if not self._is_of_file(definition.service.id):
+                self._keeper.store_soon(service_key(definition.service.id), None)
+            changes += self._put_service(definition, Source.FILE)
+        if not self._are_kept_loaded:
+            changes += self._load_kept_services()
+        kept = {check.id for definition in services for check in definition.checks}
+        for check in checks:
+            if self._has_service(check):
+                kept.add(check.id)
+                changes += self._put_check(check, Source.FILE)
+        for own in self._book.own_checks():
+            if own.source is Source.FILE and own.check.id not in kept:
+                changes += self._drop_check(own.check.id)
+        if not self._are_kept_loaded:
+            changes += self._load_kept_checks()
+            self._are_kept_loaded = True
+        self._tell(changes)
+
+    def _is_of_file(self, service_id: str) -> bool:
+        return self._book.source_of(service_id) is Source.FILE
+
+    def _has_service(self, check: CheckDefinition) -> bool:
+        if not check.service_id or check.service_id in self._book.services:
+            return True
+        _LOG.warning("check of a service that is not there, passed over", check=check.id, service=check.service_id)
+        return False
+
+    def _load_kept_services(self) -> list[Registration]:
+        changes: list[Registration] = []
+        for key, service in self._keeper.kept.services.items():
+            if self._is_of_file(key):
+                self._keeper.store_soon(service_key(key), None)
+            else:
+                changes += self._put_service(ServiceDefinition(service), Source.HTTP)
+        if "" in self._maintenance:
+            changes += self._put_maintenance("")
+        return changes
+
+    def _load_kept_checks(self) -> list[Registration]:
+        changes: list[Registration] = []
+        for key, check in self._keeper.kept.checks.items():
+            refusal = self._scripts.refusal((check,), is_remote=True)
+            if refusal:
+                _LOG.warning("check of an earlier run is not run", check=key, why=refusal)
+            elif self._book.own_check(key) is not None or not self._has_service(check):
+                self._keeper.store_soon(check_key(key), None)
+            else:
+                changes += self._put_check(check, Source.HTTP)
+        self._keeper.forget_states_except(self._book.checks.keys())
+        return changes
+
+    # --- what HTTP asks for ------------------------------------------------------------
+
+    async def perform(self, action: LocalAction) -> None:
+        """Carry out ``action``.
+
+        Raises:
+            ApiError: What it is about is gone, or there is too much already.
+            DataDirError: It cannot be stored; nothing has changed.
+        """
+        match action:
+            case RegisterService():
+                await self._register_service(action)
+            case DeregisterService(service_id):
+                await self._deregister_service(service_id)
+            case RegisterCheck(definition):
+                await self._register_check(definition)
+            case DeregisterCheck(check_id):
+                await self._deregister_check(check_id)
+            case UpdateTtl(check_id, status, output):
+                self._checker.update_ttl(check_id, status, output)
+            case SetMaintenance():
+                await self._set_maintenance(action)
+
+    async def _register_service(self, action: RegisterService) -> None:
+        definition = action.definition
+        service = definition.service
+        told = {check.id for check in definition.checks}
+        self._refuse_excess(service.id, told)
+        gone: list[str] = []
+        if action.replaces_checks:
+            gone = [key for key in self._book.checks_of(service.id) if key not in told and not is_maintenance(key)]
+        put: dict[str, Record] = {service_key(service.id): service_record(service)}
+        put |= {check_key(check.id): check_record(check) for check in definition.checks}
+        await self._keeper.store(RecordChange(put, tuple(_check_keys(gone))))
+        changes = self._put_service(definition, Source.HTTP)
+        for key in gone:
+            changes += self._drop_check(key)
+        self._tell(changes)
+        self._warn(service_warnings(definition))
+
+    async def _deregister_service(self, service_id: str) -> None:
+        self._refuse_unknown(service_id)
+        checks = self._book.checks_of(service_id)
+        keys = [service_key(service_id), maintenance_key(service_id), *_check_keys(checks)]
+        await self._keeper.store(RecordChange(drop=tuple(keys)))
+        self._tell(self._drop_service(service_id))
+
+    async def _register_check(self, definition: CheckDefinition) -> None:
+        self._refuse_excess("", {definition.id})
+        await self._keeper.store(RecordChange({check_key(definition.id): check_record(definition)}))
+        if definition.service_id and definition.service_id not in self._book.services:
+            self._keeper.store_soon(check_key(definition.id), None)
+            raise ApiError(404, f"ServiceID {quoted(definition.service_id)} does not exist")
+        self._tell(self._put_check(definition, Source.HTTP))
+        self._warn(check_warnings(definition))
+
+    async def _deregister_check(self, check_id: str) -> None:
+        own = self._book.own_check(check_id)
+        if own is None:
+            raise unknown_check(check_id)
+        keys = _check_keys([check_id])
+        if is_maintenance(check_id):
+            keys.append(maintenance_key(own.check.service_id))
+        await self._keeper.store(RecordChange(drop=tuple(keys)))
+        self._tell(self._drop_check(check_id))
+
+    async def _set_maintenance(self, action: SetMaintenance) -> None:
+        service_id = action.service_id
+        self._refuse_unknown(service_id)
+        if action.is_on is (service_id in self._maintenance):
+            return
+        key = maintenance_key(service_id)
+        if not action.is_on:
+            await self._keeper.store(RecordChange(drop=(key,)))
+            self._tell(self._drop_check(SERVICE_MAINTENANCE_PREFIX + service_id if service_id else NODE_MAINTENANCE))
+            return
+        await self._keeper.store(RecordChange({key: {"reason": action.reason}}))
+        try:
+            self._refuse_unknown(service_id)
+        except ApiError:
+            self._keeper.store_soon(key, None)
+            raise
+        self._maintenance[service_id] = action.reason
+        self._tell(self._put_maintenance(service_id))
+
+    def _refuse_unknown(self, service_id: str) -> None:
+        if service_id and service_id not in self._book.services:
+            raise unknown_service(service_id)
+
+    def _refuse_excess(self, service_id: str, check_ids: set[str]) -> None:
+        book = self._book
+        services = len(book.services) + (service_id not in book.services if service_id else 0)
+        checks = len(book.checks) + sum(key not in book.checks for key in sorted(check_ids))
+        if services > MAX_SERVICES or checks > MAX_CHECKS:
+            raise ApiError(500, f"this agent keeps {MAX_SERVICES} services and {MAX_CHECKS} checks at most")
+
+    # --- the book, and whoever goes by it ------------------------------------------------
+
+    def _put_service(self, definition: ServiceDefinition, source: Source) -> list[Registration]:
+        service = definition.service
+        renamed = self._book.put_service(service, source, trio.current_time())
+        changes: list[Registration] = [ServiceRegistered(self._node, service)]
+        changes += [CheckRegistered(self._node, self._book.checks[key]) for key in renamed]
+        for check in definition.checks:
+            changes += self._put_check(check, source)
+        if service.id in self._maintenance:
+            changes += self._put_maintenance(service.id)
+        return changes
+
+    def _put_check(self, definition: CheckDefinition, source: Source) -> list[Registration]:
+        key = definition.id
+        known = self._book.own_check(key)
+        status, output = definition.status, ""
+        if known is not None:
+            status, output = known.check.status, known.check.output
+        else:
+            state = self._keeper.take_state(definition)
+            if state is not None:
+                status, output = state.status, state.output
+                self._restored[key] = state
+        service = self._book.services.get(definition.service_id)
+        check = definition.shown(status, output, service)
+        self._book.put_check(check, definition, source, trio.current_time())
+        # A TTL begins anew when it is registered anew; what is run goes on being run when it always was.
+        if known is None or known.definition != definition or source is Source.HTTP:
+            self._start_check(key)
+        return [CheckRegistered(self._node, check)]
+
+    def _put_maintenance(self, service_id: str) -> list[Registration]:
+        service = self._book.services.get(service_id)
+        check = maintenance_check(service, self._maintenance[service_id])
+        self._book.put_check(check, None, Source.HTTP, trio.current_time())
+        return [CheckRegistered(self._node, check)]
+
+    def _drop_service(self, service_id: str) -> list[Registration]:
+        changes: list[Registration] = []
+        for key in self._book.checks_of(service_id):
+            changes += self._drop_check(key)
+        self._book.drop_service(service_id)
+        return [*changes, ServiceDeregistered(self._node, service_id)]
+
+    def _drop_check(self, check_id: str) -> list[Registration]:
+        own = self._book.own_check(check_id)
+        if own is None:
+            return []
+        if own.definition is not None:
+            self._checker.stop(check_id)
+        if is_maintenance(check_id):
+            self._maintenance.pop(own.check.service_id, None)
+        self._book.drop_check(check_id)
+        for key in _check_keys([check_id]):
+            self._keeper.store_soon(key, None)
+        return [CheckDeregistered(self._node, check_id)]
+
+    def _start_check(self, check_id: str) -> None:
+        own = self._book.own_check(check_id)
+        if not self._is_running or own is None or own.definition is None:
+            return
+        restored = self._restored.pop(check_id, None)
+        left = self._keeper.seconds_left(restored) if restored is not None else None
+        self._checker.start(own.definition, own.check.status, own.check.output, left)
+
+    def _report(self, check_id: str, status: CheckStatus, output: str) -> None:
+        own = self._book.own_check(check_id)
+        if own is None or own.definition is None:
+            return
+        before = own.check
+        if self._book.report(check_id, status, output, trio.current_time()):
+            self._own_node.publish([CheckRegistered(self._node, own.check)])
+        elif own.check is not before:
+            self._own_node.publish_by(self._book.due_at(check_id))
+        if own.check is not before or isinstance(own.definition.kind, TtlKind):
+            self._keeper.note_state(own.check, own.definition)
+
+    def _take_tags(self, tags: Mapping[str, tuple[str, ...]]) -> None:
+        for key, told in tags.items():
+            service = attrs.evolve(self._book.services[key], tags=told)
+            source = self._book.source_of(key) or Source.HTTP
+            self._book.put_service(service, source, trio.current_time())
+            if source is Source.HTTP:
+                self._keeper.store_soon(service_key(key), service_record(service))
+        self._wake()
+
+    def _tell(self, changes: Sequence[Registration]) -> None:
+        self._own_node.publish(changes)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            if warning in self._warned:
+                continue
+            if len(self._warned) >= MAX_WARNED:
+                self._warned.clear()
+            self._warned[warning] = None
+            _LOG.warning("a registration is not all that it could be", what=warning)
+
+
+def _check_keys(check_ids: Sequence[str]) -> list[str]:
+    return [key for check_id in check_ids for key in (check_key(check_id), state_key(check_id))]

@@ -1,0 +1,117 @@
+"""``OwnNode``: the catalog says of our own node what we say, and nothing else.
+
+Strategy: what changes here is published at once. Besides, what stands in the catalog under our name is
+compared with what should: at the start, whenever something there has changed, and every
+``PERIOD_S``. So what somebody else registers under our name goes, and what somebody else
+deregisters comes back. At most one comparison each ``PAUSE_S``: two agents that have one name must not
+fight faster than that.
+
+Source: Consul agent/ae (its interval, and syncs on change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
+
+from nodedns.agent.anti_entropy import Published, differences, overridden_tags
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.local_book import LocalBook
+from nodedns.agent.registrations import Registration, Registrations
+from nodedns.model.names import NodeName
+from nodedns.observe.logs import logger
+from nodedns.table.changes import CheckRegistered
+from nodedns.table.node_row import RowChange
+from nodedns.table.service_rows import NodeServices, ServiceChange
+
+__all__ = ["OwnNode"]
+
+PERIOD_S = 60.0
+"""Between two comparisons where nothing is seen to change (Consul's ae interval)."""
+PAUSE_S = 1.0
+"""Between two comparisons at least."""
+
+_LOG = logger("agent")
+
+
+class OwnNode:
+    """Keeps the catalog's entries of one node true.
+
+    Args:
+        name: Our own.
+        book: What is to be there.
+        registrations: Written to.
+        table: Read from, and watched.
+        take_tags: Gets tags by service ID that the catalog says and may.
+    """
+
+    def __init__(
+        self,
+        name: NodeName,
+        book: LocalBook,
+        registrations: Registrations,
+        table: LiveTable,
+        take_tags: Callable[[Mapping[str, tuple[str, ...]]], None],
+    ) -> None:
+        self._name = name
+        self._book = book
+        self._registrations = registrations
+        self._table = table
+        self._take_tags = take_tags
+        self._seen: NodeServices | None = None
+        self._stirred = trio.Event()
+        self._wakes_at = 0.0
+        self._is_running = False
+
+    def publish(self, changes: Sequence[Registration]) -> None:
+        """Tell the catalog of changes; before ``run`` they wait for it."""
+        if self._is_running and changes:
+            self._registrations.note(changes)
+
+    def publish_by(self, at: float) -> None:
+        """Look for outputs to publish at this time, or before."""
+        if at < self._wakes_at:
+            self._stirred.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Compare and put right until cancelled; started once that was done for the first time."""
+        self._is_running = True
+        self._table.watch(self._note_change)
+        compares_at = trio.current_time()
+        while True:
+            self._stirred = trio.Event()
+            self.compare()
+            task_status.started()
+            compares_at = trio.current_time() + PERIOD_S
+            await trio.sleep(PAUSE_S)
+            await self._wait(compares_at)
+
+    async def _wait(self, compares_at: float) -> None:
+        """Return when it is time to compare; meanwhile publish outputs when that is due."""
+        while trio.current_time() < compares_at and not self._stirred.is_set():
+            due = self._book.publish_due(trio.current_time())
+            self.publish([CheckRegistered(self._name, self._book.checks[key]) for key in due])
+            due_at = self._book.next_due_at()
+            self._wakes_at = compares_at if due_at is None else min(due_at, compares_at)
+            with trio.move_on_at(self._wakes_at):
+                await self._stirred.wait()
+
+    def compare(self) -> None:
+        """Put right what differs, now."""
+        present = Published.of(*self._table.registered(self._name))
+        tags = overridden_tags(self._book.published, present)
+        if tags:
+            self._take_tags(tags)
+        changes = differences(self._name, self._book.published, present)
+        if changes:
+            if self._seen is not None:
+                _LOG.info("catalog entries of this node are put right", changes=len(changes))
+            self._registrations.note(changes)
+        self._seen = self._table.view.node_services(self._name)
+
+    def _note_change(self, _rows: Sequence[RowChange], _services: Sequence[ServiceChange]) -> None:
+        seen = self._table.view.node_services(self._name)
+        if seen is not self._seen:
+            self._seen = seen
+            self._stirred.set()
