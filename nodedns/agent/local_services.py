@@ -31,10 +31,10 @@ from nodedns.agent.local_records import (
     service_record,
     state_key,
 )
-from nodedns.agent.own_node import OwnNode
-from nodedns.agent.registrations import Registration, Registrations
+from nodedns.agent.own_node import Catalog, OwnNode
+from nodedns.agent.registrations import Registration
 from nodedns.api.context import LocalReadings
-from nodedns.api.encode import quoted
+from nodedns.api.filter_literals import quote
 from nodedns.api.local_actions import (
     DeregisterCheck,
     DeregisterService,
@@ -121,8 +121,8 @@ class LocalServices:
     Args:
         params: See there.
         file: What was registered before is read from it, now; None to keep nothing.
-        registrations: Where the catalog is written.
-        table: Where it is read.
+        catalog: Written to.
+        table: Where the catalog is read.
         make_checker: Makes what runs the checks, of where it reports to.
         wall_clock: Seconds since 1970.
 
@@ -134,7 +134,7 @@ class LocalServices:
         self,
         params: LocalParams,
         file: RecordFile | None,
-        registrations: Registrations,
+        catalog: Catalog,
         table: LiveTable,
         *,
         make_checker: Callable[[Report], CheckRunner],
@@ -145,7 +145,7 @@ class LocalServices:
         self._book = LocalBook(params.update_interval_s)
         self._keeper = Keeper(file, wall_clock)
         self._checker = make_checker(self._report)
-        self._own_node = OwnNode(params.node, self._book, registrations, table, self._take_tags)
+        self._own_node = OwnNode(params.node, self._book, catalog, table, self._take_tags)
         self._maintenance = dict(self._keeper.kept.maintenance)
         self._restored: dict[str, CheckState] = {}
         self._warned: dict[str, None] = {}
@@ -320,7 +320,7 @@ class LocalServices:
         await self._keeper.store(RecordChange({check_key(definition.id): check_record(definition)}))
         if definition.service_id and definition.service_id not in self._book.services:
             self._keeper.store_soon(check_key(definition.id), None)
-            raise ApiError(404, f"ServiceID {quoted(definition.service_id)} does not exist")
+            raise ApiError(404, f"ServiceID {quote(definition.service_id)} does not exist")
         self._tell(self._put_check(definition, Source.HTTP))
         self._warn(check_warnings(definition))
 

@@ -12,20 +12,21 @@ Source: Consul agent/ae (its interval, and syncs on change).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import trio
 
 from nodedns.agent.anti_entropy import Published, differences, overridden_tags
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_book import LocalBook
-from nodedns.agent.registrations import Registration, Registrations
+from nodedns.agent.registrations import Registration
 from nodedns.model.names import NodeName
 from nodedns.observe.logs import logger
 from nodedns.table.changes import CheckRegistered
 from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import NodeServices, ServiceChange
 
-__all__ = ["OwnNode"]
+__all__ = ["Catalog", "OwnNode"]
 
 PERIOD_S = 60.0
 """Between two comparisons where nothing is seen to change (Consul's ae interval)."""
@@ -35,13 +36,21 @@ PAUSE_S = 1.0
 _LOG = logger("agent")
 
 
+class Catalog(Protocol):
+    """Where the catalog is written; ``Registrations`` is one."""
+
+    def note(self, changes: Sequence[Registration]) -> None:
+        """Have registrations be as told, at once."""
+        ...
+
+
 class OwnNode:
     """Keeps the catalog's entries of one node true.
 
     Args:
         name: Our own.
         book: What is to be there.
-        registrations: Written to.
+        catalog: Written to.
         table: Read from, and watched.
         take_tags: Gets tags by service ID that the catalog says and may.
     """
@@ -50,13 +59,13 @@ class OwnNode:
         self,
         name: NodeName,
         book: LocalBook,
-        registrations: Registrations,
+        catalog: Catalog,
         table: LiveTable,
         take_tags: Callable[[Mapping[str, tuple[str, ...]]], None],
     ) -> None:
         self._name = name
         self._book = book
-        self._registrations = registrations
+        self._catalog = catalog
         self._table = table
         self._take_tags = take_tags
         self._seen: NodeServices | None = None
@@ -67,7 +76,7 @@ class OwnNode:
     def publish(self, changes: Sequence[Registration]) -> None:
         """Tell the catalog of changes; before ``run`` they wait for it."""
         if self._is_running and changes:
-            self._registrations.note(changes)
+            self._catalog.note(changes)
 
     def publish_by(self, at: float) -> None:
         """Look for outputs to publish at this time, or before."""
@@ -78,14 +87,14 @@ class OwnNode:
         """Compare and put right until cancelled; started once that was done for the first time."""
         self._is_running = True
         self._table.watch(self._note_change)
-        compares_at = trio.current_time()
+        self.compare()
+        task_status.started()
         while True:
             self._stirred = trio.Event()
-            self.compare()
-            task_status.started()
             compares_at = trio.current_time() + PERIOD_S
             await trio.sleep(PAUSE_S)
             await self._wait(compares_at)
+            self.compare()
 
     async def _wait(self, compares_at: float) -> None:
         """Return when it is time to compare; meanwhile publish outputs when that is due."""
@@ -107,7 +116,7 @@ class OwnNode:
         if changes:
             if self._seen is not None:
                 _LOG.info("catalog entries of this node are put right", changes=len(changes))
-            self._registrations.note(changes)
+            self._catalog.note(changes)
         self._seen = self._table.view.node_services(self._name)
 
     def _note_change(self, _rows: Sequence[RowChange], _services: Sequence[ServiceChange]) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from nodedns.api.actions import Perform
 from nodedns.api.agent_services import refuse_scripts
-from nodedns.api.blocking import refuse_unsupported
 from nodedns.api.body import Body, decode_object_untrusted
 from nodedns.api.context import ApiContext
-from nodedns.api.encode import empty_response, json_response, quoted
+from nodedns.api.encode import empty_response, json_response
+from nodedns.api.filter_fields import CHECK_FIELDS
+from nodedns.api.filter_literals import quote
+from nodedns.api.filters import filter_of
 from nodedns.api.local_actions import DeregisterCheck, RegisterCheck, UpdateTtl, unknown_check
 from nodedns.api.local_shapes import local_check_shape
 from nodedns.api.request import Request, Response, clean_text
@@ -27,10 +29,10 @@ TTL_TYPE = "ttl"
 
 def get_checks(request: Request, _rest: str, ctx: ApiContext) -> Response:
     """Answer ``GET /v1/agent/checks``."""
-    refuse_unsupported(request, "filter")
+    wanted = filter_of(request, CHECK_FIELDS)
     checks = ctx.local.checks
     shapes = {key: local_check_shape(checks[key], ctx.facts.node_name) for key in sorted(checks)}
-    return json_response(shapes, request, ctx)
+    return json_response({key: shape for key, shape in shapes.items() if not wanted or wanted(shape)}, request, ctx)
 
 
 def register_check(request: Request, _rest: str, ctx: ApiContext) -> Perform:
@@ -41,7 +43,7 @@ def register_check(request: Request, _rest: str, ctx: ApiContext) -> Perform:
         raise ApiError(400, str(error)) from error
     refuse_scripts((definition,), ctx)
     if definition.service_id and definition.service_id not in ctx.local.services:
-        raise ApiError(404, f"ServiceID {quoted(definition.service_id)} does not exist")
+        raise ApiError(404, f"ServiceID {quote(definition.service_id)} does not exist")
     return Perform(RegisterCheck(definition), empty_response())
 
 
@@ -85,5 +87,5 @@ def _update(check_id: str, status: CheckStatus, output: str, ctx: ApiContext) ->
     if check is None:
         raise unknown_check(check_id)
     if check.type != TTL_TYPE:
-        raise ApiError(500, f"CheckID {quoted(check_id)} does not have associated TTL")
+        raise ApiError(500, f"CheckID {quote(check_id)} does not have associated TTL")
     return Perform(UpdateTtl(check_id, status, clean_text(output)), empty_response())

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodedns.api.actions import Perform
-from nodedns.api.blocking import JITTER_FRACTION, Topic, Wait, parse_options, refuse_unsupported
+from nodedns.api.blocking import JITTER_FRACTION, Topic, Wait, parse_options
 from nodedns.api.body import decode_object_untrusted
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import empty_response, json_response
+from nodedns.api.filter_fields import SERVICE_FIELDS
+from nodedns.api.filters import filter_of
 from nodedns.api.local_actions import DeregisterService, RegisterService, unknown_service
 from nodedns.api.local_shapes import content_hash, local_service_shape
 from nodedns.api.request import Request, Response
@@ -31,10 +33,10 @@ HASH_HEADER = "X-Consul-ContentHash"
 
 def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response:
     """Answer ``GET /v1/agent/services``."""
-    refuse_unsupported(request, "filter")
+    wanted = filter_of(request, SERVICE_FIELDS)
     services = ctx.local.services
     shapes = {key: local_service_shape(services[key], ctx.facts.datacenter) for key in sorted(services)}
-    return json_response(shapes, request, ctx)
+    return json_response({key: shape for key, shape in shapes.items() if not wanted or wanted(shape)}, request, ctx)
 
 
 def get_service(request: Request, service_id: str, ctx: ApiContext) -> Response | Wait:

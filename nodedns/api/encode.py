@@ -27,7 +27,6 @@ __all__ = [
     "member_shape",
     "multi_error_text",
     "node_shape",
-    "quoted",
     "shape_of_coordinate",
     "sorted_map",
     "text_response",
@@ -116,11 +115,6 @@ def shape_of_coordinate(coordinate: Coordinate) -> Mapping[str, Json]:
         "Adjustment": coordinate.adjustment,
         "Height": coordinate.height,
     }
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` in quotation marks, as Go's %q has it."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def sorted_map(pairs: Mapping[str, str]) -> dict[str, str]:

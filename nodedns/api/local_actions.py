@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from nodedns.api.encode import quoted
+from nodedns.api.filter_literals import quote
 from nodedns.checks.definition import CheckDefinition, ServiceDefinition
 from nodedns.errors import ApiError
 from nodedns.model.check import CheckStatus
@@ -95,11 +95,11 @@ LocalAction = RegisterService | DeregisterService | RegisterCheck | DeregisterCh
 
 def unknown_service(service_id: str) -> ApiError:
     """Return the refusal of an ID that no service of this agent has."""
-    shown = quoted(service_id)
+    shown = quote(service_id)
     return ApiError(404, f"Unknown service ID {shown}. Ensure that the service ID is passed, not the service name.")
 
 
 def unknown_check(check_id: str) -> ApiError:
     """Return the refusal of an ID that no check of this agent has."""
-    shown = quoted(check_id)
+    shown = quote(check_id)
     return ApiError(404, f"Unknown check ID {shown}. Ensure that the check ID is passed, not the check name.")

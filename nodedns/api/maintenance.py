@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from nodedns.api.actions import Perform
 from nodedns.api.context import ApiContext
-from nodedns.api.encode import empty_response, quoted
+from nodedns.api.encode import empty_response
+from nodedns.api.filter_literals import quote
 from nodedns.api.local_actions import SetMaintenance, unknown_service
 from nodedns.api.request import Parameters, Request, clean_text
 from nodedns.errors import ApiError
@@ -39,6 +40,6 @@ def _perform(service_id: str, parameters: Parameters) -> Perform:
         raise ApiError(400, "Missing value for enable")
     word = parameters.first("enable")
     if word not in _TRUE_WORDS | _FALSE_WORDS:
-        raise ApiError(400, f"Invalid value for enable: {quoted(word)}")
+        raise ApiError(400, f"Invalid value for enable: {quote(word)}")
     reason = clean_text(parameters.first("reason"))
     return Perform(SetMaintenance(service_id, word in _TRUE_WORDS, reason), empty_response())
