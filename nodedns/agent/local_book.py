@@ -52,7 +52,6 @@ class OwnCheck:
         published: What the catalog is to say of it.
         definition: How it is run; None for maintenance.
         source: Where it was registered.
-        critical_since: Monotonic seconds; None while it is not critical.
         published_at: When ``published`` was last what it says.
     """
 
@@ -60,7 +59,6 @@ class OwnCheck:
     published: Check
     definition: CheckDefinition | None
     source: Source
-    critical_since: float | None
     published_at: float
 
 
@@ -134,10 +132,7 @@ class LocalBook:
 
     def put_check(self, check: Check, definition: CheckDefinition | None, source: Source, now: float) -> None:
         """Have a check be as given, what it says included."""
-        known = self._own.get(check.id)
-        since = known.critical_since if known is not None else None
-        own = OwnCheck(check, check, definition, source, since, now)
-        self._own[check.id] = own
+        own = self._own[check.id] = OwnCheck(check, check, definition, source, now)
         self._show(own, check, now)
 
     def drop_check(self, check_id: str) -> None:
@@ -173,22 +168,9 @@ class LocalBook:
         """Return when ``publish_due`` has something to do; None for never."""
         return min((self._due_at(own) for own in self._own.values() if self._is_late(own)), default=None)
 
-    def overdue_services(self, now: float) -> dict[str, str]:
-        """Return services that are to go because a check of theirs was critical for too long: ID to the check's."""
-        found: dict[str, str] = {}
-        for key, own in self._own.items():
-            after_s = own.definition.reap_after_s if own.definition is not None else None
-            if after_s is None or own.critical_since is None or own.check.service_id not in self._services:
-                continue
-            if now - own.critical_since > after_s:
-                found.setdefault(own.check.service_id, key)
-        return found
-
     def _show(self, own: OwnCheck, check: Check, now: float) -> None:
         own.check = own.published = check
         own.published_at = now
-        is_critical = check.status is CheckStatus.CRITICAL
-        own.critical_since = (own.critical_since if own.critical_since is not None else now) if is_critical else None
         self._checks[check.id] = self._published[check.id] = check
 
     @staticmethod

@@ -16,7 +16,6 @@ import trio
 
 from nodedns.agent.local_records import (
     ALIVE_KEY,
-    CheckState,
     Kept,
     alive_record,
     read_records,
@@ -25,6 +24,7 @@ from nodedns.agent.local_records import (
 )
 from nodedns.checks.definition import CheckDefinition
 from nodedns.checks.kinds import TtlKind
+from nodedns.checks.outcome import RememberedState
 from nodedns.errors import DataDirError
 from nodedns.model.check import Check
 from nodedns.net.record_file import Record, RecordChange, RecordFile
@@ -80,19 +80,20 @@ class Keeper:
         until = self._wall_clock() + kind.ttl_s if isinstance(kind, TtlKind) else 0.0
         self.store_soon(state_key(check.id), state_record(check, until))
 
-    def take_state(self, definition: CheckDefinition) -> CheckState | None:
+    def take_state(self, definition: CheckDefinition) -> RememberedState | None:
         """Return what a check said before the restart, once, and None where that no longer counts."""
         state = self.kept.states.pop(definition.id, None)
         if state is None:
             return None
         if isinstance(definition.kind, TtlKind):
-            return state if state.until > self._wall_clock() else None
+            left_s = state.until - self._wall_clock()
+            # A clock that was set back must not make a TTL longer than it is.
+            return (
+                RememberedState(state.status, state.output, min(left_s, definition.kind.ttl_s)) if left_s > 0 else None
+            )
         down_s = self._wall_clock() - self.kept.alive_at
-        return state if down_s <= ALIVE_PERIOD_S + definition.run_interval_s else None
-
-    def seconds_left(self, state: CheckState) -> float:
-        """Return how long the state of a TTL check still counts."""
-        return max(0.0, state.until - self._wall_clock())
+        is_fresh = down_s <= ALIVE_PERIOD_S + definition.run_interval_s
+        return RememberedState(state.status, state.output) if is_fresh else None
 
     def forget_states_except(self, check_ids: Collection[str]) -> None:
         """Forget what checks said that no longer are; for the start, when those that are have been told of."""

@@ -14,16 +14,15 @@ Source: Consul agent/agent.go (AddService, RemoveService, loadServices, reapServ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import attrs
 import trio
 
+from nodedns.agent.check_keeper import CheckKeeper, Hearing
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_book import LocalBook, Source, is_maintenance, maintenance_check
 from nodedns.agent.local_keeper import Keeper
 from nodedns.agent.local_records import (
-    CheckState,
     check_key,
     check_record,
     maintenance_key,
@@ -49,55 +48,23 @@ from nodedns.api.local_actions import (
 from nodedns.checks.definition import CheckDefinition, ServiceDefinition, check_warnings, service_warnings
 from nodedns.checks.kinds import TtlKind
 from nodedns.checks.scripts import ScriptRights
-from nodedns.errors import ApiError, DataDirError
+from nodedns.errors import ApiError, DefinitionError, NodednsError
 from nodedns.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.net.record_file import Record, RecordChange, RecordFile
 from nodedns.observe.logs import logger
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
 
-__all__ = ["CheckRunner", "LocalParams", "LocalServices", "Report"]
+__all__ = ["LocalParams", "LocalServices"]
 
 MAX_SERVICES = 8_192
 """Registered with one agent; ours: far more programs than one machine runs."""
 MAX_CHECKS = 16_384
 """Likewise; two for each service."""
-REAP_PERIOD_S = 30.0
-"""Between two looks for services whose checks were critical for too long (Consul)."""
 MAX_WARNED = 4_096
 """Warnings remembered, so that each is given once; after so many all are forgotten."""
 
-Report = Callable[[str, CheckStatus, str], None]
-"""Gets a check's ID, what it says, and in words."""
-
 _LOG = logger("agent")
-
-
-class CheckRunner(Protocol):
-    """What runs checks."""
-
-    def start(self, definition: CheckDefinition, status: CheckStatus, output: str, seconds_left: float | None) -> None:
-        """Run a check from now on, in place of any of its ID.
-
-        Args:
-            definition: What to run.
-            status: What it says until the first result.
-            output: In words.
-            seconds_left: How long that counts, of a TTL check; None for its whole time.
-        """
-        ...
-
-    def stop(self, check_id: str) -> None:
-        """Run a check no more; nothing is reported of it afterwards."""
-        ...
-
-    def update_ttl(self, check_id: str, status: CheckStatus, output: str) -> None:
-        """Take what a TTL check is told, and report it."""
-        ...
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run checks until cancelled; ``start`` may be called from its start on."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -123,7 +90,7 @@ class LocalServices:
         file: What was registered before is read from it, now; None to keep nothing.
         catalog: Written to.
         table: Where the catalog is read.
-        make_checker: Makes what runs the checks, of where it reports to.
+        make_checker: Makes what runs the checks, of whom it tells.
         wall_clock: Seconds since 1970.
 
     Raises:
@@ -137,21 +104,22 @@ class LocalServices:
         catalog: Catalog,
         table: LiveTable,
         *,
-        make_checker: Callable[[Report], CheckRunner],
+        make_checker: Callable[[Hearing], CheckKeeper],
         wall_clock: Callable[[], float],
     ) -> None:
         self._node = params.node
         self._scripts = params.scripts
         self._book = LocalBook(params.update_interval_s)
         self._keeper = Keeper(file, wall_clock)
-        self._checker = make_checker(self._report)
+        self._checker = make_checker(Hearing(self._report, self._note_overdue))
         self._own_node = OwnNode(params.node, self._book, catalog, table, self._take_tags)
+        table.watch(lambda _rows, _services: self._checker.services_changed())
         self._maintenance = dict(self._keeper.kept.maintenance)
-        self._restored: dict[str, CheckState] = {}
+        self._overdue: dict[str, None] = {}
+        self._reaps = trio.Event()
         self._warned: dict[str, None] = {}
         self._changed = trio.Event()
         self._are_kept_loaded = False
-        self._is_running = False
 
     # --- what is there -----------------------------------------------------------------
 
@@ -186,21 +154,29 @@ class LocalServices:
             nursery.start_soon(self._keeper.run)
             await nursery.start(self._own_node.run)
             await nursery.start(self._checker.run)
-            self._is_running = True
-            for own in self._book.own_checks():
-                self._start_check(own.check.id)
             nursery.start_soon(self._reap)
             task_status.started()
 
+    def _note_overdue(self, check_id: str) -> None:
+        self._overdue[check_id] = None
+        self._reaps.set()
+
     async def _reap(self) -> None:
         while True:
-            await trio.sleep(REAP_PERIOD_S)
-            for service_id, check_id in self._book.overdue_services(trio.current_time()).items():
-                _LOG.info("service was critical for too long, deregistered", service=service_id, check=check_id)
-                try:
-                    await self._deregister_service(service_id)
-                except (ApiError, DataDirError) as problem:
-                    _LOG.warning("service is not deregistered", service=service_id, error=problem)
+            await self._reaps.wait()
+            self._reaps = trio.Event()
+            overdue, self._overdue = self._overdue, {}
+            for check_id in overdue:
+                own = self._book.own_check(check_id)
+                if own is not None and own.check.service_id in self._book.services:
+                    await self._give_up(own.check.service_id, check_id)
+
+    async def _give_up(self, service_id: str, check_id: str) -> None:
+        _LOG.info("service was critical for too long, deregistered", service=service_id, check=check_id)
+        try:
+            await self._deregister_service(service_id)
+        except NodednsError as problem:
+            _LOG.warning("service is not deregistered", service=service_id, error=problem)
 
     # --- configuration files -----------------------------------------------------------
 
@@ -287,7 +263,7 @@ class LocalServices:
             case DeregisterCheck(check_id):
                 await self._deregister_check(check_id)
             case UpdateTtl(check_id, status, output):
-                self._checker.update_ttl(check_id, status, output)
+                self._update_ttl(check_id, status, output)
             case SetMaintenance():
                 await self._set_maintenance(action)
 
@@ -296,6 +272,7 @@ class LocalServices:
         service = definition.service
         told = {check.id for check in definition.checks}
         self._refuse_excess(service.id, told)
+        self._refuse_checks(definition.checks)
         gone: list[str] = []
         if action.replaces_checks:
             gone = [key for key in self._book.checks_of(service.id) if key not in told and not is_maintenance(key)]
@@ -317,6 +294,7 @@ class LocalServices:
 
     async def _register_check(self, definition: CheckDefinition) -> None:
         self._refuse_excess("", {definition.id})
+        self._refuse_checks((definition,))
         await self._keeper.store(RecordChange({check_key(definition.id): check_record(definition)}))
         if definition.service_id and definition.service_id not in self._book.services:
             self._keeper.store_soon(check_key(definition.id), None)
@@ -333,6 +311,13 @@ class LocalServices:
             keys.append(maintenance_key(own.check.service_id))
         await self._keeper.store(RecordChange(drop=tuple(keys)))
         self._tell(self._drop_check(check_id))
+
+    def _update_ttl(self, check_id: str, status: CheckStatus, output: str) -> None:
+        if not self._checker.update_ttl(check_id, status, output):
+            raise unknown_check(check_id)
+        own = self._book.own_check(check_id)
+        if own is not None and own.definition is not None:
+            self._keeper.note_state(own.check, own.definition)  # the same again, and its time anew
 
     async def _set_maintenance(self, action: SetMaintenance) -> None:
         service_id = action.service_id
@@ -364,6 +349,12 @@ class LocalServices:
         if services > MAX_SERVICES or checks > MAX_CHECKS:
             raise ApiError(500, f"this agent keeps {MAX_SERVICES} services and {MAX_CHECKS} checks at most")
 
+    def _refuse_checks(self, checks: Sequence[CheckDefinition]) -> None:
+        for check in checks:
+            refusal = self._checker.refusal(check)
+            if refusal:
+                raise ApiError(400, f"Invalid check: {refusal}")
+
     # --- the book, and whoever goes by it ------------------------------------------------
 
     def _put_service(self, definition: ServiceDefinition, source: Source) -> list[Registration]:
@@ -379,21 +370,14 @@ class LocalServices:
 
     def _put_check(self, definition: CheckDefinition, source: Source) -> list[Registration]:
         key = definition.id
-        known = self._book.own_check(key)
-        status, output = definition.status, ""
-        if known is not None:
-            status, output = known.check.status, known.check.output
-        else:
-            state = self._keeper.take_state(definition)
-            if state is not None:
-                status, output = state.status, state.output
-                self._restored[key] = state
-        service = self._book.services.get(definition.service_id)
-        check = definition.shown(status, output, service)
+        remembered = self._checker.state(key) or self._keeper.take_state(definition)
+        try:
+            said = self._checker.start(definition, remembered)
+        except DefinitionError as problem:
+            _LOG.error("check cannot be run", check=key, error=problem)
+            return self._drop_check(key)
+        check = definition.shown(said.status, said.output, self._book.services.get(definition.service_id))
         self._book.put_check(check, definition, source, trio.current_time())
-        # A TTL begins anew when it is registered anew; what is run goes on being run when it always was.
-        if known is None or known.definition != definition or source is Source.HTTP:
-            self._start_check(key)
         return [CheckRegistered(self._node, check)]
 
     def _put_maintenance(self, service_id: str) -> list[Registration]:
@@ -422,14 +406,6 @@ class LocalServices:
             self._keeper.store_soon(key, None)
         return [CheckDeregistered(self._node, check_id)]
 
-    def _start_check(self, check_id: str) -> None:
-        own = self._book.own_check(check_id)
-        if not self._is_running or own is None or own.definition is None:
-            return
-        restored = self._restored.pop(check_id, None)
-        left = self._keeper.seconds_left(restored) if restored is not None else None
-        self._checker.start(own.definition, own.check.status, own.check.output, left)
-
     def _report(self, check_id: str, status: CheckStatus, output: str) -> None:
         own = self._book.own_check(check_id)
         if own is None or own.definition is None:
@@ -439,7 +415,7 @@ class LocalServices:
             self._own_node.publish([CheckRegistered(self._node, own.check)])
         elif own.check is not before:
             self._own_node.publish_by(self._book.due_at(check_id))
-        if own.check is not before or isinstance(own.definition.kind, TtlKind):
+        if own.check is not before:
             self._keeper.note_state(own.check, own.definition)
 
     def _take_tags(self, tags: Mapping[str, tuple[str, ...]]) -> None:

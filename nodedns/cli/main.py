@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "reachability": "Tests whether every member can be reached",
     "reload": "Makes the running agent read its configuration again",
     "rtt": "Estimates the round trip between two nodes",
+    "services": "Registers services with the running agent, and deregisters them",
     "validate": "Checks configuration files and directories",
     "version": "Prints the version",
     "watch": "Prints a list, or runs a program, whenever it changes",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import trio
 
+from nodedns.agent.check_keeper import Hearing
 from nodedns.agent.live_table import LiveTable
-from nodedns.agent.local_services import LocalParams, LocalServices, Report
+from nodedns.agent.local_services import LocalParams, LocalServices
 from nodedns.agent.registrations import Registration
 from nodedns.api.local_actions import (
     DeregisterCheck,
@@ -76,8 +77,8 @@ class LocalAgent:
             wall_clock=wall_clock or wall_from(1_700_000_000.0),
         )
 
-    def _make_checker(self, report: Report) -> FakeChecker:
-        self.checker = FakeChecker(report)
+    def _make_checker(self, hearing: Hearing) -> FakeChecker:
+        self.checker = FakeChecker(hearing)
         return self.checker
 
     def note(self, changes: Sequence[Registration]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nodedns.agent import local_services, own_node
+from nodedns.checks.outcome import RememberedState
 from nodedns.checks.scripts import ScriptRights
 from nodedns.errors import ApiError, DataDirError
 from nodedns.model.check import Check, CheckStatus
@@ -20,7 +22,7 @@ from nodedns.testing.local_agent import ONE, LocalAgent
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 TTL = {"name": "ping", "ttl": "10s"}
 HTTP = {"name": "page", "http": "http://127.0.0.1/", "interval": "10s"}
-SECRET = {"token": "secret"}
+SECRET: dict[str, Any] = {"token": "secret"}
 RESTARTED_AT = 1_700_000_000.0
 
 
@@ -173,14 +175,28 @@ async def test_service_that_is_critical_for_too_long_goes(autojump_clock: MockCl
     async with agent.run():
         await agent.register(name="web", check=HTTP | {"deregister_critical_service_after": "10s"})
         await agent.register(name="db", check=HTTP)
-        await trio.sleep(20)
-        agent.checker.say("service:web", PASSING)
-        await trio.sleep(10)
-        agent.checker.say("service:web", CRITICAL)
-        await trio.sleep(55)
-        assert ["db", "web"] == sorted(agent.own_services)  # less than a minute counts as one
-        await trio.sleep(40)
+        agent.checker.give_up("service:web")
+        agent.checker.give_up("absent")
+        await wait_all_tasks_blocked()
         assert ["db"] == sorted(agent.own_services) == sorted(agent.catalog_services)
+
+
+async def test_check_that_cannot_be_run_here_is_refused(autojump_clock: MockClock) -> None:
+    agent = LocalAgent()
+    agent.checker.refused = {"http"}
+    agent.reload([{"name": "file", "check": HTTP}])
+    async with agent.run():
+        with pytest.raises(ApiError, match="400: Invalid check: no http here"):
+            await agent.register(name="web", check=HTTP)
+        assert (["file"], {}) == (list(agent.own_services), agent.own_checks)
+
+
+async def test_checks_of_other_services_are_looked_at_when_any_changes(autojump_clock: MockClock) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        before = agent.checker.looks
+        agent.table.apply([ServiceRegistered(NodeName("one"), Service("theirs", "theirs"))])
+        assert agent.checker.looks > before
 
 
 def restarted(tmp_path: Path, scripts: ScriptRights | None = None) -> LocalAgent:
@@ -226,7 +242,8 @@ async def test_ttl_is_restored_if_it_is_not_over(
     again = LocalAgent(tmp_path / "local", wall_clock=lambda: RESTARTED_AT + after_s)
     async with again.run():
         assert status is again.catalog_checks["service:web"].status
-        assert left == again.checker.running["service:web"][3]
+        remembered = again.checker.remembered["service:web"]
+        assert left == (remembered.ttl_left_s if remembered else None)
 
 
 @pytest.mark.parametrize(("after_s", "status"), [(65.0, PASSING), (75.0, CRITICAL)])
@@ -276,7 +293,7 @@ async def test_check_that_a_file_defines_otherwise_is_started_anew_and_says_what
         agent.checker.say("page", PASSING, "200 OK")
         agent.reload(checks=[HTTP | {"interval": "20s"}])
         assert ["page", "page"] == agent.checker.starts
-        assert (PASSING, "200 OK") == agent.checker.running["page"][1:3]
+        assert RememberedState(PASSING, "200 OK") == agent.checker.remembered["page"]
 
 
 async def test_file_counts_where_http_has_the_same_id(tmp_path: Path) -> None:

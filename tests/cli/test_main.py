@@ -12,11 +12,12 @@ import pytest
 from nodedns import __version__
 from nodedns.cli.commands.catalog import CATALOG_COMMANDS
 from nodedns.cli.commands.dns import DNS_COMMANDS
+from nodedns.cli.commands.services import SERVICES_COMMANDS
 from nodedns.cli.main import COMMANDS
 
 Shell = Callable[..., tuple[int, str, str]]
 
-GROUPS = {"catalog": CATALOG_COMMANDS, "dns": DNS_COMMANDS}
+GROUPS = {"catalog": CATALOG_COMMANDS, "dns": DNS_COMMANDS, "services": SERVICES_COMMANDS}
 LEAVES = sorted({*COMMANDS, *(f"{group} {name}" for group in GROUPS for name in GROUPS[group])} - GROUPS.keys())
 
 
