@@ -29,6 +29,7 @@ from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_journal import LiveJournal
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
+from nodedns.agent.local_setup import make_local_services
 from nodedns.agent.memory import Memory
 from nodedns.agent.monitoring import Monitoring
 from nodedns.agent.name_log import NameLog
@@ -153,9 +154,14 @@ class Agent:
             wall_clock=wall_clock,
         )
         self._registrations = Registrations(self._replication)
+        self._local = make_local_services(
+            config, memory, self._registrations, self.table, rng=rng, metrics=metrics, wall_clock=wall_clock
+        )
         self._joiner = Joiner(self._serf, self._driver.wake, Resolver(config.serf_lan_port, rng))
         self._questions = Questions(self._serf, self._driver.wake)
-        self._event_book = EventBook(self._serf, self._driver.wake, config.node_name, self._event_log.note)
+        self._event_book = EventBook(
+            self._serf, self._driver.wake, config.node_name, self._event_log.note, self._local.filtered
+        )
         self._keyrings = Keyrings(self._serf, self._questions)
         self._keyring_writer = KeyringWriter(memory.keyring, self._serf, self._driver.wake)
         self._dns_ledger = make_dns_ledger(config, rng, metrics)
@@ -225,6 +231,7 @@ class Agent:
                 nursery.start_soon(self._failed_nodes.run)
                 nursery.start_soon(self._monitoring.run)
                 await nursery.start(self._replication.run)
+                await nursery.start(self._local.run)
                 await nursery.start(self._driver.run)
                 for server in self._dns.servers:
                     await nursery.start(server.serve)
@@ -354,6 +361,7 @@ class Agent:
             metrics=self._monitoring.metrics,
             access=self._access.rules,
             query_times=self._config.query_times,
+            local=self._local.readings(),
         )
 
     async def wait_changed(self, index: int, topic: Topic = Topic.TABLE, part: Part = WHOLE) -> None:
@@ -362,6 +370,8 @@ class Agent:
             await self._coordinates.wait_changed(index)
         elif topic is Topic.EVENTS:
             await self._event_book.wait_changed(index)
+        elif topic is Topic.LOCAL:
+            await self._local.wait_changed(index)
         else:
             await self.table.wait_changed(index, part)
 
@@ -376,6 +386,7 @@ class Agent:
         on(Reload, lambda _: self.reload())
         at_once(ForceLeave, self._force_leave)
         on(Register, lambda order: self._register(order.changes))
+        self._local.take_orders(self._orders)
         at_once(FireEvent, self._event_book.fire)
         at_once(FirePlainEvent, self._event_book.fire)
         on(OperateKeyring, self._keyrings.operate)
@@ -401,6 +412,7 @@ class Agent:
     def _statistics(self) -> Mapping[str, Mapping[str, str]]:
         serving = attrs.asdict(self._driver.statistics())
         replication = self._replication.statistics()
-        return agent_statistics(
+        figures = agent_statistics(
             self._config, self.table.view, self._serf.statistics(), serving, self._metrics, replication=replication
         )
+        return {**figures, "agent": self._local.figures()}

@@ -14,6 +14,7 @@ import trio
 from nodedns.checks.definition import CheckDefinition
 from nodedns.checks.outcome import Outcome, RememberedState
 from nodedns.model.check import CheckStatus
+from nodedns.net.checker import Report
 
 __all__ = ["CheckKeeper", "Hearing"]
 
@@ -59,5 +60,5 @@ class Hearing:
         on_overdue: The ID of a check that was critical for so long that its service is to go.
     """
 
-    report: Callable[[str, CheckStatus, str], None]
+    report: Report
     on_overdue: Callable[[str], None]

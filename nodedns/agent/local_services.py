@@ -30,6 +30,7 @@ from nodedns.agent.local_records import (
     service_record,
     state_key,
 )
+from nodedns.agent.orders import Orders
 from nodedns.agent.own_node import Catalog, OwnNode
 from nodedns.agent.registrations import Registration
 from nodedns.api.context import LocalReadings
@@ -37,7 +38,6 @@ from nodedns.api.filter_literals import quote
 from nodedns.api.local_actions import (
     DeregisterCheck,
     DeregisterService,
-    LocalAction,
     RegisterCheck,
     RegisterService,
     SetMaintenance,
@@ -53,6 +53,7 @@ from nodedns.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Ch
 from nodedns.model.names import NodeName
 from nodedns.net.record_file import Record, RecordChange, RecordFile
 from nodedns.observe.logs import logger
+from nodedns.serf.fired_events import FilteredService
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
 
 __all__ = ["LocalParams", "LocalServices"]
@@ -127,6 +128,10 @@ class LocalServices:
         """Return what HTTP handlers may look at, as of now."""
         book = self._book
         return LocalReadings(services=book.services, checks=book.checks, revision=book.revision, scripts=self._scripts)
+
+    def filtered(self) -> list[FilteredService]:
+        """Return what the filters of user events look at."""
+        return [FilteredService(service.name, service.tags) for service in self._book.services.values()]
 
     def figures(self) -> Mapping[str, str]:
         """Return how much there is, for ``nodedns info``."""
@@ -246,26 +251,18 @@ class LocalServices:
 
     # --- what HTTP asks for ------------------------------------------------------------
 
-    async def perform(self, action: LocalAction) -> None:
-        """Carry out ``action``.
+    def take_orders(self, orders: Orders) -> None:
+        """Carry out what HTTP asks to be done with services and checks.
 
-        Raises:
-            ApiError: What it is about is gone, or there is too much already.
-            DataDirError: It cannot be stored; nothing has changed.
+        Each raises ``ApiError`` where what it is about is gone, or there is too much already, and ``DataDirError``
+        where it cannot be stored; then nothing has changed.
         """
-        match action:
-            case RegisterService():
-                await self._register_service(action)
-            case DeregisterService(service_id):
-                await self._deregister_service(service_id)
-            case RegisterCheck(definition):
-                await self._register_check(definition)
-            case DeregisterCheck(check_id):
-                await self._deregister_check(check_id)
-            case UpdateTtl(check_id, status, output):
-                self._update_ttl(check_id, status, output)
-            case SetMaintenance():
-                await self._set_maintenance(action)
+        orders.on(RegisterService, self._register_service)
+        orders.on(DeregisterService, lambda order: self._deregister_service(order.service_id))
+        orders.on(RegisterCheck, lambda order: self._register_check(order.definition))
+        orders.on(DeregisterCheck, lambda order: self._deregister_check(order.check_id))
+        orders.on_at_once(UpdateTtl, self._update_ttl)
+        orders.on(SetMaintenance, self._set_maintenance)
 
     async def _register_service(self, action: RegisterService) -> None:
         definition = action.definition
@@ -312,10 +309,10 @@ class LocalServices:
         await self._keeper.store(RecordChange(drop=tuple(keys)))
         self._tell(self._drop_check(check_id))
 
-    def _update_ttl(self, check_id: str, status: CheckStatus, output: str) -> None:
-        if not self._checker.update_ttl(check_id, status, output):
-            raise unknown_check(check_id)
-        own = self._book.own_check(check_id)
+    def _update_ttl(self, order: UpdateTtl) -> None:
+        if not self._checker.update_ttl(order.check_id, order.status, order.output):
+            raise unknown_check(order.check_id)
+        own = self._book.own_check(order.check_id)
         if own is not None and own.definition is not None:
             self._keeper.note_state(own.check, own.definition)  # the same again, and its time anew
 

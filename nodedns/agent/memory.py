@@ -8,6 +8,7 @@
 | ``serf/local.snapshot`` | the members last seen, in Serf's format |
 | ``registrations`` | nodes, services and checks of the whole pool; ``.changes.N`` beside it: what was recorded since |
 | ``external-nodes.json`` | registered nodes as they were kept before; read once, then renamed |
+| ``local-services`` | services and checks registered with this agent; ``.changes.N`` beside it likewise |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
 | ``nodedns.lock`` | held while an agent runs |
 
@@ -39,6 +40,7 @@ CLUSTER_KNOWN = "cluster-known"
 KEYRING = "serf/local.keyring"
 SNAPSHOT = "serf/local.snapshot"
 REGISTRATIONS = "registrations"
+LOCAL_SERVICES = "local-services"
 EARLIER_NODES = "external-nodes.json"
 UUID_BYTES = 16
 
@@ -66,6 +68,7 @@ class Memory:
         self.snapshot: SnapshotFile | None = None
         self.keyring: KeyringFile | None = None
         self.registrations: RecordLog | None = None
+        self.local_services: RecordLog | None = None
         self._earlier: EarlierNodes | None = None
         if directory is None:
             self.node_id = config.node_id or _new_node_id(entropy)
@@ -75,6 +78,7 @@ class Memory:
         if config.encryption.keyring_file:
             self.keyring = KeyringFile(directory.path / KEYRING, metrics)
         self.registrations = RecordLog(directory.path / REGISTRATIONS, metrics)
+        self.local_services = RecordLog(directory.path / LOCAL_SERVICES, metrics)
         self._earlier = EarlierNodes(directory.path / EARLIER_NODES)
 
     def remembered(self) -> SnapshotState:

@@ -53,7 +53,6 @@ def agent_statistics(
         cluster["bootstrap"] = _flag(config.bootstrap)
         cluster["bootstrap_expect"] = str(config.bootstrap_expect)
     return {
-        "agent": {"check_monitors": "0", "check_ttls": "0", "checks": "0", "services": "0"},
         "build": {"prerelease": "", "revision": "", "version": __version__, "version_metadata": ""},
         "consul": cluster,
         "dropped": {

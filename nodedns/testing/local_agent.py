@@ -14,6 +14,7 @@ import trio
 from nodedns.agent.check_keeper import Hearing
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_services import LocalParams, LocalServices
+from nodedns.agent.orders import Orders
 from nodedns.agent.registrations import Registration
 from nodedns.api.local_actions import (
     DeregisterCheck,
@@ -77,6 +78,9 @@ class LocalAgent:
             wall_clock=wall_clock or wall_from(1_700_000_000.0),
         )
 
+        self._orders = Orders()
+        self.services.take_orders(self._orders)
+
     def _make_checker(self, hearing: Hearing) -> FakeChecker:
         self.checker = FakeChecker(hearing)
         return self.checker
@@ -96,27 +100,27 @@ class LocalAgent:
 
     async def register(self, *, replaces_checks: bool = False, **body: object) -> None:
         """Register a service over HTTP."""
-        await self.services.perform(RegisterService(decode_service_untrusted(body), replaces_checks))
+        await self._orders.perform(RegisterService(decode_service_untrusted(body), replaces_checks))
 
     async def deregister(self, service_id: str) -> None:
         """Deregister a service over HTTP."""
-        await self.services.perform(DeregisterService(service_id))
+        await self._orders.perform(DeregisterService(service_id))
 
     async def register_check(self, **body: object) -> None:
         """Register a check over HTTP."""
-        await self.services.perform(RegisterCheck(decode_check_untrusted(body)))
+        await self._orders.perform(RegisterCheck(decode_check_untrusted(body)))
 
     async def deregister_check(self, check_id: str) -> None:
         """Deregister a check over HTTP."""
-        await self.services.perform(DeregisterCheck(check_id))
+        await self._orders.perform(DeregisterCheck(check_id))
 
     async def tell(self, check_id: str, status: CheckStatus, output: str = "") -> None:
         """Update a TTL check over HTTP."""
-        await self.services.perform(UpdateTtl(check_id, status, output))
+        await self._orders.perform(UpdateTtl(check_id, status, output))
 
     async def maintain(self, service_id: str = "", *, is_on: bool = True, reason: str = "") -> None:
         """Switch maintenance over HTTP."""
-        await self.services.perform(SetMaintenance(service_id, is_on, reason))
+        await self._orders.perform(SetMaintenance(service_id, is_on, reason))
 
     def reload(
         self, services: Sequence[Mapping[str, object]] = (), checks: Sequence[Mapping[str, object]] = ()

@@ -1,0 +1,73 @@
+"""From a configuration to the ``LocalServices`` of its agent, with what runs their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import trio
+
+from nodedns.agent.check_keeper import CheckKeeper, Hearing
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.local_services import LocalParams, LocalServices
+from nodedns.agent.memory import Memory
+from nodedns.agent.own_node import Catalog
+from nodedns.checks.kinds import RunKind, type_of
+from nodedns.checks.outcome import Outcome
+from nodedns.checks.scripts import ScriptRights
+from nodedns.config.schema import AgentConfig
+from nodedns.model.check import CheckStatus
+from nodedns.model.names import NodeName
+from nodedns.net.checker import Checker
+from nodedns.observe.metrics import Metrics
+
+__all__ = ["make_local_services"]
+
+
+class NoRunner:
+    """Runs no check: of an agent whose checks are those that it is told the results of."""
+
+    def refusal(self, kind: RunKind) -> str:
+        """Return that checks of this kind cannot be run."""
+        return f"checks of type {type_of(kind)} cannot be run by this agent"
+
+    async def run(self, kind: RunKind, timeout_s: float, limit_bytes: int) -> Outcome:
+        """Say so again; nobody asks, since each was refused."""
+        del timeout_s, limit_bytes
+        await trio.lowlevel.checkpoint()
+        return Outcome(CheckStatus.CRITICAL, self.refusal(kind))
+
+
+def make_local_services(
+    config: AgentConfig,
+    memory: Memory,
+    catalog: Catalog,
+    table: LiveTable,
+    *,
+    rng: Random,
+    metrics: Metrics,
+    wall_clock: Callable[[], float],
+) -> LocalServices:
+    """Return the services of an agent, as they were when it last ran. Blocks; for the start.
+
+    Raises:
+        DataDirError: What is kept of them cannot be read.
+    """
+
+    def make_checker(hearing: Hearing) -> CheckKeeper:
+        return Checker(
+            runner=NoRunner(),
+            report=hearing.report,
+            on_overdue=hearing.on_overdue,
+            node_services=lambda name: table.view.node_services(name or config.node_name),
+            rng=rng,
+            metrics=metrics,
+        )
+
+    params = LocalParams(
+        node=NodeName(config.node_name),
+        scripts=ScriptRights(config.enable_script_checks, config.enable_local_script_checks),
+    )
+    return LocalServices(
+        params, memory.local_services, catalog, table, make_checker=make_checker, wall_clock=wall_clock
+    )
