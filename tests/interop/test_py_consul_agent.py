@@ -113,7 +113,7 @@ def test_what_is_wrong_is_told_as_it_is_with_consul(client: Any) -> None:
         client.agent.check.register("x", check={"tcp": "127.0.0.1:1"})
     with pytest.raises(consul.ConsulException, match="500 Scripts are disabled on this agent from remote calls"):
         client.agent.check.register("x", check=consul.Check.script(["/bin/true"], "10s"))
-    client.agent.check.register("x", check=consul.Check.http("http://127.0.0.1:1/", "10s"))
+    client.agent.check.register("x", check={"alias_node": "lone"})
     with pytest.raises(consul.ConsulException, match='500 CheckID "x" does not have associated TTL'):
         client.agent.check.ttl_pass("x")
     assert client.agent.check.register("y", check=consul.Check.ttl("10s"), service_id="absent") is False
