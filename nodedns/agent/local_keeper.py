@@ -1,7 +1,8 @@
 """``Keeper``: what this agent's services and checks are, on disk; and how they were when it last ran.
 
-Strategy: a registration is on the disk before it is answered. What checks say changes all the time and can be
-found out anew, so it is written soon: all that has changed, in one write, at most once each ``WRITE_PAUSE_S``. It
+Strategy: a registration is on the disk before it counts. One change is one record of the log, whatever it touches,
+so after a crash it is there whole or not at all. What checks say changes all the time and can be
+found out anew, so it is written soon: all that has changed, at most once each ``WRITE_PAUSE_S``. It
 is worth something after a restart only for as long as the next result would have taken: a TTL until it is
 over, the result of a check that is run for one interval of the agent's being down.
 
@@ -10,24 +11,19 @@ In dev mode nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Iterator
 
 import trio
 
-from nodedns.agent.local_records import (
-    ALIVE_KEY,
-    Kept,
-    alive_record,
-    read_records,
-    state_key,
-    state_record,
-)
+from nodedns.agent.local_records import ALIVE_KEY, Kept, Record, alive_record, read_records, state_key, state_record
 from nodedns.checks.definition import CheckDefinition
 from nodedns.checks.kinds import TtlKind
 from nodedns.checks.outcome import RememberedState
-from nodedns.errors import DataDirError
+from nodedns.errors import shorten
 from nodedns.model.check import Check
-from nodedns.net.record_file import Record, RecordChange, RecordFile
+from nodedns.net.record_log import RecordLog
+from nodedns.observe.logs import logger
 
 __all__ = ["Keeper"]
 
@@ -35,40 +31,69 @@ WRITE_PAUSE_S = 1.0
 """Between two writes of what checks say; ours: what a crash may lose."""
 ALIVE_PERIOD_S = 60.0
 """Between two notes that the agent runs; ours: one short line a minute."""
+_SENSELESS = (ValueError, AttributeError, TypeError, RecursionError)
+
+_LOG = logger("agent")
 
 
 class Keeper:
     """Keeps registrations, and what checks say.
 
     Args:
-        file: Read now, which blocks; None to keep nothing.
+        log: Read now, which blocks; None to keep nothing.
         wall_clock: Seconds since 1970.
 
     Raises:
-        DataDirError: The file cannot be read.
+        DataDirError: The log cannot be read.
     """
 
-    def __init__(self, file: RecordFile | None, wall_clock: Callable[[], float]) -> None:
-        self._file = file
+    def __init__(self, log: RecordLog | None, wall_clock: Callable[[], float]) -> None:
+        self._log = log
         self._wall_clock = wall_clock
-        self.kept = read_records(file.load()) if file is not None else Kept()
+        self._records: dict[str, Record] = {}
+        for line in log.load() if log is not None else ():
+            self._replay(line)
+        self.kept: Kept = read_records(self._records)
         self._soon: dict[str, Record | None] = {}
         self._queued = trio.Event()
 
-    async def store(self, change: RecordChange) -> None:
-        """Keep a change; done when it is on the disk. Raises ``DataDirError``: nothing of it is."""
-        for key in (*change.put, *change.drop):
-            self._soon.pop(key, None)
-        if self._file is None:
+    def _replay(self, line: bytes) -> None:
+        try:
+            self._take(json.loads(line))
+        except _SENSELESS as error:
+            _LOG.error("a registration in the data directory cannot be used", error=shorten(str(error)))
+
+    def _take(self, put: dict[str, Record | None]) -> None:
+        for key, record in put.items():
+            if record is None:
+                self._records.pop(key, None)
+            else:
+                self._records[key] = record
+
+    async def store(self, put: dict[str, Record | None]) -> None:
+        """Keep records by key, and forget those that are None; done when all of that is on the disk.
+
+        Those who wait return in the order in which they came.
+
+        Raises:
+            DataDirError: None of it is.
+        """
+
+        def take() -> None:
+            self._take(put)
+            for key in put:
+                self._soon.pop(key, None)
+
+        if self._log is None:
             await trio.lowlevel.checkpoint()
         else:
-            await self._file.note(change)
+            await self._log.append([_encoded(put)], take)
 
     def store_soon(self, key: str, record: Record | None) -> None:
         """Keep a record, or forget it (None), within about a second."""
-        if self._file is None:
+        if self._log is None:
             return
-        if record is None and not self._file.has(key):
+        if record is None and key not in self._records:
             self._soon.pop(key, None)
             return
         self._soon[key] = record
@@ -86,11 +111,9 @@ class Keeper:
         if state is None:
             return None
         if isinstance(definition.kind, TtlKind):
-            left_s = state.until - self._wall_clock()
             # A clock that was set back must not make a TTL longer than it is.
-            return (
-                RememberedState(state.status, state.output, min(left_s, definition.kind.ttl_s)) if left_s > 0 else None
-            )
+            left_s = min(state.until - self._wall_clock(), definition.kind.ttl_s)
+            return RememberedState(state.status, state.output, left_s) if left_s > 0 else None
         down_s = self._wall_clock() - self.kept.alive_at
         is_fresh = down_s <= ALIVE_PERIOD_S + definition.run_interval_s
         return RememberedState(state.status, state.output) if is_fresh else None
@@ -101,33 +124,43 @@ class Keeper:
             del self.kept.states[check_id]
             self.store_soon(state_key(check_id), None)
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write what is to be written soon, until cancelled; then write the rest."""
-        if self._file is None:
+        if self._log is None:
+            task_status.started()
             return
         try:
-            while True:
-                self._soon[ALIVE_KEY] = alive_record(self._wall_clock())
-                until = trio.current_time() + ALIVE_PERIOD_S
-                with trio.move_on_at(until):
-                    while True:
-                        await self._flush()
-                        await trio.sleep(WRITE_PAUSE_S)
-                        await self._queued.wait()
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._log.run, self._whole)
+                task_status.started()
+                await self._write_for_ever()
         finally:
             self._soon[ALIVE_KEY] = alive_record(self._wall_clock())
+            self._hand_over(self._log)
             with trio.CancelScope(shield=True):
-                await self._flush()
+                await self._log.flush()
 
-    async def _flush(self) -> None:
+    async def _write_for_ever(self) -> None:
+        while True:
+            self._soon[ALIVE_KEY] = alive_record(self._wall_clock())
+            with trio.move_on_after(ALIVE_PERIOD_S):
+                while True:
+                    if self._log is not None:
+                        self._hand_over(self._log)
+                    await trio.sleep(WRITE_PAUSE_S)
+                    await self._queued.wait()
+
+    def _hand_over(self, log: RecordLog) -> None:
         soon, self._soon = self._soon, {}
         self._queued = trio.Event()
-        if self._file is None or not soon:
-            return
-        put = {key: record for key, record in soon.items() if record is not None}
-        drop = tuple(key for key, record in soon.items() if record is None)
-        try:
-            await self._file.note(RecordChange(put, drop))
-        except DataDirError:
-            # Said by the file already. What has not changed since is tried again with the next change.
-            self._soon = soon | self._soon
+        if soon:
+            self._take(soon)
+            log.note(_encoded(soon))
+
+    def _whole(self) -> Iterator[bytes]:
+        records = dict(self._records)
+        return (_encoded({key: record}) for key, record in records.items())
+
+
+def _encoded(put: dict[str, Record | None]) -> bytes:
+    return json.dumps(put).encode()

@@ -17,7 +17,7 @@ Source: Consul agent/agent.go (persistService, persistCheck, persistCheckState).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 
@@ -28,13 +28,13 @@ from nodedns.checks.encode import encode_check, encode_service
 from nodedns.errors import DefinitionError, shorten
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.service import Service
-from nodedns.net.record_file import Record
 from nodedns.observe.logs import logger
 
 __all__ = [
     "ALIVE_KEY",
     "CheckState",
     "Kept",
+    "Record",
     "alive_record",
     "check_key",
     "check_record",
@@ -46,8 +46,11 @@ __all__ = [
     "state_record",
 ]
 
+Record: TypeAlias = Mapping[str, object]
+"""A JSON object."""
+
 ALIVE_KEY = "alive"
-_SENSELESS = (DefinitionError, KeyError, TypeError, ValueError)
+_SENSELESS = (DefinitionError, KeyError, TypeError, ValueError, AttributeError)
 
 _LOG = logger("agent")
 _Read = TypeVar("_Read")

@@ -13,6 +13,7 @@ Source: Consul agent/agent.go (AddService, RemoveService, loadServices, reapServ
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
@@ -23,6 +24,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_book import LocalBook, Source, is_maintenance, maintenance_check
 from nodedns.agent.local_keeper import Keeper
 from nodedns.agent.local_records import (
+    Record,
     check_key,
     check_record,
     maintenance_key,
@@ -45,14 +47,21 @@ from nodedns.api.local_actions import (
     unknown_check,
     unknown_service,
 )
-from nodedns.checks.definition import CheckDefinition, ServiceDefinition, check_warnings, service_warnings
+from nodedns.checks.definition import (
+    MAX_OUTPUT_BYTES,
+    CheckDefinition,
+    ServiceDefinition,
+    check_warnings,
+    service_warnings,
+)
 from nodedns.checks.kinds import TtlKind
 from nodedns.checks.scripts import ScriptRights
 from nodedns.errors import ApiError, DefinitionError, NodednsError
-from nodedns.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, CheckStatus
+from nodedns.model.check import NODE_MAINTENANCE, SERF_HEALTH, SERVICE_MAINTENANCE_PREFIX, CheckStatus
 from nodedns.model.names import NodeName
-from nodedns.net.record_file import Record, RecordChange, RecordFile
+from nodedns.net.record_log import RecordLog
 from nodedns.observe.logs import logger
+from nodedns.replica.params import MAX_ID_BYTES, MAX_VALUE_BYTES
 from nodedns.serf.fired_events import FilteredService
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
 
@@ -62,6 +71,9 @@ MAX_SERVICES = 8_192
 """Registered with one agent; ours: far more programs than one machine runs."""
 MAX_CHECKS = 16_384
 """Likewise; two for each service."""
+MAX_RECORD_CHARS = MAX_VALUE_BYTES // 3
+"""Of one service or check as JSON; ours: a check with its service's tags and an output is under what is replicated."""
+SHOWN_CHARS = 32
 MAX_WARNED = 4_096
 """Warnings remembered, so that each is given once; after so many all are forgotten."""
 
@@ -76,11 +88,13 @@ class LocalParams:
         node: Our own name.
         scripts: From where checks that run programs are taken.
         update_interval_s: Between two times that a check's output alone is published.
+        output_max_size: Bytes of a check's output that are kept at most.
     """
 
     node: NodeName
     scripts: ScriptRights = attrs.field(factory=ScriptRights)
     update_interval_s: float = 300.0
+    output_max_size: int = MAX_OUTPUT_BYTES
 
 
 class LocalServices:
@@ -88,20 +102,20 @@ class LocalServices:
 
     Args:
         params: See there.
-        file: What was registered before is read from it, now; None to keep nothing.
+        log: What was registered before is read from it, now; None to keep nothing.
         catalog: Written to.
         table: Where the catalog is read.
         make_checker: Makes what runs the checks, of whom it tells.
         wall_clock: Seconds since 1970.
 
     Raises:
-        DataDirError: The file cannot be read.
+        DataDirError: The log cannot be read.
     """
 
     def __init__(
         self,
         params: LocalParams,
-        file: RecordFile | None,
+        log: RecordLog | None,
         catalog: Catalog,
         table: LiveTable,
         *,
@@ -110,8 +124,10 @@ class LocalServices:
     ) -> None:
         self._node = params.node
         self._scripts = params.scripts
+        self._output_max_size = params.output_max_size
+        self._discards_output = False
         self._book = LocalBook(params.update_interval_s)
-        self._keeper = Keeper(file, wall_clock)
+        self._keeper = Keeper(log, wall_clock)
         self._checker = make_checker(Hearing(self._report, self._note_overdue))
         self._own_node = OwnNode(params.node, self._book, catalog, table, self._take_tags)
         table.watch(lambda _rows, _services: self._checker.services_changed())
@@ -156,7 +172,7 @@ class LocalServices:
         if not self._are_kept_loaded:
             self.reload_definitions((), ())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keeper.run)
+            await nursery.start(self._keeper.run)
             await nursery.start(self._own_node.run)
             await nursery.start(self._checker.run)
             nursery.start_soon(self._reap)
@@ -182,6 +198,10 @@ class LocalServices:
             await self._deregister_service(service_id)
         except NodednsError as problem:
             _LOG.warning("service is not deregistered", service=service_id, error=problem)
+
+    def discard_output(self, *, is_on: bool) -> None:
+        """Keep no output of checks from now on, or keep it again."""
+        self._discards_output = is_on
 
     # --- configuration files -----------------------------------------------------------
 
@@ -273,9 +293,10 @@ class LocalServices:
         gone: list[str] = []
         if action.replaces_checks:
             gone = [key for key in self._book.checks_of(service.id) if key not in told and not is_maintenance(key)]
-        put: dict[str, Record] = {service_key(service.id): service_record(service)}
+        put: dict[str, Record | None] = {service_key(service.id): service_record(service)}
         put |= {check_key(check.id): check_record(check) for check in definition.checks}
-        await self._keeper.store(RecordChange(put, tuple(_check_keys(gone))))
+        _refuse_large(put)
+        await self._keeper.store(put | dict.fromkeys(_check_keys(gone)))
         changes = self._put_service(definition, Source.HTTP)
         for key in gone:
             changes += self._drop_check(key)
@@ -286,13 +307,15 @@ class LocalServices:
         self._refuse_unknown(service_id)
         checks = self._book.checks_of(service_id)
         keys = [service_key(service_id), maintenance_key(service_id), *_check_keys(checks)]
-        await self._keeper.store(RecordChange(drop=tuple(keys)))
+        await self._keeper.store(dict.fromkeys(keys))
         self._tell(self._drop_service(service_id))
 
     async def _register_check(self, definition: CheckDefinition) -> None:
         self._refuse_excess("", {definition.id})
         self._refuse_checks((definition,))
-        await self._keeper.store(RecordChange({check_key(definition.id): check_record(definition)}))
+        put: dict[str, Record | None] = {check_key(definition.id): check_record(definition)}
+        _refuse_large(put)
+        await self._keeper.store(put)
         if definition.service_id and definition.service_id not in self._book.services:
             self._keeper.store_soon(check_key(definition.id), None)
             raise ApiError(404, f"ServiceID {quote(definition.service_id)} does not exist")
@@ -306,7 +329,7 @@ class LocalServices:
         keys = _check_keys([check_id])
         if is_maintenance(check_id):
             keys.append(maintenance_key(own.check.service_id))
-        await self._keeper.store(RecordChange(drop=tuple(keys)))
+        await self._keeper.store(dict.fromkeys(keys))
         self._tell(self._drop_check(check_id))
 
     def _update_ttl(self, order: UpdateTtl) -> None:
@@ -323,10 +346,10 @@ class LocalServices:
             return
         key = maintenance_key(service_id)
         if not action.is_on:
-            await self._keeper.store(RecordChange(drop=(key,)))
+            await self._keeper.store({key: None})
             self._tell(self._drop_check(SERVICE_MAINTENANCE_PREFIX + service_id if service_id else NODE_MAINTENANCE))
             return
-        await self._keeper.store(RecordChange({key: {"reason": action.reason}}))
+        await self._keeper.store({key: {"reason": action.reason}})
         try:
             self._refuse_unknown(service_id)
         except ApiError:
@@ -349,6 +372,8 @@ class LocalServices:
     def _refuse_checks(self, checks: Sequence[CheckDefinition]) -> None:
         for check in checks:
             refusal = self._checker.refusal(check)
+            if check.id == SERF_HEALTH or is_maintenance(check.id):
+                refusal = f"check ID {quote(check.id)} is one that the agent itself uses"
             if refusal:
                 raise ApiError(400, f"Invalid check: {refusal}")
 
@@ -367,6 +392,7 @@ class LocalServices:
 
     def _put_check(self, definition: CheckDefinition, source: Source) -> list[Registration]:
         key = definition.id
+        definition = attrs.evolve(definition, output_max_size=min(definition.output_max_size, self._output_max_size))
         remembered = self._checker.state(key) or self._keeper.take_state(definition)
         try:
             said = self._checker.start(definition, remembered)
@@ -408,6 +434,7 @@ class LocalServices:
         if own is None or own.definition is None:
             return
         before = own.check
+        output = "" if self._discards_output else output
         if self._book.report(check_id, status, output, trio.current_time()):
             self._own_node.publish([CheckRegistered(self._node, own.check)])
         elif own.check is not before:
@@ -440,6 +467,15 @@ class LocalServices:
                 self._warned.clear()
             self._warned[warning] = None
             _LOG.warning("a registration is not all that it could be", what=warning)
+
+
+def _refuse_large(put: Mapping[str, Record | None]) -> None:
+    for key, record in put.items():
+        name = key.partition("/")[2]
+        if len(name.encode("utf-8", "replace")) > MAX_ID_BYTES:
+            raise ApiError(400, f"ID {quote(name[:SHOWN_CHARS])}... is too long (limit: {MAX_ID_BYTES} bytes)")
+        if len(json.dumps(record)) > MAX_RECORD_CHARS:
+            raise ApiError(400, f"The definition of {quote(name)} is too long (limit: {MAX_RECORD_CHARS} characters)")
 
 
 def _check_keys(check_ids: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from nodedns.agent.anti_entropy import Published, differences, overridden_tags
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_book import LocalBook
 from nodedns.agent.registrations import Registration
+from nodedns.errors import NodednsError
 from nodedns.model.names import NodeName
 from nodedns.observe.logs import logger
 from nodedns.table.changes import CheckRegistered
@@ -76,7 +77,21 @@ class OwnNode:
     def publish(self, changes: Sequence[Registration]) -> None:
         """Tell the catalog of changes; before ``run`` they wait for it."""
         if self._is_running and changes:
+            self._write(changes)
+
+    def _write(self, changes: Sequence[Registration]) -> None:
+        """Write what the catalog takes; what it does not take now is tried again with each comparison."""
+        try:
             self._catalog.note(changes)
+        except NodednsError:
+            for change in changes:
+                self._write_one(change)
+
+    def _write_one(self, change: Registration) -> None:
+        try:
+            self._catalog.note([change])
+        except NodednsError as problem:
+            _LOG.error("the catalog does not take a registration of this node", error=problem)
 
     def publish_by(self, at: float) -> None:
         """Look for outputs to publish at this time, or before."""
@@ -116,7 +131,7 @@ class OwnNode:
         if changes:
             if self._seen is not None:
                 _LOG.info("catalog entries of this node are put right", changes=len(changes))
-            self._catalog.note(changes)
+            self._write(changes)
         self._seen = self._table.view.node_services(self._name)
 
     def _note_change(self, _rows: Sequence[RowChange], _services: Sequence[ServiceChange]) -> None:

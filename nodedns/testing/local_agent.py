@@ -26,13 +26,15 @@ from nodedns.api.local_actions import (
 )
 from nodedns.checks.decode_check import decode_check_untrusted
 from nodedns.checks.decode_service import decode_service_untrusted
+from nodedns.checks.definition import MAX_OUTPUT_BYTES
 from nodedns.checks.scripts import ScriptRights
+from nodedns.errors import TooBig
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.net.record_file import RecordFile
+from nodedns.net.record_log import RecordLog
 from nodedns.observe.metrics import Metrics
-from nodedns.table.changes import MemberUpserted
+from nodedns.table.changes import MemberUpserted, ServiceRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.fake_checker import FakeChecker
 from nodedns.testing.table_agent import agent_member
@@ -56,6 +58,10 @@ class LocalAgent:
         wall_clock: Seconds since 1970.
         update_interval_s: Between two times that a check's output alone is published.
         scripts: From where checks that run programs are taken.
+        output_max_size: Bytes of output that are kept.
+
+    Attributes:
+        refused: IDs of services that the catalog does not take.
     """
 
     def __init__(
@@ -65,13 +71,20 @@ class LocalAgent:
         wall_clock: Callable[[], float] | None = None,
         update_interval_s: float = 300.0,
         scripts: ScriptRights | None = None,
+        output_max_size: int = MAX_OUTPUT_BYTES,
     ) -> None:
         self.table = LiveTable(NodeTable("dc1", ONE, 1), Metrics())
         self.table.apply([MemberUpserted(agent_member("one"))])
         self.noted: list[Registration] = []
+        self.refused: set[str] = set()
         self.services = LocalServices(
-            LocalParams(node=ONE, update_interval_s=update_interval_s, scripts=scripts or ScriptRights()),
-            RecordFile(path) if path is not None else None,
+            LocalParams(
+                node=ONE,
+                update_interval_s=update_interval_s,
+                scripts=scripts or ScriptRights(),
+                output_max_size=output_max_size,
+            ),
+            RecordLog(path, Metrics()) if path is not None else None,
             self,
             self.table,
             make_checker=self._make_checker,
@@ -87,6 +100,9 @@ class LocalAgent:
 
     def note(self, changes: Sequence[Registration]) -> None:
         """Write to the catalog, which is the table alone."""
+        for change in changes:
+            if isinstance(change, ServiceRegistered) and change.service.id in self.refused:
+                raise TooBig("service", 2, 1)
         self.noted.extend(changes)
         self.table.apply(changes)
 

@@ -215,8 +215,8 @@ async def test_what_http_registered_is_there_after_a_crash(tmp_path: Path) -> No
         await agent.maintain("web", reason="disk")
         await agent.maintain(reason="all")
         await agent.deregister("gone")
-        crashed = (tmp_path / "local.changes").read_bytes()
-    (tmp_path / "local.changes").write_bytes(crashed)
+        crashed = (tmp_path / "local.changes.0").read_bytes()
+    (tmp_path / "local.changes.0").write_bytes(crashed)
     assert b"secret" not in crashed
 
     again = restarted(tmp_path)
@@ -261,7 +261,7 @@ async def test_result_of_a_check_is_restored_unless_the_agent_was_down_for_long(
 
 async def test_what_is_not_stored_does_not_appear(tmp_path: Path) -> None:
     agent = LocalAgent(tmp_path / "local")
-    (tmp_path / "local.changes").mkdir()
+    (tmp_path / "local.changes.0").mkdir()
     async with agent.run():
         with pytest.raises(DataDirError):
             await agent.register(name="web", check=TTL)
@@ -363,6 +363,47 @@ async def test_maintenance_of_the_node_has_a_default_reason(autojump_clock: Mock
         await agent.deregister_check("_node_maintenance")
         await agent.maintain()
         assert ["_node_maintenance"] == list(agent.own_checks)
+
+
+@pytest.mark.parametrize("check_id", ["serfHealth", "_node_maintenance", "_service_maintenance:web"])
+async def test_check_id_of_the_agent_itself_is_refused(autojump_clock: MockClock, check_id: str) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        with pytest.raises(ApiError, match=r"400: Invalid check: check ID .* is one that the agent itself uses"):
+            await agent.register_check(name="x", id=check_id, ttl="10s")
+
+
+async def test_what_is_too_long_to_be_replicated_is_refused(autojump_clock: MockClock) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        with pytest.raises(ApiError, match=r"400: The definition of .* is too long"):
+            await agent.register(name="web", tags=["x" * 30_000])
+        with pytest.raises(ApiError, match=r"400: The definition of .* is too long"):
+            await agent.register_check(name="x", ttl="10s", notes="x" * 30_000)
+        with pytest.raises(ApiError, match=r"400: ID .* is too long"):
+            await agent.register(name="\U0001f600" * 300)
+        assert ({}, {}) == (agent.own_services, agent.own_checks)
+
+
+async def test_what_the_catalog_does_not_take_is_tried_again(autojump_clock: MockClock) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        agent.refused = {"web"}
+        await agent.register(name="web", check=TTL)
+        assert ({}, ["service:web"]) == (agent.catalog_services, list(agent.catalog_checks))
+        agent.refused = set()
+        await trio.sleep(70)
+        assert ["web"] == list(agent.catalog_services)
+
+
+async def test_output_is_cut_and_discarded_as_the_configuration_says(autojump_clock: MockClock) -> None:
+    agent = LocalAgent(output_max_size=10)
+    async with agent.run():
+        await agent.register_check(**HTTP, output_max_size=100)
+        assert 10 == agent.checker.running["page"].output_max_size
+        agent.services.discard_output(is_on=True)
+        agent.checker.say("page", PASSING, "secret")
+        assert (PASSING, "") == (agent.own_checks["page"].status, agent.own_checks["page"].output)
 
 
 async def test_too_many_services_are_refused(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_what_a_ttl_check_said_and_maintenance_are_there_after_kill_9(lone: Lone
     lone.http("PUT", "/v1/agent/service/register", {"Name": "web", "Check": {"TTL": "1h"}})
     lone.http("PUT", "/v1/agent/check/warn/service:web?note=odd")
     lone.http("PUT", "/v1/agent/service/maintenance/web?enable=true&reason=disk")
-    changes = lone.data / "local-services.json.changes"
+    changes = lone.data / "local-services.changes.0"
     poll(lambda: b"odd" in changes.read_bytes(), "the state to be written")
     lone.process.kill()
 
