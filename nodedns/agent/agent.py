@@ -29,7 +29,7 @@ from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_journal import LiveJournal
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
-from nodedns.agent.local_setup import make_local_services
+from nodedns.agent.local_setup import local_services_part, make_local_services
 from nodedns.agent.memory import Memory
 from nodedns.agent.monitoring import Monitoring
 from nodedns.agent.name_log import NameLog
@@ -126,13 +126,15 @@ class Agent:
         self._metrics = metrics
         self._event_log = EventLog(metrics, trio.current_time)
         self._expectation = Expectation(config.bootstrap_expect if config.server else 0)
-        node_table = NodeTable(
-            config.datacenter,
-            NodeName(config.node_name),
-            first_index=int(wall_clock()),
-            cluster_known=memory.is_cluster_known(),
+        self.table = LiveTable(
+            NodeTable(
+                config.datacenter,
+                NodeName(config.node_name),
+                first_index=int(wall_clock()),
+                cluster_known=memory.is_cluster_known(),
+            ),
+            metrics,
         )
-        self.table = LiveTable(node_table, metrics)
         self._failed_nodes = FailedNodes(config.failed_nodes_grace_s, self.table.apply)
         self._name_log = NameLog(trio.current_time)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
@@ -188,6 +190,7 @@ class Agent:
                 dns_part(self._dns),
                 failed_nodes_part(self._failed_nodes),
                 access_part(self._access),
+                local_services_part(self._local),
             ),
         )
         metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)

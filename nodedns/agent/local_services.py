@@ -60,7 +60,7 @@ from nodedns.errors import ApiError, DefinitionError, NodednsError
 from nodedns.model.check import NODE_MAINTENANCE, SERF_HEALTH, SERVICE_MAINTENANCE_PREFIX, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.net.record_log import RecordLog
-from nodedns.observe.logs import logger
+from nodedns.observe.logs import RemoteLog, logger
 from nodedns.replica.params import MAX_ID_BYTES, MAX_VALUE_BYTES
 from nodedns.serf.fired_events import FilteredService
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
@@ -74,6 +74,7 @@ MAX_CHECKS = 16_384
 MAX_RECORD_CHARS = MAX_VALUE_BYTES // 3
 """Of one service or check as JSON; ours: a check with its service's tags and an output is under what is replicated."""
 SHOWN_CHARS = 32
+MAX_WARNING_CHARS = 256
 MAX_WARNED = 4_096
 """Warnings remembered, so that each is given once; after so many all are forgotten."""
 
@@ -135,6 +136,7 @@ class LocalServices:
         self._overdue: dict[str, None] = {}
         self._reaps = trio.Event()
         self._warned: dict[str, None] = {}
+        self._remote = RemoteLog(_LOG, trio.current_time)
         self._changed = trio.Event()
         self._are_kept_loaded = False
 
@@ -466,7 +468,7 @@ class LocalServices:
             if len(self._warned) >= MAX_WARNED:
                 self._warned.clear()
             self._warned[warning] = None
-            _LOG.warning("a registration is not all that it could be", what=warning)
+            self._remote.warning("a registration is not all that it could be", "http", what=warning[:MAX_WARNING_CHARS])
 
 
 def _refuse_large(put: Mapping[str, Record | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import trio
@@ -12,16 +13,16 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_services import LocalParams, LocalServices
 from nodedns.agent.memory import Memory
 from nodedns.agent.own_node import Catalog
+from nodedns.agent.reloading import Prepare
 from nodedns.checks.kinds import RunKind, type_of
 from nodedns.checks.outcome import Outcome
-from nodedns.checks.scripts import ScriptRights
 from nodedns.config.schema import AgentConfig
 from nodedns.model.check import CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.net.checker import Checker
 from nodedns.observe.metrics import Metrics
 
-__all__ = ["make_local_services"]
+__all__ = ["local_services_part", "make_local_services"]
 
 
 class NoRunner:
@@ -66,8 +67,22 @@ def make_local_services(
 
     params = LocalParams(
         node=NodeName(config.node_name),
-        scripts=ScriptRights(config.enable_script_checks, config.enable_local_script_checks),
+        scripts=config.scripts,
+        update_interval_s=config.check_update_interval_s,
+        output_max_size=config.check_output_max_size,
     )
-    return LocalServices(
+    made = LocalServices(
         params, memory.local_services, catalog, table, make_checker=make_checker, wall_clock=wall_clock
     )
+    local_services_part(made)(config)()
+    return made
+
+
+def local_services_part(services: LocalServices) -> Prepare:
+    """Return what prepares the definitions of other files."""
+
+    def take(config: AgentConfig) -> None:
+        services.discard_output(is_on=config.discard_check_output)
+        services.reload_definitions(config.services, config.checks)
+
+    return lambda config: partial(take, config)

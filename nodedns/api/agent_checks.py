@@ -16,8 +16,8 @@ from nodedns.api.filter_fields import CHECK_FIELDS
 from nodedns.api.filter_literals import quote
 from nodedns.api.filters import filter_of
 from nodedns.api.local_actions import DeregisterCheck, RegisterCheck, UpdateTtl, unknown_check
-from nodedns.api.local_shapes import local_check_shape
 from nodedns.api.request import Request, Response, clean_text
+from nodedns.api.shapes import shape_of_check
 from nodedns.checks.decode_check import decode_check_untrusted
 from nodedns.errors import ApiError, DefinitionError
 from nodedns.model.check import CheckStatus
@@ -31,7 +31,7 @@ def get_checks(request: Request, _rest: str, ctx: ApiContext) -> Response:
     """Answer ``GET /v1/agent/checks``."""
     wanted = filter_of(request, CHECK_FIELDS)
     checks = ctx.local.checks
-    shapes = {key: local_check_shape(checks[key], ctx.facts.node_name) for key in sorted(checks)}
+    shapes = {key: shape_of_check(checks[key], ctx.facts.node_name) for key in sorted(checks)}
     return json_response({key: shape for key, shape in shapes.items() if not wanted or wanted(shape)}, request, ctx)
 
 

@@ -17,8 +17,9 @@ import attrs
 
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import json_response, text_response
-from nodedns.api.local_shapes import local_check_shape, local_service_shape
+from nodedns.api.local_shapes import local_service_shape
 from nodedns.api.request import Request, Response
+from nodedns.api.shapes import shape_of_check
 from nodedns.errors import ApiError
 from nodedns.model.check import Check, Health, health_of
 from nodedns.model.service import Service
@@ -64,7 +65,7 @@ class _ServiceHealth:
         return {
             "AggregatedStatus": self.health.value,
             "Service": local_service_shape(self.service, ctx.facts.datacenter),
-            "Checks": [local_check_shape(check, ctx.facts.node_name) for check in self.checks],
+            "Checks": [shape_of_check(check, ctx.facts.node_name) for check in self.checks],
         }
 
 

@@ -41,7 +41,7 @@ def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response:
 
 def get_service(request: Request, service_id: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/agent/service/ID``; with ``hash`` once the content has another one, or ``wait`` is over."""
-    options = parse_options(request)
+    options = parse_options(request, ctx.query_times)
     known_hash = request.parameters.first("hash")
     if not known_hash:
         return _tell(request, _shape(service_id, ctx), ctx)

@@ -12,11 +12,21 @@ from collections.abc import Mapping
 
 from nodedns.api.context import Json
 from nodedns.api.encode import node_shape, sorted_map
+from nodedns.model.check import Check
 from nodedns.model.service import Service, Weights
 from nodedns.table.node_row import NodeRow
 from nodedns.table.service_rows import CheckRow, Instance
 
-__all__ = ["check_shape", "health_shape", "node_service_shape", "service_node_shape"]
+__all__ = [
+    "check_shape",
+    "health_shape",
+    "node_service_shape",
+    "ports_shape",
+    "service_node_shape",
+    "shape_of_check",
+    "tagged_addresses_shape",
+    "weights_shape",
+]
 
 _NO_PROXY: Mapping[str, Json] = {"Mode": "", "MeshGateway": {}, "Expose": {}}
 
@@ -31,14 +41,14 @@ def node_service_shape(instance: Instance) -> Mapping[str, Json]:
         "Address": service.address,
     }
     if service.tagged_addresses:
-        shape["TaggedAddresses"] = _tagged_addresses(service)
+        shape["TaggedAddresses"] = tagged_addresses_shape(service)
     shape |= {"Meta": sorted_map(service.meta), "Port": service.port}
     if service.ports:
-        shape["Ports"] = _ports(service)
+        shape["Ports"] = ports_shape(service)
     if service.socket_path:
         shape["SocketPath"] = service.socket_path
     shape |= {
-        "Weights": _weights(service.weights),
+        "Weights": weights_shape(service.weights),
         "EnableTagOverride": service.enable_tag_override,
         "Proxy": _NO_PROXY,
         "Connect": {},
@@ -66,14 +76,14 @@ def service_node_shape(instance: Instance) -> Mapping[str, Json]:
         "ServiceAddress": service.address,
     }
     if service.tagged_addresses:
-        shape["ServiceTaggedAddresses"] = _tagged_addresses(service)
+        shape["ServiceTaggedAddresses"] = tagged_addresses_shape(service)
     shape |= {
-        "ServiceWeights": _weights(service.weights),
+        "ServiceWeights": weights_shape(service.weights),
         "ServiceMeta": sorted_map(service.meta),
         "ServicePort": service.port,
     }
     if service.ports:
-        shape["ServicePorts"] = _ports(service)
+        shape["ServicePorts"] = ports_shape(service)
     shape |= {
         "ServiceSocketPath": service.socket_path,
         "ServiceEnableTagOverride": service.enable_tag_override,
@@ -97,9 +107,13 @@ def health_shape(instance: Instance) -> Mapping[str, Json]:
 
 def check_shape(row: NodeRow, kept: CheckRow) -> Mapping[str, Json]:
     """Return a check of the node ``row``."""
-    check = kept.check
+    return shape_of_check(kept.check, row.name, kept.create_index, kept.modify_index)
+
+
+def shape_of_check(check: Check, node: str, create_index: int = 0, modify_index: int = 0) -> Mapping[str, Json]:
+    """Return a check of the node of this name."""
     return {
-        "Node": row.name,
+        "Node": node,
         "CheckID": check.id,
         "Name": check.name,
         "Status": check.status.value,
@@ -113,8 +127,8 @@ def check_shape(row: NodeRow, kept: CheckRow) -> Mapping[str, Json]:
         "Timeout": check.timeout,
         "ExposedPort": 0,
         "Definition": _definition(check.definition),
-        "CreateIndex": kept.create_index,
-        "ModifyIndex": kept.modify_index,
+        "CreateIndex": create_index,
+        "ModifyIndex": modify_index,
     }
 
 
@@ -130,13 +144,16 @@ def _json(value: object) -> Json:
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def _tagged_addresses(service: Service) -> Json:
+def tagged_addresses_shape(service: Service) -> Json:
+    """Return the other addresses of a service, by tag."""
     return {tag: {"Address": told.address, "Port": told.port} for tag, told in sorted(service.tagged_addresses.items())}
 
 
-def _ports(service: Service) -> Json:
+def ports_shape(service: Service) -> Json:
+    """Return the ports of a service that has several."""
     return [{"Name": port.name, "Port": port.port, "Default": port.is_default} for port in service.ports]
 
 
-def _weights(weights: Weights) -> Json:
+def weights_shape(weights: Weights) -> Json:
+    """Return the weights of a service."""
     return {"Passing": weights.passing, "Warning": weights.warning}
