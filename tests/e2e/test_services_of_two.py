@@ -1,0 +1,98 @@
+"""Services of one agent, seen and written to at another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
+from nodedns.testing.processes import Stopwatch, poll
+
+WITHIN_S = 1.0
+WEB = {"Name": "web", "Address": "10.1.2.3", "Port": 80, "Check": {"TTL": "1h", "Status": "passing"}}
+
+
+class Pair(NamedTuple):
+    """Two agents that have joined."""
+
+    one: LoneAgent
+    two: LoneAgent
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    hosts = free_hosts(GOSSIP_PORT, DNS_PORT, HTTP_PORT)
+    made = Pair(*(LoneAgent(name, next(hosts), tmp_path / name) for name in ("one", "two")))
+    try:
+        made.one.start()
+        made.two.start(f"-retry-join={made.one.host}")
+        for agent in made:
+            poll(partial(knows_both, agent), "both to be known")
+        yield made
+    finally:
+        for agent in made:
+            agent.close()
+
+
+def healthy(agent: LoneAgent) -> list[str]:
+    """IDs of web's instances that pass, in the catalog of an agent."""
+    found: list[Any] = json.loads(agent.http("GET", "/v1/health/service/web?passing")[1])
+    return [instance["Service"]["ID"] for instance in found]
+
+
+def knows_both(agent: LoneAgent) -> bool:
+    return agent.statuses() == {"one": "alive", "two": "alive"}
+
+
+def has_web_alone(agent: LoneAgent) -> bool:
+    return names(agent) == ["consul", "web"] and healthy(agent) == ["web"]
+
+
+def names(agent: LoneAgent) -> list[str]:
+    """Every service in the catalog of an agent."""
+    return list(json.loads(agent.http("GET", "/v1/catalog/services")[1]))
+
+
+def test_service_and_its_failure_are_known_at_the_other_agent_within_a_second(pair: Pair, dig_program: Path) -> None:
+    watch = Stopwatch()
+    assert 200 == pair.one.http("PUT", "/v1/agent/service/register", WEB)[0]
+    poll(lambda: healthy(pair.two), "web to be known", deadline_s=WITHIN_S)
+    assert watch.elapsed_s < WITHIN_S
+    assert ["10.1.2.3"] == pair.two.dig("web.service.consul").data
+
+    watch = Stopwatch()
+    assert 200 == pair.one.http("PUT", "/v1/agent/check/fail/service:web")[0]
+    poll(lambda: not healthy(pair.two), "web to fail", deadline_s=WITHIN_S)
+    assert watch.elapsed_s < WITHIN_S
+    assert [] == pair.two.dig("web.service.consul").data
+
+
+def test_service_that_is_deregistered_elsewhere_comes_back(pair: Pair) -> None:
+    pair.one.http("PUT", "/v1/agent/service/register", WEB)
+    poll(lambda: healthy(pair.two), "web to be known")
+    gone = {"Node": "one", "ServiceID": "web"}
+    assert (200, "true") == pair.two.http("PUT", "/v1/catalog/deregister", gone)
+    poll(lambda: healthy(pair.one) and healthy(pair.two), "web to be back on both")
+    assert "web" in json.loads(pair.one.http("GET", "/v1/agent/services")[1])
+
+
+def test_service_that_is_registered_elsewhere_under_our_name_goes(pair: Pair) -> None:
+    foreign = {"Node": "one", "SkipNodeUpdate": True, "Service": {"Service": "foreign"}}
+    assert (200, "true") == pair.two.http("PUT", "/v1/catalog/register", foreign)
+    poll(lambda: all("foreign" not in names(agent) for agent in pair), "foreign to go")
+    assert ["consul"] == names(pair.two)
+
+
+def test_services_are_as_registered_after_kill_9_of_their_agent(pair: Pair) -> None:
+    pair.one.http("PUT", "/v1/agent/service/register", WEB)
+    pair.one.http("PUT", "/v1/agent/service/register", {"Name": "gone"})
+    pair.one.http("PUT", "/v1/agent/service/deregister/gone")
+    pair.one.process.kill()
+    pair.one.start()
+    for agent in pair:
+        poll(partial(has_web_alone, agent), f"web alone at {agent.name}")
