@@ -194,3 +194,29 @@ def test_file_that_changes_is_read_unasked_where_that_is_wanted(site: Configured
     site.write('auto_reload_config = true\ndns_config { node_ttl = "6s" }')
     site.agent.process.wait_line("configuration reloaded")
     assert 6 == site.ttl()
+
+
+WEB = 'service { name = "web" port = %d check { name = "alive" ttl = "10m" } }\n'
+DB = 'service { name = "db" port = 5432 }\n'
+
+
+def ports(site: Configured, service: str) -> list[str]:
+    return [record.data.split()[2] for record in site.agent.dig(f"{service}.service.consul", "SRV").answer]
+
+
+def test_services_come_change_and_go_and_checks_keep_what_they_said(site: Configured) -> None:
+    site.start(WEB % 80)
+    assert 200 == site.agent.http("PUT", "/v1/agent/service/register", {"Name": "api", "Port": 1})[0]
+    assert 200 == site.agent.http("PUT", "/v1/agent/check/pass/service:web?note=fine")[0]
+    poll(lambda: ports(site, "web") == ["80"], "the service of the file")
+
+    site.write(WEB % 8080 + DB)
+    assert 0 == site.agent.command("reload").code
+    poll(lambda: [ports(site, name) for name in ("web", "db", "api")] == [["8080"], ["5432"], ["1"]], "what changed")
+    check = json.loads(site.agent.http("GET", "/v1/agent/checks")[1])["service:web"]
+    assert ("passing", "fine") == (check["Status"], check["Output"])
+
+    site.write(DB)
+    assert 0 == site.agent.command("reload").code
+    poll(lambda: [ports(site, name) for name in ("web", "db", "api")] == [[], ["5432"], ["1"]], "what is gone")
+    assert ["api", "db"] == sorted(json.loads(site.agent.http("GET", "/v1/agent/services")[1]))
