@@ -573,3 +573,10 @@ async def test_followers_of_the_log_are_bounded() -> None:
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
         answer = await served.get("/v1/agent/monitor")
         assert (429, b"Too many clients follow the log") == (answer.status, answer.body)
+
+
+async def test_head_that_is_too_long_is_refused_and_the_next_client_served() -> None:
+    async with serving() as served:
+        assert 200 == (await served.ask("GET", "/v1/agent/version", x_consul_token="a" * 8_000)).status
+        assert 431 == (await served.ask("GET", "/v1/agent/version", x_consul_token="a" * 70_000)).status
+        assert 200 == (await served.get("/v1/agent/version")).status
