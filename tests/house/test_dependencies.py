@@ -17,6 +17,8 @@ SETUP.read(ROOT / "setup.cfg")
 
 MODULE_OF = {
     "dnspython": "dns",
+    "grpcio": "grpc",
+    "grpcio-health-checking": "grpc_health",
     "google-re2": "re2",
     "prometheus-client": "prometheus_client",
     "py-consul": "consul",
