@@ -6,37 +6,19 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-import trio
-
 from nodedns.agent.check_keeper import CheckKeeper, Hearing
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_services import LocalParams, LocalServices
 from nodedns.agent.memory import Memory
 from nodedns.agent.own_node import Catalog
 from nodedns.agent.reloading import Prepare
-from nodedns.checks.kinds import RunKind, type_of
-from nodedns.checks.outcome import Outcome
 from nodedns.config.schema import AgentConfig
-from nodedns.model.check import CheckStatus
 from nodedns.model.names import NodeName
+from nodedns.net.check_runner import RealRunner
 from nodedns.net.checker import Checker
 from nodedns.observe.metrics import Metrics
 
 __all__ = ["local_services_part", "make_local_services"]
-
-
-class NoRunner:
-    """Runs no check: of an agent whose checks are those that it is told the results of."""
-
-    def refusal(self, kind: RunKind) -> str:
-        """Return that checks of this kind cannot be run."""
-        return f"checks of type {type_of(kind)} cannot be run by this agent"
-
-    async def run(self, kind: RunKind, timeout_s: float, limit_bytes: int) -> Outcome:
-        """Say so again; nobody asks, since each was refused."""
-        del timeout_s, limit_bytes
-        await trio.lowlevel.checkpoint()
-        return Outcome(CheckStatus.CRITICAL, self.refusal(kind))
 
 
 def make_local_services(
@@ -57,7 +39,7 @@ def make_local_services(
 
     def make_checker(hearing: Hearing) -> CheckKeeper:
         return Checker(
-            runner=NoRunner(),
+            runner=RealRunner(),
             report=hearing.report,
             on_overdue=hearing.on_overdue,
             node_services=lambda name: table.view.node_services(name or config.node_name),

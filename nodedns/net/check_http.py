@@ -81,7 +81,7 @@ async def run_http(kind: HttpKind, connector: Connector, timeout_s: float, limit
     shown = _without_password(kind.url)
     if not answer.status:
         return Outcome(CheckStatus.CRITICAL, f'{kind.method.capitalize()} "{shown}": {answer.error}')
-    said = f"{answer.status} {answer.reason}".rstrip()
+    said = f"{answer.status} {answer.reason or _phrase(answer.status)}".rstrip()
     output = f"HTTP {kind.method} {shown}: {said} Output: {answer.tail.text()}"
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return Outcome(CheckStatus.PASSING, output)
@@ -185,6 +185,11 @@ def _follow(ask: _Ask, answer: _Answer) -> _Ask | None:
         header = {name: values for name, values in header.items() if name.lower() not in _SECRET_HEADERS}
     header = {name: values for name, values in header.items() if name.lower() not in {"host", "content-length"}}
     return _Ask(url, method, header, body, ask.tls)
+
+
+def _phrase(status: int) -> str:
+    """Return the usual words for a status code that came without any."""
+    return HTTPStatus(status).phrase if status in HTTPStatus.__members__.values() else ""
 
 
 def _without_password(url: str) -> str:

@@ -104,6 +104,14 @@ async def test_the_status_code_decides(status: str, expected: CheckStatus) -> No
     assert server.asked[0].startswith(b"GET /health?deep=1 HTTP/1.1\r\n")
 
 
+@pytest.mark.parametrize(("status", "shown"), [("200 ", "200 OK"), ("299", "299")])
+async def test_a_status_code_without_words_gets_the_usual_ones(status: str, shown: str) -> None:
+    async with serving(saying(status)) as server:
+        outcome = await check(HttpKind(server.url()))
+
+    assert f"HTTP GET {server.url()}: {shown} Output: " == outcome.output
+
+
 async def test_a_request_says_what_consul_says_and_what_the_check_adds() -> None:
     kind = HttpKind("", "POST", {"X-One": ("1", "2"), "Host": ("other.example",)}, "{}")
     async with serving(saying("200 OK", b"fine")) as server:
