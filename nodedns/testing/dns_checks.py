@@ -10,6 +10,7 @@ This draws no input. Source: RFC 1035 section 4.1.1, RFC 6891, RFC 8906.
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import attrs
 import dns.flags
@@ -27,7 +28,8 @@ from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeRegistered
+from nodedns.model.service import Service
+from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeRegistered, ServiceRegistered
 from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
 
@@ -57,6 +59,10 @@ def _external(name: str, address: str, tagged: dict[str, str] | None = None, **m
     return NodeRegistered(ExternalNode(NodeName(name), "", address, tagged or {}, meta))
 
 
+def _service(node: str, name: str, *, service_id: str = "", **given: Any) -> Change:  # noqa: ANN401 - fields of it
+    return ServiceRegistered(NodeName(node), Service(service_id or name, name, port=8080, **given))
+
+
 SAMPLE: tuple[Change, ...] = (
     *[_member(f"agent-{number}", f"10.1.0.{number}", is_server=True) for number in range(1, 8)],
     _member("agent-six", "2001:db8::6", is_server=False, rack="r2"),
@@ -68,6 +74,11 @@ SAMPLE: tuple[Change, ...] = (
     _external("müller", "10.1.1.4"),
     _external("talker", "10.1.1.5", {}, **{f"key{number}": "v" * 90 for number in range(30)}),
     _external("broken", "no..name"),
+    *[_service(f"agent-{number}", "web", tags=("v1.primary",), meta={"path": "/"}) for number in range(1, 8)],
+    *[_service("foo", "long", service_id=f"{'i' * 90}{number}", meta={"k": "v" * 200}) for number in range(12)],
+    _service("google", "far"),
+    _service("dual", "back", address="back.service.consul"),
+    _service("broken", "web", service_id="lost"),
 )
 
 

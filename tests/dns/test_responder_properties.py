@@ -36,9 +36,14 @@ STRANGER = sample_context()
 CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))
 LABELS = st.one_of(
     st.sampled_from([b"foo", b"dual", b"google", b"node", b"consul", b"dc1", b"dc", b"ns", b"a", b"b", b"c"]),
+    st.sampled_from(
+        [b"service", b"web", b"long", b"far", b"back", b"v1", b"primary", b"_web", b"_tcp", b"_udp", b"port"]
+    ),
+    st.sampled_from([b"_services", b"_dns-sd", b"_sub", b"_long", b"agent-1", b"foo:", b"broken:lost"]),
     st.binary(min_size=1, max_size=63),
 )
-RTYPES = st.one_of(st.sampled_from([1, 2, 5, 6, 16, 28, 251, 252, 255]), st.integers(0, 65535))
+ENDS = [[], [b"consul"], [b"node", b"CONSUL"], [b"web", b"service", b"consul"], [b"_web", b"_tcp", b"consul"]]
+RTYPES = st.one_of(st.sampled_from([1, 2, 5, 6, 12, 16, 28, 33, 33, 251, 252, 255]), st.integers(0, 65535))
 CLASSES = st.one_of(st.just(1), st.integers(0, 65535))
 
 
@@ -72,7 +77,7 @@ def additional_records(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def queries(draw: st.DrawFn) -> bytes:
-    labels = draw(st.lists(LABELS, max_size=5)) + draw(st.sampled_from([[], [b"consul"], [b"node", b"CONSUL"]]))
+    labels = draw(st.lists(LABELS, max_size=5)) + draw(st.sampled_from(ENDS))
     name = name_wire(labels)
     assume(len(name) <= 255)
     options = b"".join(
