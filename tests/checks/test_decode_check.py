@@ -275,3 +275,32 @@ def test_a_check_of_the_node_is_shown_without_a_service() -> None:
         shown.interval,
         shown.timeout,
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"id": "i" * 513, "ttl": "1s"}, "id is too long (limit: 512 characters)"),
+        ({"notes": "n" * 65_537, "ttl": "1s"}, "notes is too long"),
+        ({"success_before_passing": -1, "ttl": "1s"}, "Invalid check: success_before_passing must be positive"),
+        (
+            {"args": ["x"] * 257, "interval": "1s"},
+            "Request decode failed: args must be a list of at most 256, not 'one of 257'",
+        ),
+        ({"http": "http://[", "interval": "1s"}, "Invalid check: http must be an http or https URL, not 'http://['"),
+        (
+            {"http": "http://a", "header": {"X": "y"}, "interval": "1s"},
+            "Request decode failed: header.X must be a list of strings, not 'y'",
+        ),
+        (
+            {"http": "http://a", "header": ["X"], "interval": "1s"},
+            "Request decode failed: header must be an object of at most 256 keys, not 'X'",
+        ),
+    ],
+)
+def test_what_no_agent_could_keep_is_refused(keys: dict[str, object], text: str) -> None:
+    assert text == str(refusal(**keys))
+
+
+def test_half_a_surrogate_pair_is_marked() -> None:
+    assert "a\ufffd" == check(ttl="1s", notes="a\ud800").notes

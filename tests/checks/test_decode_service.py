@@ -205,3 +205,29 @@ def test_names_that_dns_cannot_spell_are_kept_and_told() -> None:
     assert 3 == len(service_warnings(found))
     assert "'we_b'" in service_warnings(found)[0]
     assert () == service_warnings(web(tags=["v1"]))
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"id": "i" * 513}, "id is too long (limit: 512 characters)"),
+        ({"address": "a\nb"}, "Invalid service address"),
+        ({"ports": [{"name": "a", "port": 70_000}]}, "Validation failed: Ports.Port must be between 0 and 65535"),
+        (
+            {"tagged_addresses": {"lan": {"address": "a", "port": -1}}},
+            'Service tagged address "lan" has a port that is not between 0 and 65535',
+        ),
+        ({"tagged_addresses": {"lan": {"address": "a\n"}}}, 'Service tagged address "lan" cannot be kept'),
+        (
+            {"checks": [{"ttl": "1s"}] * 257},
+            "Request decode failed: checks must be a list of at most 256, not 'one of 257'",
+        ),
+        ({"check": {"ttl": "1s"}, "checks": [{"ttl": "1s"}] * 256}, "a service may have 256 checks"),
+        (
+            {"check": {"ttl": "1s", "service_id": "other"}},
+            "Invalid check: service_id must be that of the service around it",
+        ),
+    ],
+)
+def test_what_no_agent_could_keep_is_refused(keys: dict[str, object], text: str) -> None:
+    assert text == str(refusal(**keys))

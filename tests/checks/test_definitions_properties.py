@@ -99,6 +99,17 @@ KINDS = st.sampled_from(
 )
 
 
+ALIASES = [{"alias_service": "a"}, {"alias_node": "b"}, {"alias_node": "b", "AliasService": "a"}]
+WATCHED = st.sampled_from([{"ttl": "90s"}, *ALIASES])
+
+
+@given(WATCHED, st.text(max_size=9))
+def test_what_nobody_runs_is_read_back_too(kind: dict[str, object], notes: str) -> None:
+    found = decode_check_untrusted({"name": "n", **kind, "notes": notes})
+
+    assert found == decode_check_untrusted(json.loads(json.dumps(encode_check(found))))
+
+
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9))
 
 

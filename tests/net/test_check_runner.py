@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
-from nodedns.checks.kinds import OsServiceKind, ScriptKind
+from nodedns.checks.kinds import GrpcKind, H2PingKind, HttpKind, OsServiceKind, RunKind, ScriptKind, TcpKind, UdpKind
 from nodedns.checks.outcome import Outcome
 from nodedns.model.check import CheckStatus
 from nodedns.net.check_runner import RealRunner
@@ -87,3 +89,23 @@ async def test_a_script_is_run_anywhere(prepare: Prepare) -> None:
 
 async def test_a_unit_is_refused_without_systemd(tmp_path: Path) -> None:
     assert "systemd" in RealRunner(ProgramChecks(tmp_path / "none")).refusal(OsServiceKind("web"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [
+        (HttpKind("http://{}/"), 'Get "http://{}/": dial tcp {}: connect: connection refused'),
+        (TcpKind("{}"), "dial tcp {}: connect: connection refused"),
+        (GrpcKind("{}"), "gRPC check {}: dial tcp {}: connect: connection refused"),
+        (H2PingKind("{}"), "HTTP2 ping failed: dial tcp {}: connect: connection refused"),
+        (UdpKind("{}"), "udp {}: connection refused"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_every_kind_finds_its_way(kind: RunKind, output: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        target = f"127.0.0.1:{sock.getsockname()[1]}"  # nobody is there once it is closed, nor over UDP
+    field = "url" if isinstance(kind, HttpKind) else "target"
+    asked = attrs.evolve(kind, **{field: getattr(kind, field).format(target)})
+
+    assert Outcome(CRITICAL, output.format(*[target] * 2)) == await RealRunner().run(asked, 20.0, 4096)
