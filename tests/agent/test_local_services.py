@@ -16,6 +16,8 @@ from nodedns.errors import ApiError, DataDirError
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
+from nodedns.net.record_log import RecordLog
+from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import CheckRegistered, ServiceDeregistered, ServiceRegistered
 from nodedns.testing.local_agent import ONE, LocalAgent
 
@@ -257,6 +259,14 @@ async def test_result_of_a_check_is_restored_unless_the_agent_was_down_for_long(
     again = LocalAgent(tmp_path / "local", wall_clock=lambda: RESTARTED_AT + after_s)
     again.reload(checks=[HTTP])
     assert status is again.own_checks["page"].status
+
+
+async def test_line_of_the_log_that_makes_no_sense_is_passed_over(tmp_path: Path) -> None:
+    log = RecordLog(tmp_path / "local", Metrics())
+    list(log.load())
+    for line in (b"x", b"[]", b'{"service/web": 7}', b'{"service/db": {"name": "db"}}'):
+        await log.append([line], lambda: None)
+    assert ["db"] == list(restarted(tmp_path).own_services)
 
 
 async def test_what_is_not_stored_does_not_appear(tmp_path: Path) -> None:

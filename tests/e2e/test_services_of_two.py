@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,20 @@ def test_service_and_its_failure_are_known_at_the_other_agent_within_a_second(pa
     poll(lambda: not healthy(pair.two), "web to fail", deadline_s=WITHIN_S)
     assert watch.elapsed_s < WITHIN_S
     assert [] == pair.two.dig("web.service.consul").data
+
+
+def test_check_that_fails_is_known_at_the_other_agent_within_a_second_of_its_run(pair: Pair) -> None:
+    with socket.create_server((pair.one.host, 0)) as server:
+        target = f"{pair.one.host}:{server.getsockname()[1]}"
+        body = {"Name": "web", "Check": {"TCP": target, "Interval": "1s", "Timeout": "1s"}}
+        assert 200 == pair.one.http("PUT", "/v1/agent/service/register", body)[0]
+        poll(lambda: healthy(pair.two), "web to pass")
+
+    def is_critical() -> bool:
+        return bool(json.loads(pair.one.http("GET", "/v1/agent/checks")[1])["service:web"]["Status"] == "critical")
+
+    poll(is_critical, "the check to have run")
+    poll(lambda: not healthy(pair.two), "web to fail", deadline_s=WITHIN_S)
 
 
 def test_service_that_is_deregistered_elsewhere_comes_back(pair: Pair) -> None:
