@@ -22,6 +22,7 @@ from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_service import DnsService, make_dns_ledger
 from nodedns.agent.event_log import EventLog
 from nodedns.agent.failed_nodes import FailedNodes
+from nodedns.agent.index_ceiling import IndexCeiling
 from nodedns.agent.joining import Joiner
 from nodedns.agent.keyring_writer import KeyringWriter
 from nodedns.agent.keyrings import Keyrings
@@ -126,15 +127,7 @@ class Agent:
         self._metrics = metrics
         self._event_log = EventLog(metrics, trio.current_time)
         self._expectation = Expectation(config.bootstrap_expect if config.server else 0)
-        self.table = LiveTable(
-            NodeTable(
-                config.datacenter,
-                NodeName(config.node_name),
-                first_index=int(wall_clock()),
-                cluster_known=memory.is_cluster_known(),
-            ),
-            metrics,
-        )
+        self.table = _make_table(config, memory, metrics, int(wall_clock()))
         self._failed_nodes = FailedNodes(config.failed_nodes_grace_s, self.table.apply)
         self._name_log = NameLog(trio.current_time)
         self._serf = make_serf(config, memory, listeners.gossip_udp.local_address.port, rng=rng, entropy=entropy)
@@ -419,3 +412,16 @@ class Agent:
             self._config, self.table.view, self._serf.statistics(), serving, self._metrics, replication=replication
         )
         return {**figures, "agent": self._local.figures()}
+
+
+def _make_table(config: AgentConfig, memory: Memory, metrics: Metrics, wall_s: int) -> LiveTable:
+    ceiling = IndexCeiling(memory, wall_s)
+    rows = NodeTable(
+        config.datacenter,
+        NodeName(config.node_name),
+        first_index=ceiling.first,
+        cluster_known=memory.is_cluster_known(),
+    )
+    table = LiveTable(rows, metrics)
+    table.watch(lambda _rows, _services: ceiling.note(table.view.index))
+    return table

@@ -9,6 +9,7 @@
 | ``registrations`` | nodes, services and checks of the whole pool; ``.changes.N`` beside it: what was recorded since |
 | ``external-nodes.json`` | registered nodes as they were kept before; read once, then renamed |
 | ``local-services`` | services and checks registered with this agent; ``.changes.N`` beside it likewise |
+| ``table-index`` | an index of the table that no run has passed |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
 | ``nodedns.lock`` | held while an agent runs |
 
@@ -22,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nodedns.config.schema import AgentConfig
-from nodedns.errors import DataDirError
+from nodedns.errors import DataDirError, shorten
 from nodedns.net.earlier_nodes import EarlierNodes
 from nodedns.net.files import DataDir, SnapshotFile
 from nodedns.net.keyring_file import KeyringFile
@@ -37,6 +38,8 @@ __all__ = ["Memory", "open_memory"]
 NODE_ID = "node-id"
 NODE_NAME = "node-name"
 CLUSTER_KNOWN = "cluster-known"
+INDEX_CEILING = "table-index"
+MAX_INDEX_DIGITS = 18  # far above any second since 1970, below what an index may be
 KEYRING = "serf/local.keyring"
 SNAPSHOT = "serf/local.snapshot"
 REGISTRATIONS = "registrations"
@@ -135,6 +138,26 @@ class Memory:
             self._directory.write_text(CLUSTER_KNOWN, "yes")
         except DataDirError as problem:
             _LOG.error("cannot remember that the cluster is known", error=problem)
+
+    def index_ceiling(self) -> int:
+        """Return an index that no earlier run has passed; 0 where none is known. Blocks; for the start."""
+        text = self._directory.read_text(INDEX_CEILING) if self._directory is not None else None
+        if text and text.isascii() and text.isdigit() and len(text) <= MAX_INDEX_DIGITS:
+            return int(text)
+        if text:
+            _LOG.warning("the kept table index makes no sense and is passed over", text=shorten(text))
+        return 0
+
+    def keep_index_ceiling(self, ceiling: int) -> bool:
+        """Keep an index that this run does not pass; returns whether that worked, a failure is logged. Blocks."""
+        if self._directory is None:
+            return True
+        try:
+            self._directory.write_text(INDEX_CEILING, str(ceiling))
+        except DataDirError as problem:
+            _LOG.error("cannot remember the table's index", error=problem)
+            return False
+        return True
 
 
 @contextmanager
