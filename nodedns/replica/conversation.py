@@ -60,7 +60,7 @@ class Conversation:
     def begin(self, peer: NodeName) -> None:
         """Compare with a peer."""
         self._counts["exchanges"] += 1
-        self._outbox.send(peer, encode_fingerprint(self._state.digest_hash))
+        self._outbox.send(peer, encode_fingerprint(self._state.digest_hash, self._state.content_hash))
 
     def ask(self, peer: NodeName, buckets: int) -> None:
         """Ask a peer for what it has in parts of the digest and we have not."""
@@ -78,9 +78,13 @@ class Conversation:
     ) -> None:
         """Answer a message."""
         match message:
-            case Fingerprint(digest_hash):
+            case Fingerprint(digest_hash, content_hash):
                 if digest_hash != self._state.digest_hash:
                     self._answer_fingerprint(source)
+                elif content_hash != self._state.content_hash:
+                    # One of us heard of a deletion that the other forgot before it heard of what was deleted.
+                    self._counts["disagreements"] += 1
+                    self._begin_census(source, now)
             case Summary(hashes):
                 buckets = sum(
                     1 << part

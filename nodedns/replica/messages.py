@@ -56,9 +56,10 @@ class Range:
 
 @attrs.frozen
 class Fingerprint:
-    """A hash of all lines of the digest."""
+    """Hashes of all lines of the digest, and of what is registered."""
 
     digest_hash: int
+    content_hash: int
 
 
 @attrs.frozen

@@ -432,9 +432,9 @@ class Replicator:
         return tuple(entry for entry in self._state.entries() if entry.value is not None)
 
     @property
-    def digest_hash(self) -> int:
-        """A number that is the same on two agents that know the same."""
-        return self._state.digest_hash
+    def fingerprint(self) -> tuple[int, int]:
+        """Two numbers that are the same on two agents that know and hold the same."""
+        return (self._state.digest_hash, self._state.content_hash)
 
     def lines(self) -> dict[Origin, int]:
         """Return the digest: up to which version each origin is known."""
@@ -457,6 +457,7 @@ class Replicator:
             malformed=counts["malformed"],
             exchanges=counts["exchanges"],
             deltas=counts["deltas"],
+            disagreements=counts["disagreements"],
             censuses_told=counts["censuses_told"],
             censuses_taken=counts["censuses_taken"],
             census_drops=counts["census_drops"],

@@ -25,6 +25,7 @@ class ReplicaStatistics:
         malformed: Messages that were none.
         exchanges: Comparisons begun.
         deltas: Messages with what a peer lacked.
+        disagreements: Times a peer knew the same and held something else.
         censuses_told: Whole states begun to be told.
         censuses_taken: Whole states taken in.
         census_drops: Entries that a census said are gone.
@@ -47,6 +48,7 @@ class ReplicaStatistics:
     malformed: int
     exchanges: int
     deltas: int
+    disagreements: int
     censuses_told: int
     censuses_taken: int
     census_drops: int

@@ -138,9 +138,9 @@ def encode_delta(more: int, raw_ranges: Sequence[bytes]) -> bytes:
     return bytes((_DELTA,)) + _array(2) + _pack(more) + join_ranges(raw_ranges)
 
 
-def encode_fingerprint(digest_hash: int) -> bytes:
+def encode_fingerprint(digest_hash: int, content_hash: int) -> bytes:
     """Return the message ``Fingerprint``."""
-    return bytes((_FINGERPRINT,)) + _pack(digest_hash)
+    return bytes((_FINGERPRINT,)) + _pack([digest_hash, content_hash])
 
 
 def encode_summary(hashes: Sequence[int]) -> bytes:
@@ -240,7 +240,8 @@ _Known = Callable[[Origin], int]
 
 
 def _read_fingerprint(unpacker: Any, *_: object) -> Fingerprint:  # noqa: ANN401 - msgpack is untyped, here and below
-    return Fingerprint(read_int(unpacker.unpack(), 2**64 - 1))
+    digest_hash, content_hash = read_fields(unpacker.unpack(), [int, int])
+    return Fingerprint(read_int(digest_hash, 2**64 - 1), read_int(content_hash, 2**64 - 1))
 
 
 def _read_summary(unpacker: Any, *_: object) -> Summary:  # noqa: ANN401

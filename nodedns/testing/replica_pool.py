@@ -210,7 +210,7 @@ class ReplicaPool:
     @property
     def has_converged(self) -> bool:
         """Whether all that run know the same."""
-        return len({agent.replicator.digest_hash for agent in self.agents if agent.is_running}) <= 1
+        return len({agent.replicator.fingerprint for agent in self.agents if agent.is_running}) <= 1
 
     @property
     def sent_bytes(self) -> int:

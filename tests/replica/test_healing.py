@@ -66,6 +66,24 @@ def test_both_sides_of_a_long_partition_delete_and_neither_brings_anything_back(
     assert [["c", "left", "right"]] * 4 == [names(agent) for agent in pool.agents]
 
 
+def test_a_deletion_that_one_forgot_and_another_did_not_leaves_them_agreed() -> None:
+    pool = pool_of(3)
+    writer, deleter, late = pool.agents
+    late.clock_error_ms = -20_000  # it forgets later than the others
+    pool.part([writer], [deleter, late])
+    writer.write(service("unseen"))
+    pool.run(1.0)
+    deleter.write(gone("unseen"))
+    pool.run(38.0)
+    pool.part([writer, deleter], [late])
+    pool.run(3.0)
+    assert [["unseen"], ["unseen"], []] == [names(agent) for agent in pool.agents]
+    assert [0, 0, 1] == [agent.replicator.statistics().tombstones for agent in pool.agents]
+    pool.heal()
+    converge(pool, 8.0)
+    assert [[]] * 3 == [names(agent) for agent in pool.agents]
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.3])
 def test_a_census_of_many_parts_is_taken_in_whole(loss: float) -> None:
     pool = pool_of(2, loss=loss)
@@ -126,12 +144,12 @@ def test_a_compacted_disk_brings_the_same_back() -> None:
     converge(pool)
     pool.agents[1].write(service("other"), gone("web"))
     converge(pool)
-    before = pool.agents[0].replicator.digest_hash
+    before = pool.agents[0].replicator.fingerprint
     pool.agents[0].compact()
     pool.agents[0].kill()
     pool.agents[0].start()
     assert ["other"] == names(pool.agents[0])
-    assert before == pool.agents[0].replicator.digest_hash
+    assert before == pool.agents[0].replicator.fingerprint
 
 
 def test_who_lost_its_disk_gets_its_own_registrations_back() -> None:

@@ -93,7 +93,7 @@ def test_a_fresh_agent_asks_at_once_and_is_told_everything() -> None:
     fresh = Side("b")
     settle(one, fresh, now=5.0, until=5.2)
     assert 301 == len(fresh.replicator.entries())
-    assert one.replicator.digest_hash == fresh.replicator.digest_hash
+    assert one.replicator.fingerprint == fresh.replicator.fingerprint
 
 
 def test_what_is_deleted_goes_everywhere_and_stays_gone() -> None:
@@ -113,7 +113,7 @@ def test_records_bring_all_back_after_a_restart() -> None:
     settle(one, other, now=0.0, until=2.0)
     again = Side("a", records=one.records, seed=1)
     assert set(map(repr, again.changes)) == {repr(node()), repr(web(80)), repr(web(81, "other"))}
-    assert one.replicator.digest_hash == again.replicator.digest_hash
+    assert one.replicator.fingerprint == again.replicator.fingerprint
 
 
 def test_what_cannot_be_replicated_is_refused_and_changes_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.replica.entry import Entry, Key, Registration, target_of
+from nodedns.replica.entry import Entry, Key, Origin, Registration, target_of
 from nodedns.replica.params import ReplicaParams
 from nodedns.table.changes import (
     CheckDeregistered,
@@ -55,6 +55,7 @@ class Cluster(RuleBasedStateMachine):
         super().__init__()
         self.writes: list[Entry] = []
         self.doubtful: set[int] = set()
+        self.seen_by: dict[int, dict[Origin, int]] = {}
         self.values = 0
 
     @initialize(seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.3]))
@@ -73,6 +74,7 @@ class Cluster(RuleBasedStateMachine):
             written = agent.replicator.entry(target_of(change)[0])
             assert written is not None
             self.writes.append(written)
+            self.seen_by[id(written)] = agent.known_lines()
 
     @rule(seconds=st.sampled_from([0.01, 0.3, 2.0, TOMBSTONE_S, 3 * TOMBSTONE_S]))
     def wait(self, seconds: float) -> None:
@@ -148,10 +150,16 @@ class Cluster(RuleBasedStateMachine):
             sure = max((one for one in writes if id(one) not in self.doubtful), key=stamp, default=None)
             end = held.get(key)
             if end is not None:
-                assert sure is None or stamp(end) >= stamp(sure)
+                assert sure is None or stamp(end) >= stamp(sure) or self.was_deleted_unseen(end, sure)
                 assert stamp(end) in [stamp(one) for one in writes]
             elif sure is not None and sure.value is not None:
                 assert any(one.value is None and stamp(one) > stamp(sure) for one in writes)
+
+    def was_deleted_unseen(self, end: Entry, deletion: Entry) -> bool:
+        """Whether the deletion may have been forgotten before anybody who knew of it heard of what it deletes."""
+        age_ms = self.pool.agents[0].wall_ms - (deletion.version >> 16)
+        is_forgotten = age_ms > TOMBSTONE_S * 1000 - 5_000
+        return deletion.value is None and is_forgotten and self.seen_by[id(deletion)].get(end.origin, 0) < end.version
 
 
 def stamp(entry: Entry) -> tuple[int, bytes]:

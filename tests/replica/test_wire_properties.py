@@ -107,7 +107,7 @@ ENTRY = Entry((Kind.SERVICE, "n1", "web"), NodeName("N1"), 7, ORIGIN, Service("w
 RANGE = encode_range(ORIGIN, 5, 9, [encode_entry(ENTRY)])
 PART = encode_census_part((ORIGIN, 0, 9, 3), [2, 4], [encode_entry(ENTRY)])
 MESSAGES = [
-    (encode_fingerprint(2**64 - 1), Fingerprint),
+    (encode_fingerprint(2**64 - 1, 0), Fingerprint),
     (encode_summary(range(BUCKETS)), Summary),
     (encode_digest(5, [(ORIGIN, 3), (OTHER, 4)], wants_answer=True), Digest),
     (encode_rumours([RANGE, RANGE]), Rumours),

@@ -124,6 +124,6 @@ def test_the_same_seed_makes_the_same_run() -> None:
     def trace() -> tuple[object, ...]:
         pool = started(10, link=LOSSY)
         pool.run(10.0)
-        return (pool.engine.actions, sorted(pool.sent.items()), [a.replicator.digest_hash for a in pool.agents])
+        return (pool.engine.actions, sorted(pool.sent.items()), [a.replicator.fingerprint for a in pool.agents])
 
     assert trace() == trace()
