@@ -20,7 +20,7 @@ import h11
 import trio
 
 from nodedns.checks.kinds import HttpKind, TlsOptions
-from nodedns.checks.outcome import Outcome, OutputTail
+from nodedns.checks.outcome import Outcome, OutputTail, cut_note
 from nodedns.model.check import CheckStatus
 from nodedns.net.check_connect import Connector, reason_of
 
@@ -30,9 +30,14 @@ MAX_REDIRECTS = 10
 """Of one request (Go)."""
 MAX_BODY_BYTES = 1_048_576
 """Of a body that are read; ours: only its end is kept, and a check is no download."""
-MAX_HEAD_BYTES = 65_536
-"""Of a response's head; ours, eight times what servers usually send at most."""
-READ_BYTES = 65_536
+MAX_HEAD_BYTES = 16_384
+"""Of a response's head; ours, twice what servers usually send at most, and 10 ms of work in the worst case."""
+MAX_REASON_CHARS = 128
+"""Of the words behind a status code that are shown; ours."""
+MAX_PIECES = 8_192
+"""Pieces in which a body may come, and answers before the answer; ours: with a byte in each, half a second of work."""
+READ_BYTES = 4_096
+"""At once; ours: in the smallest pieces there can be, 10 ms of work between which others have a turn."""
 
 _OWN_HEADERS = {"User-Agent": "Consul Health Check", "Accept": "text/plain, text/*, */*"}
 _SECRET_HEADERS = {"authorization", "cookie", "www-authenticate"}
@@ -77,10 +82,11 @@ async def run_http(kind: HttpKind, connector: Connector, timeout_s: float, limit
     answer = _Answer(OutputTail(limit_bytes))
     answer.error = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     with trio.move_on_after(timeout_s):
-        await _ask_all(kind, connector, answer)
+        await _ask_all(kind, connector, answer, limit_bytes)
     shown = _without_password(kind.url)
     if not answer.status:
-        return Outcome(CheckStatus.CRITICAL, f'{kind.method.capitalize()} "{shown}": {answer.error}')
+        said = f'{kind.method.capitalize()} "{shown}": {answer.error}'
+        return Outcome(CheckStatus.CRITICAL, cut_note(said, limit_bytes))
     said = f"{answer.status} {answer.reason or _phrase(answer.status)}".rstrip()
     output = f"HTTP {kind.method} {shown}: {said} Output: {answer.tail.text()}"
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -89,7 +95,7 @@ async def run_http(kind: HttpKind, connector: Connector, timeout_s: float, limit
     return Outcome(CheckStatus.WARNING if is_warning else CheckStatus.CRITICAL, output)
 
 
-async def _ask_all(kind: HttpKind, connector: Connector, answer: _Answer) -> None:
+async def _ask_all(kind: HttpKind, connector: Connector, answer: _Answer, limit_bytes: int) -> None:
     ask = _Ask(kind.url, kind.method, kind.header, kind.body.encode(), kind.tls)
     for _ in range(MAX_REDIRECTS + 1):
         try:
@@ -100,10 +106,14 @@ async def _ask_all(kind: HttpKind, connector: Connector, answer: _Answer) -> Non
         except (h11.RemoteProtocolError, h11.LocalProtocolError, ValueError) as error:
             answer.error = f"malformed HTTP exchange: {error}"
             return
-        following = _follow(ask, answer) if kind.has_redirects else None
+        try:
+            following = _follow(ask, answer) if kind.has_redirects else None
+        except ValueError as error:
+            answer.status, answer.error = 0, f"failed to parse Location header: {error}"
+            return
         if following is None:
             return
-        answer.status, ask = 0, following
+        answer.status, answer.tail, ask = 0, OutputTail(limit_bytes), following
     answer.error = f"stopped after {MAX_REDIRECTS} redirects"
 
 
@@ -132,12 +142,18 @@ async def _exchange(ask: _Ask, stream: trio.abc.Stream, answer: _Answer) -> None
     if ask.body:
         sent += machine.send(h11.Data(data=ask.body)) or b""
     await stream.send_all(sent + (machine.send(h11.EndOfMessage()) or b""))
-    while True:
+    pieces = 0
+    while pieces < MAX_PIECES:
         event = machine.next_event()
         if event is h11.NEED_DATA:
-            machine.receive_data(bytes(await stream.receive_some(READ_BYTES)))
-        elif isinstance(event, h11.Response):
-            answer.status, answer.reason = event.status_code, event.reason.decode("latin-1")
+            data = bytes(await stream.receive_some(READ_BYTES))
+            # What has come already is handed over without a pause.
+            await trio.lowlevel.checkpoint()
+            machine.receive_data(data)
+            continue
+        pieces += 1
+        if isinstance(event, h11.Response):
+            answer.status, answer.reason = event.status_code, event.reason.decode("latin-1")[:MAX_REASON_CHARS]
             answer.location = dict(event.headers).get(b"location", b"").decode("utf-8", "replace")
         elif isinstance(event, h11.Data):
             answer.tail.add(bytes(event.data))
@@ -145,6 +161,8 @@ async def _exchange(ask: _Ask, stream: trio.abc.Stream, answer: _Answer) -> None
                 return
         elif not isinstance(event, h11.InformationalResponse):
             return
+    if not answer.status:
+        raise ValueError(f"more than {MAX_PIECES} answers before the answer")
 
 
 def _headers(ask: _Ask) -> list[tuple[bytes, bytes]]:

@@ -181,7 +181,12 @@ class Spawner:
             birth.give_up(self._lost)
             await trio.aclose_forcefully(output)
             raise
-        return Child(pid, output, self._lost)
+        try:
+            return Child(pid, output, self._lost)
+        except OSError:  # no file is free to watch it with
+            birth.give_up(self._lost)
+            await trio.aclose_forcefully(output)
+            raise
 
 
 def _kill(pid: int) -> None:

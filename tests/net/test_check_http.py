@@ -15,7 +15,7 @@ from nodedns.checks.kinds import HttpKind, TlsOptions
 from nodedns.checks.outcome import Outcome
 from nodedns.model.check import CheckStatus
 from nodedns.net.check_connect import Connector
-from nodedns.net.check_http import MAX_BODY_BYTES, run_http
+from nodedns.net.check_http import MAX_BODY_BYTES, MAX_PIECES, READ_BYTES, run_http
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 
@@ -290,3 +290,60 @@ async def test_plain_http_where_tls_is_expected_is_critical() -> None:
             outcome = await check(HttpKind(server.url("/", "https")), timeout_s=1.0)
 
     assert CRITICAL is outcome.status
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://[::1", "//[v1.x]:99999/", "http://a:99999/"])
+async def test_a_redirect_to_an_address_that_is_none_is_critical_and_no_surprise(location: str) -> None:
+    async with serving(saying("302 Found", b"", f"Location: {location}")) as server:
+        outcome = await check(HttpKind(server.url()))
+
+    assert CRITICAL is outcome.status
+
+
+async def test_what_a_redirect_says_is_not_what_the_check_says() -> None:
+    async def handle(stream: trio.abc.Stream, request: bytes) -> None:
+        is_first = request.startswith(b"GET / ")
+        answer = saying("302 Found", b"moved", "Location: /there") if is_first else saying("200 OK", b"here")
+        await answer(stream, request)
+
+    async with serving(handle) as server:
+        outcome = await check(HttpKind(server.url()))
+
+    assert f"HTTP GET {server.url()}: 200 OK Output: here" == outcome.output
+
+
+async def test_a_body_in_bytes_is_given_up_while_others_have_their_turns() -> None:
+    async def flood(stream: trio.abc.Stream, request: bytes) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await stream.send_all(b"1\r\nx\r\n" * READ_BYTES)
+
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with serving(flood) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(count_turns)
+        outcome = await check(HttpKind(server.url()))
+        nursery.cancel_scope.cancel()
+
+    assert (PASSING, True) == (
+        outcome.status,
+        outcome.output.endswith(f"of {MAX_PIECES - 1} bytes\n...\n" + "x" * 4096),
+    )
+    assert MAX_PIECES * len(b"1\r\nx\r\n") // READ_BYTES <= turns
+
+
+async def test_answers_before_the_answer_do_not_go_on_for_ever() -> None:
+    async def stall(stream: trio.abc.Stream, request: bytes) -> None:
+        while True:
+            await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    async with serving(stall) as server:
+        outcome = await check(HttpKind(server.url()))
+
+    assert (CRITICAL, True) == (outcome.status, f"more than {MAX_PIECES} answers" in outcome.output)

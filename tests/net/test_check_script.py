@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import signal
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -252,3 +253,35 @@ async def test_units_are_refused_where_systemd_is_not_in_charge(
 
     assert "" == ProgramChecks(tmp_path).os_service_refusal()
     assert "systemd" in ProgramChecks(tmp_path / "none").os_service_refusal()
+
+
+async def test_a_program_that_cannot_be_watched_is_not_left_running(checks: ProgramChecks) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+
+    def take_all_files() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+
+    async def be_greedy() -> None:
+        while True:
+            take_all_files()
+            await trio.lowlevel.checkpoint()
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        take_all_files()
+        os.close(taken.pop())
+        os.close(taken.pop())  # two files for the pipe; the one that is closed again is gone at once
+        async with trio.open_nursery() as nursery:
+            # Here the pipe is made before anybody else has a turn.
+            nursery.start_soon(be_greedy)
+            outcome = await checks.run_script(shell("sleep 1000"), 20.0, 4096)
+            nursery.cancel_scope.cancel()
+    finally:
+        for number in taken:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert Outcome(CRITICAL, "fork/exec /bin/sh: too many open files") == outcome

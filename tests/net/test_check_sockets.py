@@ -223,6 +223,23 @@ async def test_what_is_no_http2_is_critical(answer: bytes) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_a_grpc_server_whose_words_are_no_utf8_is_critical_and_no_surprise() -> None:
+    head = b"\x88\x00\x02xy\x02\xff\xfe"  # status 200, and "xy" with two bytes that are none of UTF-8
+    settings, headers = b"\0\0\0\x04\0\0\0\0\0", len(head).to_bytes(3, "big") + b"\x01\x05\0\0\0\x01" + head
+
+    async def lie(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(settings + headers)
+        await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        listeners: list[trio.SocketListener] = await nursery.start(trio.serve_tcp, lie, 0)
+        outcome = await ask(GrpcKind(f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"))
+        nursery.cancel_scope.cancel()
+
+    assert (CRITICAL, True) == (outcome.status, "HTTP status 200" in outcome.output)
+
+
 async def test_a_ping_is_answered(served: Served, served_with_tls: Served) -> None:
     plain = await run_h2ping(H2PingKind(served.target, has_tls=False), Connector(), 20.0, 4096)
     secret = await run_h2ping(H2PingKind(served_with_tls.target, tls=TRUST_ANY), Connector(), 20.0, 4096)
