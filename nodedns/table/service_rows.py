@@ -115,33 +115,45 @@ class NodeServices:
 
     Attributes:
         row: The node.
-        instances: By service ID.
-        node_checks: Checks of the node itself, by ID, ``serfHealth`` among them.
-        checks: All checks, by ID.
+        by_id: Instances by service ID.
+        checks_by_id: All checks.
+        owned: Checks by the ID of their service, each by ID; those of the node itself, ``serfHealth`` among them,
+            under the empty text.
         index: Of the last change to any of it.
         catalog_index: Of the last change to what the catalog shows of the node or its services, health apart.
         checks_index: Of the last change to its checks.
     """
 
     row: NodeRow
-    instances: tuple[Instance, ...]
-    node_checks: tuple[CheckRow, ...]
-    checks: tuple[CheckRow, ...]
+    by_id: Mapping[str, Instance]
+    checks_by_id: Mapping[str, CheckRow]
+    owned: Mapping[str, tuple[CheckRow, ...]]
     index: int
     catalog_index: int
     checks_index: int
 
+    @cached_property
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance, by service ID."""
+        return tuple(self.by_id[service_id] for service_id in sorted(self.by_id))
+
+    @cached_property
+    def checks(self) -> tuple[CheckRow, ...]:
+        """Every check, by ID."""
+        return tuple(self.checks_by_id[check_id] for check_id in sorted(self.checks_by_id))
+
+    @property
+    def node_checks(self) -> tuple[CheckRow, ...]:
+        """The checks of the node itself, by ID."""
+        return self.owned.get("", ())
+
     def instance(self, service_id: str) -> Instance | None:
         """Return the instance of exactly this ID."""
-        return self._by_id.get(service_id)
+        return self.by_id.get(service_id)
 
     def check(self, check_id: str) -> CheckRow | None:
         """Return the check of exactly this ID."""
-        return next((row for row in self.checks if row.check.id == check_id), None)
-
-    @cached_property
-    def _by_id(self) -> dict[str, Instance]:
-        return {instance.service.id: instance for instance in self.instances}
+        return self.checks_by_id.get(check_id)
 
 
 @attrs.frozen(eq=False)
@@ -152,20 +164,13 @@ class ServiceChange:
         folded: Folded name.
         before: In the earlier view; None if there was none.
         after: In the later view; None if there is none.
+        moves_instances: Whether more changed than what checks say in words: an instance, its status, or its node.
     """
 
     folded: str
     before: ServiceGroup | None
     after: ServiceGroup | None
-
-    @cached_property
-    def moves_instances(self) -> bool:
-        """Whether more changed than what checks say in words: an instance, its status, or its node."""
-        before = self.before.members if self.before is not None else {}
-        after = self.after.members if self.after is not None else {}
-        if before.keys() != after.keys():
-            return True
-        return any(_is_moved(instance, after[key]) for key, instance in before.items())
+    moves_instances: bool
 
 
 @attrs.frozen(eq=False)
@@ -194,12 +199,6 @@ class ServiceSet:
     def sorted_groups(self) -> tuple[ServiceGroup, ...]:
         """Every service by folded name."""
         return tuple(self.by_name[name] for name in sorted(self.by_name))
-
-
-def _is_moved(before: Instance, after: Instance) -> bool:
-    if before is after:
-        return False
-    return (before.status, before.service, before.row) != (after.status, after.service, after.row)
 
 
 def serf_health(row: NodeRow) -> Check | None:

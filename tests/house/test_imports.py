@@ -37,7 +37,7 @@ def test_contracts_between_rooms_are_kept() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -50,7 +50,7 @@ def test_every_module_can_be_the_first_one_imported() -> None:
         [sys.executable, "-W", "error", "-c", IMPORT_EACH_FIRST, *modules],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
