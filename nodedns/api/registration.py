@@ -139,8 +139,7 @@ def _node_changes(asked: _Asked, present: NodeRow | None, ctx: ApiContext) -> li
         raise ApiError(500, "Must provide an address for a node that is not known yet")
     _refuse_held_id(node, ctx)
     node_id = node.node_id or (present.node_id if present is not None else "") or _derived_id(node.name)
-    wanted = attrs.evolve(node, node_id=node_id)
-    return [] if present is not None and _external(present) == wanted else [NodeRegistered(wanted)]
+    return [NodeRegistered(attrs.evolve(node, node_id=node_id))]
 
 
 def _service_changes(asked: _Asked, present: NodeRow | None, ctx: ApiContext) -> list[Registration]:
@@ -149,14 +148,9 @@ def _service_changes(asked: _Asked, present: NodeRow | None, ctx: ApiContext) ->
     changes: list[Registration] = []
     services = {} if there is None else {instance.service.id: instance.service for instance in there.instances}
     if asked.service is not None:
-        if services.get(asked.service.id) != asked.service:
-            changes.append(ServiceRegistered(name, asked.service))
+        changes.append(ServiceRegistered(name, asked.service))
         services[asked.service.id] = asked.service
-    for check in asked.checks:
-        wanted = _with_its_service(check, services)
-        row = None if there is None else there.check(wanted.id)
-        if row is None or row.check != wanted:
-            changes.append(CheckRegistered(name, wanted))
+    changes.extend(CheckRegistered(name, _with_its_service(check, services)) for check in asked.checks)
     return changes
 
 
@@ -224,10 +218,6 @@ def _refuse_held_id(node: ExternalNode, ctx: ApiContext) -> None:
         if row.node_id == node.node_id and fold(row.name) != fold(node.name):
             holder = f"{row.name} ({row.address})"
             raise ApiError(500, f"Node ID {node.node_id} is held by node {holder}; deregister that first")
-
-
-def _external(row: NodeRow) -> ExternalNode:
-    return ExternalNode(row.name, row.node_id, row.address, row.tagged_addresses, row.meta)
 
 
 def _derived_id(name: str) -> str:

@@ -272,17 +272,20 @@ def test_check_keeps_what_is_known_of_its_definition(ask: Ask, ctx: ApiContext) 
     assert ("n", "http") == (change.check.notes, change.check.type)
 
 
-def test_what_is_registered_already_changes_nothing(ask: Ask, agent: TableAgent) -> None:
+def test_what_is_registered_already_is_said_again_and_wakes_nobody(ask: Ask, agent: TableAgent) -> None:
     body = {
         "Node": "cam",
         "Address": "10.0.0.7",
         "Service": {"Service": "video"},
         "Check": {"Name": "up", "ServiceID": "video"},
     }
-    agent.apply(*changes_of(ask(agent.api_context(), REGISTER, "PUT", body)))
-    response = ask(agent.api_context(), REGISTER, "PUT", body)
-    assert isinstance(response, Response)
-    assert (200, b"true") == (response.status, response.body)
+    first = changes_of(ask(agent.api_context(), REGISTER, "PUT", body))
+    agent.apply(*first)
+    index = agent.table.view.index
+    again = changes_of(ask(agent.api_context(), REGISTER, "PUT", body))
+    assert first == again
+    agent.apply(*again)
+    assert index == agent.table.view.index
 
 
 @pytest.mark.parametrize("facts", [{"Address": "192.0.2.1"}, {"SkipNodeUpdate": True}])
