@@ -19,7 +19,7 @@ from random import SystemRandom
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, run_program
 
-__all__ = ["DNS_PORT", "GOSSIP_PORT", "HTTP_PORT", "LoneAgent", "free_hosts", "lone_agent"]
+__all__ = ["DNS_PORT", "GOSSIP_PORT", "HTTP_PORT", "LoneAgent", "ask_http", "free_hosts", "lone_agent"]
 
 GOSSIP_PORT = 8301
 DNS_PORT = 8600
@@ -43,6 +43,17 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def ask_http(host: str, method: str, path: str, body: object = None) -> tuple[int, str]:
+    """Make an HTTP request of the agent at ``host``, whose port is the usual one; return status and text."""
+    connection = http.client.HTTPConnection(host, HTTP_PORT, timeout=DEADLINE_S)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
 
 
 class LoneAgent:
@@ -107,13 +118,7 @@ class LoneAgent:
 
     def http(self, method: str, path: str, body: object = None) -> tuple[int, str]:
         """Make an HTTP request; return status and text."""
-        connection = http.client.HTTPConnection(self.host, HTTP_PORT, timeout=DEADLINE_S)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body))
-            response = connection.getresponse()
-            return response.status, response.read().decode()
-        finally:
-            connection.close()
+        return ask_http(self.host, method, path, body)
 
     def close(self) -> None:
         """End it, as often as it was started."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from nodedns.model.member import MemberStatus
 from nodedns.testing.dig import DigAnswer
-from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, free_hosts
+from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, ask_http, free_hosts
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, poll, run_program
 
 __all__ = ["GOSSIP_PORT", "STATUS_S", "Member", "MixedPool", "NodednsMember", "SerfMember", "ask_until", "mixed_pool"]
@@ -83,6 +83,10 @@ class NodednsMember:
     def dig(self, *arguments: str) -> DigAnswer:
         """Ask it with ``dig``."""
         return DigAnswer.of_text(run_program(["dig", f"@{self.host}", "-p", str(DNS_PORT), *arguments]).out)
+
+    def http(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        """Make an HTTP request; return status and text."""
+        return ask_http(self.host, method, path, body)
 
 
 class SerfMember:
