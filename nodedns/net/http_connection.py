@@ -40,6 +40,7 @@ class HttpConnection:
         self._stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
         self._send_stall_s = send_stall_s
         self._end_when_idle = end_when_idle
+        self._head = b""
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -64,12 +65,16 @@ class HttpConnection:
         self._stream = stream
 
     async def send_all(self, data: bytes) -> None:
-        """Send ``data``.
+        """Send ``data``; the head of a response goes with what follows it.
 
         Raises:
             trio.BrokenResourceError: The client is gone or does not read.
             trio.ClosedResourceError: ``cut`` or ``aclose`` was called.
         """
+        if not self._head and _is_response_head(data):
+            self._head = data
+            return
+        data, self._head = self._head + data, b""
         for start in range(0, len(data), PIECE_BYTES):
             try:
                 with trio.fail_after(self._send_stall_s):
@@ -90,6 +95,8 @@ class HttpConnection:
 
     async def send_eof(self) -> None:
         """Tell the client that nothing more comes, which over TLS ``aclose`` does. Raises as ``send_all``."""
+        if self._head:
+            await self.send_all(b"")
         if isinstance(self._stream, trio.SocketStream):
             await self._stream.send_eof()
 
@@ -101,3 +108,9 @@ class HttpConnection:
     def cut(self) -> None:
         """Close the stream at once, whoever is using it; cutting twice does nothing."""
         self._socket.close()
+
+
+def _is_response_head(data: bytes) -> bool:
+    """Whether ``data`` is the whole head of a response whose length is known, so that the rest follows at once."""
+    is_final = data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1"
+    return is_final and data.endswith(b"\r\n\r\n") and b"\r\ncontent-length: " in data
