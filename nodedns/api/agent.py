@@ -12,8 +12,9 @@ from nodedns.api.actions import ForceLeave, Join, Leave, Perform, Reload
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.encode import empty_response, json_response, member_shape, shape_of_coordinate, sorted_map
 from nodedns.api.filter_fields import MEMBER_FIELDS
-from nodedns.api.filters import filter_of, kept
+from nodedns.api.filters import filter_of
 from nodedns.api.request import Request, Response
+from nodedns.api.slices import sliced
 from nodedns.errors import ApiError
 from nodedns.model.names import NodeName
 
@@ -34,7 +35,7 @@ def get_members(request: Request, _rest: str, ctx: ApiContext) -> Response:
         raise ApiError(400, reason)
     wanted = filter_of(request, MEMBER_FIELDS)
     members = () if is_wan else ctx.view.members()
-    return json_response(kept(map(member_shape, members), wanted), request, ctx)
+    return json_response(sliced(members, member_shape, wanted), request, ctx)
 
 
 def get_self(request: Request, _rest: str, ctx: ApiContext) -> Response:

@@ -22,9 +22,10 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from nodedns.api.context import ApiContext, Json, QueryTimes
+from nodedns.api.context import ApiContext, QueryTimes
 from nodedns.api.encode import empty_response, json_response
 from nodedns.api.request import Request, Response
+from nodedns.api.slices import Shown
 from nodedns.errors import ApiError
 from nodedns.model.durations import parse_duration
 from nodedns.table.parts import WHOLE, Part
@@ -77,13 +78,13 @@ class Reading:
 
     Attributes:
         index: Index of the result.
-        shape: Makes the JSON value.
+        shape: Makes what is shown.
         is_missing: Whether what was asked for is not there.
         missing_status: HTTP status if so; other than 200 it has no body.
     """
 
     index: int
-    shape: Callable[[], Json]
+    shape: Callable[[], Shown]
     is_missing: bool = False
     missing_status: int = 200
 

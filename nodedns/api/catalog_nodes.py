@@ -18,6 +18,7 @@ from nodedns.api.filters import Predicate, filter_of, kept
 from nodedns.api.narrowing import Narrowing
 from nodedns.api.request import Request, Response
 from nodedns.api.shapes import node_service_shape
+from nodedns.api.slices import Slices
 from nodedns.errors import ApiError
 from nodedns.table.parts import NODES, node_part
 
@@ -55,7 +56,7 @@ def _wanted_services(request: Request, name: str) -> Predicate | None:
 def _read_nodes(narrowing: Narrowing, ctx: ApiContext) -> Reading:
     view = ctx.view
 
-    def shape() -> Json:
+    def shape() -> Slices:
         rows = filter(narrowing.has_node, view.nodes())
         return narrowing.shapes(rows, ctx, attrgetter("name"), node_shape)
 

@@ -7,6 +7,7 @@ Source: Consul agent/catalog_endpoint.go, agent/consul/state/catalog.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from nodedns.api.blocking import Reading, Wait, answer
@@ -15,6 +16,7 @@ from nodedns.api.filter_fields import SERVICE_NODE_FIELDS
 from nodedns.api.narrowing import Narrowing
 from nodedns.api.request import Request, Response
 from nodedns.api.shapes import service_node_shape
+from nodedns.api.slices import Slices, Slowly, sliced
 from nodedns.errors import ApiError
 from nodedns.table.parts import INSTANCES, SERVICES, service_part
 from nodedns.table.service_rows import Instance
@@ -69,16 +71,21 @@ def _read_services(ctx: ApiContext) -> Reading:
 def _read_narrowed_services(narrowing: Narrowing, ctx: ApiContext) -> Reading:
     view = ctx.view
 
-    def shape() -> Json:
+    def steps() -> Iterator[Json]:
         found: dict[str, Json] = {}
         for group in view.services():
             instances = filter(narrowing.has_instance, group.instances)
-            shown = narrowing.shapes(instances, ctx, node_of, service_node_shape)
-            if shown:
-                found[group.name] = sorted({str(tag) for shape in shown for tag in _list(shape["ServiceTags"])})
-        return dict(sorted(found.items()))
+            tags: dict[str, None] = {}
+            is_shown = False
+            for shapes in sliced(instances, service_node_shape, narrowing.wanted).parts:
+                is_shown |= bool(shapes)
+                tags.update(dict.fromkeys(str(tag) for shape in shapes for tag in _tags_of(shape)))
+                yield None
+            if is_shown:
+                found[group.name] = sorted(tags)
+        yield dict(sorted(found.items()))
 
-    return Reading(max(view.registered_index, view.services_index), shape)
+    return Reading(max(view.registered_index, view.services_index), lambda: Slowly(steps()))
 
 
 def _read_service(name: str, narrowing: Narrowing, ctx: ApiContext) -> Reading:
@@ -86,7 +93,7 @@ def _read_service(name: str, narrowing: Narrowing, ctx: ApiContext) -> Reading:
     if group is None:
         return Reading(ctx.view.services_index, list, is_missing=True)
 
-    def shape() -> Json:
+    def shape() -> Slices:
         instances = filter(narrowing.has_instance, group.instances)
         return narrowing.shapes(instances, ctx, node_of, service_node_shape)
 
@@ -97,5 +104,6 @@ def _read_nothing(ctx: ApiContext) -> Reading:
     return Reading(ctx.view.services_index, list, is_missing=True)
 
 
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
+def _tags_of(shape: Json) -> list[Json]:
+    tags = shape["ServiceTags"] if isinstance(shape, Mapping) else ()
+    return tags if isinstance(tags, list) else []

@@ -12,6 +12,7 @@ Source: Consul agent/coordinate_endpoint.go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
@@ -19,7 +20,9 @@ from nodedns.api.blocking import Reading, Topic, Wait, answer, refuse_unless_loc
 from nodedns.api.context import ApiContext, Json, KnownCoordinates
 from nodedns.api.encode import json_response, shape_of_coordinate
 from nodedns.api.request import Request, Response
+from nodedns.api.slices import Slices, sliced
 from nodedns.errors import ApiError
+from nodedns.model.coordinate import Coordinate
 from nodedns.table.node_row import NodeRow
 
 __all__ = ["get_datacenters", "get_node", "get_nodes", "update"]
@@ -76,10 +79,11 @@ def _read(is_wanted: bool, name: str, ctx: ApiContext) -> Reading:
     )
 
 
-def _shape(rows: list[NodeRow], known: KnownCoordinates) -> Json:
+def _shape(rows: list[NodeRow], known: KnownCoordinates) -> Slices:
     pairs = ((row.name, known.of(row.name)) for row in rows)
-    return [
-        {"Node": name, "Segment": "", "Coord": shape_of_coordinate(coordinate)}
-        for name, coordinate in pairs
-        if coordinate is not None
-    ]
+    return sliced(((name, coordinate) for name, coordinate in pairs if coordinate is not None), _shape_of_pair)
+
+
+def _shape_of_pair(pair: tuple[str, Coordinate]) -> Mapping[str, Json]:
+    name, coordinate = pair
+    return {"Node": name, "Segment": "", "Coord": shape_of_coordinate(coordinate)}

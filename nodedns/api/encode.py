@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.request import Request, Response
+from nodedns.api.slices import Shown, Slices, Slowly
 from nodedns.errors import ApiError, JoinError, NodednsError
 from nodedns.model.coordinate import Coordinate
 from nodedns.model.member import SerfMember
@@ -35,26 +37,51 @@ __all__ = [
 _JSON_TYPE = ("Content-Type", "application/json")
 _TEXT_TYPE = ("Content-Type", "text/plain; charset=utf-8")
 _INDENT = 4
+_EAGER_PIECES = 4  # so that a list of two slices is whole at once, its end and a final newline included
 # Outside of strings JSON has none of these characters, so whole texts may be replaced in.
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def json_response(value: Json, request: Request, ctx: ApiContext) -> Response:
+def json_response(value: Shown, request: Request, ctx: ApiContext) -> Response:
     """Return ``value`` as JSON: compact, indented for ``?pretty`` and in dev mode.
 
-    Only ``?pretty`` adds a final newline.
+    Only ``?pretty`` adds a final newline. Of what is long the beginning is made at once.
     """
     is_pretty = request.parameters.has("pretty")
-    if is_pretty or ctx.facts.is_dev:
+    is_indented = is_pretty or ctx.facts.is_dev
+    match value:
+        case Slices(parts):
+            texts = _list_texts(parts, is_indented=is_indented)
+        case Slowly(steps):
+            texts = ("" if step is None else _json_text(step, is_indented=is_indented) for step in steps)
+        case _:
+            texts = iter((_json_text(value, is_indented=is_indented),))
+    pieces = map(_utf8, chain(texts, ("\n",)) if is_pretty else texts)
+    begin = list(islice(pieces, _EAGER_PIECES))
+    rest = pieces if len(begin) == _EAGER_PIECES else None
+    return Response(200, b"".join(begin), (_JSON_TYPE,), rest)
+
+
+def _json_text(value: Json, *, is_indented: bool) -> str:
+    if is_indented:
         text = json.dumps(value, ensure_ascii=False, indent=_INDENT)
     else:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for char, escaped in _ESCAPES:
         text = text.replace(char, escaped)
-    if is_pretty:
-        text += "\n"
-    return Response(200, _utf8(text), (_JSON_TYPE,))
+    return text
+
+
+def _list_texts(parts: Iterator[Sequence[Json]], *, is_indented: bool) -> Iterator[str]:
+    """Yield the text of a list, one piece for each of its parts and one for its end."""
+    end = "\n]" if is_indented else "]"
+    is_empty = True
+    for part in parts:
+        text = _json_text(part, is_indented=is_indented) if part else ""
+        yield text and ("[" if is_empty else ",") + text[1 : -len(end)]
+        is_empty &= not part
+    yield "[]" if is_empty else end
 
 
 def text_response(status: int, text: str) -> Response:

@@ -5,17 +5,18 @@ Source: Consul agent/health_endpoint.go, agent/consul/health_endpoint.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nodedns.api.blocking import Reading, Wait, answer
 from nodedns.api.catalog_services import node_of
-from nodedns.api.context import ApiContext, Json
+from nodedns.api.context import ApiContext
 from nodedns.api.filter_fields import CHECK_FIELDS, HEALTH_FIELDS
 from nodedns.api.filter_literals import BadLiteral, parse_flag
 from nodedns.api.narrowing import Narrowing
 from nodedns.api.request import Request, Response
 from nodedns.api.shapes import check_shape, health_shape
+from nodedns.api.slices import Slices
 from nodedns.errors import ApiError
 from nodedns.model.check import CheckStatus
 from nodedns.table.node_row import NodeRow
@@ -91,7 +92,7 @@ def _read_checks(name: str, narrowing: Narrowing, ctx: ApiContext) -> Reading:
     group = ctx.view.service(name)
     if group is None:
         return Reading(ctx.view.services_index, list, is_missing=True)
-    return Reading(group.index, lambda: _shapes(list(_own_checks(group, narrowing)), narrowing, ctx))
+    return Reading(group.index, lambda: _shapes(_own_checks(group, narrowing), narrowing, ctx))
 
 
 def _own_checks(group: ServiceGroup, narrowing: Narrowing) -> Iterator[_Placed]:
@@ -112,8 +113,8 @@ def _read_service(name: str, narrowing: Narrowing, ctx: ApiContext, *, is_passin
             return False
         return narrowing.has_instance(instance)
 
-    def shape() -> Json:
-        return narrowing.shapes(filter(is_wanted, group.instances), ctx, node_of, health_shape)
+    def shape() -> Slices:
+        return narrowing.shapes([one for one in group.instances if is_wanted(one)], ctx, node_of, health_shape)
 
     return Reading(group.index, shape)
 
@@ -124,8 +125,9 @@ def _read_state(state: str, narrowing: Narrowing, ctx: ApiContext) -> Reading:
     if status is None and state != ANY_STATE:
         return Reading(view.checks_index, list, is_missing=True)
 
-    def placed() -> Iterator[_Placed]:
+    def placed() -> Iterator[_Placed | None]:
         for row in view.nodes():
+            yield None  # few of many may be in that state
             services = view.node_services(row.name)
             if services is not None and narrowing.has_node(row):
                 for check in services.checks:
@@ -135,8 +137,8 @@ def _read_state(state: str, narrowing: Narrowing, ctx: ApiContext) -> Reading:
     index = view.checks_index if status is None else view.status_index(status)
     if narrowing.meta:
         index = max(index, view.catalog_index)
-    return Reading(index, lambda: _shapes(list(placed()), narrowing, ctx))
+    return Reading(index, lambda: _shapes(placed(), narrowing, ctx))
 
 
-def _shapes(placed: list[_Placed], narrowing: Narrowing, ctx: ApiContext) -> list[Mapping[str, Json]]:
+def _shapes(placed: Iterable[_Placed | None], narrowing: Narrowing, ctx: ApiContext) -> Slices:
     return narrowing.shapes(placed, ctx, lambda item: item[0].name, lambda item: check_shape(*item))

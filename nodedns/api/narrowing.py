@@ -8,16 +8,17 @@ Source: Consul agent/http.go (parseMetaFilter, parseSource), agent/consul/state/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar, cast
 
 import attrs
 
 from nodedns.api.context import ApiContext, Json
 from nodedns.api.filter_fields import Fields
-from nodedns.api.filters import Predicate, filter_of, kept
+from nodedns.api.filters import Predicate, filter_of
 from nodedns.api.nearness import nearest_first
 from nodedns.api.request import Request
+from nodedns.api.slices import Slices, sliced
 from nodedns.model.names import fold
 from nodedns.table.node_row import NodeRow
 from nodedns.table.service_rows import Instance
@@ -75,10 +76,12 @@ class Narrowing:
 
     def shapes(
         self,
-        items: Iterable[_Item],
+        items: Iterable[_Item | None],
         ctx: ApiContext,
         node_of: Callable[[_Item], str],
         shape: Callable[[_Item], Mapping[str, Json]],
-    ) -> list[Mapping[str, Json]]:
-        """Return what is shown of ``items``, in the order asked for, those that the filter keeps."""
-        return kept(map(shape, nearest_first(items, self.near, ctx, node_of)), self.wanted)
+    ) -> Slices:
+        """Return what is shown of ``items``, in the order asked for, those that the filter keeps; see ``sliced``."""
+        # mypy takes None for an item here.
+        listed: Iterator[_Item | None] = nearest_first(items, self.near, ctx, cast("Callable[[object], str]", node_of))
+        return sliced(listed, shape, self.wanted)

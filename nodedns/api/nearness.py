@@ -10,7 +10,8 @@ Source: Consul agent/consul/rtt.go; for ``_agent`` agent/http.go.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import TypeVar
 
 from nodedns.api.context import ApiContext
@@ -24,27 +25,34 @@ _Item = TypeVar("_Item")
 
 
 def nearest_first(
-    items: Iterable[_Item], near: str, ctx: ApiContext, node_of: Callable[[_Item], str]
-) -> tuple[_Item, ...]:
-    """Return ``items`` by their distance from the node ``near``.
+    items: Iterable[_Item | None], near: str, ctx: ApiContext, node_of: Callable[[_Item], str]
+) -> Iterator[_Item | None]:
+    """Yield ``items`` by their distance from the node ``near``, and None for each while it is measured.
 
     Args:
-        items: What to order.
+        items: What to order; None among them is nothing.
         near: A node's name in any letter case, or ``_agent``; empty: no order is asked for.
         ctx: Has the coordinates.
         node_of: Returns the name of the node that an item is on.
     """
-    listed = tuple(items)
     if not near or ctx.coordinates is None:
-        return listed
+        yield from items
+        return
     row = ctx.view.node(ctx.view.local_name if near == OWN_NODE else near)
     known = ctx.coordinates.of
     start = None if row is None else known(row.name)
     if start is None:
-        return listed
+        yield from items
+        return
 
     def distance_s(item: _Item) -> float:
         there = known(node_of(item))
         return math.inf if there is None else start.distance_s(there)
 
-    return tuple(sorted(listed, key=distance_s))
+    measured: list[tuple[float, _Item]] = []
+    for item in items:
+        if item is not None:
+            measured.append((distance_s(item), item))
+        yield None
+    measured.sort(key=itemgetter(0))
+    yield from map(itemgetter(1), measured)

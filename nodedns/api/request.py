@@ -13,7 +13,7 @@ Source: Consul agent/http.go; Go's net/url for what a malformed query is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -119,11 +119,14 @@ class Response:
         status: HTTP status code.
         body: May be empty.
         headers: Name and value, without the length.
+        rest: What comes behind ``body``, in pieces that each take a moment to be made, and may be empty; None for
+            nothing. Others are to have a turn between them.
     """
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    rest: Iterator[bytes] | None = attrs.field(default=None, eq=False)
 
     def with_headers(self, *headers: tuple[str, str]) -> Response:
         """Return the same response with ``headers`` added."""

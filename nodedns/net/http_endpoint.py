@@ -50,6 +50,8 @@ GZIP_LEVEL = 1
 """Compressing a long list must not keep gossip waiting."""
 DISCARDED_BODIES = 8
 """How many times the body limit is read and thrown away, so that the client gets to read the 413."""
+SEND_BYTES = 65_536
+"""Of an answer that are handed over at once, compressed on the way; ours: a millisecond of work."""
 KNOWN_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 _log = logger("http")
@@ -122,6 +124,7 @@ class HttpEndpoint:
         self._followers = LogFollowers()
         self._is_ending = False
         self._has_told_of_parameter = False
+        self._making = trio.Lock()
 
     def update(self, params: HttpParams) -> None:
         """Obey other limits from the next request on."""
@@ -156,24 +159,14 @@ class HttpEndpoint:
             wire.headers.append(name, value)
         for name, value in headers:
             wire.headers.setdefault(name, value)
-        await wire(scope, receive, send)
+        if len(answer.body) <= SEND_BYTES:
+            await wire(scope, receive, send)
+        else:
+            await _send_in_pieces(wire, answer.body, send)
 
     async def _answer(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
         try:
-            body = await self._read_body(receive)
-            request = self._request(wire, body)
-            outcome = handle(request, self._actions.api_context())
-            match outcome:
-                case Response():
-                    return outcome
-                case Perform():
-                    return outcome.answer(await self._actions.perform(outcome.action))
-                case Wait():
-                    return await self._wait(outcome, receive)
-                case Follow():
-                    return await self._follow(partial(self._tell_replies, outcome.question, lines), receive, lines)
-                case FollowLog():
-                    return await self._follow(partial(tell_log, self._followers, outcome, lines), receive, lines)
+            return await self._whole(await self._decide(wire, receive, lines))
         except NodednsError as error:
             return error_response(error)
         except _ClientGone:
@@ -181,6 +174,35 @@ class HttpEndpoint:
         except Exception as error:
             _log.exception("request failed", error, method=wire.method, path=shorten(wire.scope["path"]))
             return text_response(500, "Internal error; the agent's log has more")
+
+    async def _decide(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
+        request = self._request(wire, await self._read_body(receive))
+        outcome = handle(request, self._actions.api_context())
+        match outcome:
+            case Response():
+                return outcome
+            case Perform():
+                return outcome.answer(await self._actions.perform(outcome.action))
+            case Wait():
+                return await self._wait(outcome, receive)
+            case Follow():
+                return await self._follow(partial(self._tell_replies, outcome.question, lines), receive, lines)
+            case FollowLog():
+                return await self._follow(partial(tell_log, self._followers, outcome, lines), receive, lines)
+
+    async def _whole(self, answer: Response) -> Response:
+        """Return the answer with its body whole; what is long is made in turns."""
+        if answer.rest is None:
+            return answer
+        parts = [answer.body]
+        is_over = False
+        while not is_over:
+            # However many ask for long answers, between two turns of the others one piece of one of them is made.
+            async with self._making:
+                piece = next(answer.rest, None)
+            is_over = piece is None
+            parts.append(piece or b"")
+        return attrs.evolve(answer, body=b"".join(parts), rest=None)
 
     def _request(self, wire: WireRequest, body: bytes) -> Request:
         client = wire.client.host if wire.client else ""  # none over a Unix socket
@@ -278,6 +300,15 @@ class HttpEndpoint:
             yield
         finally:
             del self._waits[scope]
+
+
+async def _send_in_pieces(wire: WireResponse, body: bytes, send: Send) -> None:
+    await send({"type": "http.response.start", "status": wire.status_code, "headers": wire.raw_headers})
+    for start in range(0, len(body), SEND_BYTES):
+        # Compressed, a piece may wait for the next one and not be sent, which would be a turn for others.
+        await trio.lowlevel.checkpoint()
+        more = start + SEND_BYTES < len(body)
+        await send({"type": "http.response.body", "body": body[start : start + SEND_BYTES], "more_body": more})
 
 
 def http_application(endpoint: HttpEndpoint) -> Starlette:

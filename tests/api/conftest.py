@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import attrs
 import pytest
 
 from nodedns.api.context import ApiContext
@@ -20,6 +21,10 @@ Get = Callable[..., object]
 Context = Callable[..., ApiContext]
 
 
+def whole(answer: Response) -> Response:
+    return attrs.evolve(answer, body=answer.body + b"".join(answer.rest or ()), rest=None)
+
+
 @pytest.fixture(scope="session")
 def ask() -> Ask:
     """Ask for a target such as ``/v1/catalog/nodes?stale``."""
@@ -28,7 +33,8 @@ def ask() -> Ask:
         path, _, query = target.partition("?")
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return handle(Request.from_wire_untrusted(method, path.encode(), query.encode(), named, raw), ctx)
+        found = handle(Request.from_wire_untrusted(method, path.encode(), query.encode(), named, raw), ctx)
+        return whole(found) if isinstance(found, Response) else found
 
     return ask_router
 

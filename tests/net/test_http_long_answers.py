@@ -1,0 +1,95 @@
+"""Answers too long to be made at one go: whole, as they would be in one piece, and made in turns with others."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import partial
+from typing import cast
+
+import pytest
+import trio
+
+from nodedns.api.slices import SLICE_ITEMS
+from nodedns.model.names import NodeName
+from nodedns.net.http_endpoint import SEND_BYTES
+from nodedns.net.http_server import HttpServer, bind_http
+from nodedns.observe.metrics import Metrics
+from nodedns.table.changes import ExternalNode, NodeRegistered
+from nodedns.testing.table_agent import TableAgent
+
+NODES = 40 * SLICE_ITEMS
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def agent() -> TableAgent:
+    """An agent that knows thousands of nodes."""
+    agent = TableAgent("one", first_index=100, is_server=True)
+    agent.apply(*(NodeRegistered(ExternalNode(NodeName(f"node-{n:05}"), "", "10.0.0.9")) for n in range(NODES)))
+    return agent
+
+
+async def ask(port: int, target: str, *headers: str) -> tuple[bytes, bytes]:
+    """Return head and body of one answer."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    lines = [f"GET {target} HTTP/1.1", "Host: one", "Connection: close", *headers]
+    data = b""
+    async with stream:
+        await stream.send_all("\r\n".join([*lines, "\r\n"]).encode())
+        async for part in stream:
+            data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head.lower(), body
+
+
+def unchunked(body: bytes) -> bytes:
+    whole = b""
+    while True:
+        size, _, body = body.partition(b"\r\n")
+        if not int(size, 16):
+            return whole
+        whole, body = whole + body[: int(size, 16)], body[int(size, 16) + 2 :]
+
+
+async def test_a_long_list_comes_whole_with_its_length_or_compressed(agent: TableAgent) -> None:
+    server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics())
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve)
+            get = partial(ask, server.local_addresses[0].port, "/v1/catalog/nodes")
+            head, body = await get()
+            packed_head, packed = await get("Accept-Encoding: gzip")
+            nursery.cancel_scope.cancel()
+
+    assert len(body) > 2 * SEND_BYTES
+    assert f"content-length: {len(body)}".encode() in head
+    names = [node["Node"] for node in cast("list[dict[str, object]]", json.loads(body))]
+    assert [f"node-{n:05}" for n in range(NODES)] == names
+    assert b"content-encoding: gzip" in packed_head
+    assert body == gzip.decompress(unchunked(packed))
+
+
+async def test_others_have_their_turns_while_long_lists_are_made(agent: TableAgent) -> None:
+    server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics())
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    clients = 4
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve)
+            port = server.local_addresses[0].port
+            nursery.start_soon(count_turns)
+            async with trio.open_nursery() as asking:
+                for _ in range(clients):
+                    asking.start_soon(ask, port, '/v1/catalog/nodes?filter=Node+matches+"no-such"')
+            nursery.cancel_scope.cancel()
+
+    # Each slice of each answer in a turn of its own, however many ask.
+    assert clients * (NODES // SLICE_ITEMS - 4) <= turns
