@@ -67,6 +67,10 @@ dns_config {
   # TTLs of services' records, by name, or by its beginning and a *; the longest that fits counts. Others have 0s.
   #service_ttl = { "*" = "5s", "db*" = "10s" }
 
+  # The records of a service: "shuffle" gives each client another order, "near" puts those first that are on nodes near
+  # this agent, by round trips. nodedns's own key.
+  service_order = "shuffle"
+
   # Leave out the instances of a service that have a warning, as those that are critical always are.
   only_passing = false
 

@@ -173,6 +173,7 @@ class Agent:
             entropy=entropy,
             wall_clock=wall_clock,
             denies_names=self._access.denies_names,
+            coordinates=self._coordinates,
         )
         self._reloader = Reloader(
             config,

@@ -13,13 +13,14 @@ from random import Random
 
 import attrs
 
+from nodedns.agent.distances import Distances
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.agent.packed_truth import PackedTruth
 from nodedns.dns.cookies import Cookies
-from nodedns.dns.dependency import NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
+from nodedns.dns.dependency import DISTANCES, NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.forward import Forward
 from nodedns.dns.lone_cookie import LoneCookie, find_lone_cookie
 from nodedns.dns.packed import PackedAnswers
@@ -59,6 +60,7 @@ class DnsAnswers:
         recursion: For whom recursors are asked.
         ask: Asks them; without it there is no recursion.
         denies_names: Whether our names are refused now.
+        distances: What ``zones`` order instances by; None if that never changes.
 
     Attributes:
         over_tcp: The packed answers over TCP; those over UDP are in here.
@@ -79,6 +81,7 @@ class DnsAnswers:
         recursion: Recursion = NO_RECURSION,
         ask: Ask | None = None,
         denies_names: Callable[[], bool] = lambda: False,
+        distances: Distances | None = None,
     ) -> None:
         self._table = table
         self._zones = zones
@@ -89,13 +92,20 @@ class DnsAnswers:
         self._clock = clock
         self._cookies = cookies
         self._keepalive_s = keepalive_s
+        self._distances = distances
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
-        self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names)
+        self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names, catch_up=self._catch_up)
         self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
         self._packed = PackedAnswers(self._is_there, rng)
         self._begin_bounded()
         self.over_tcp = PackedOverTcp(
-            table, ledger, self._is_there, rng, offers_recursion=self.offers_recursion, denies_names=denies_names
+            table,
+            ledger,
+            self._is_there,
+            rng,
+            offers_recursion=self.offers_recursion,
+            denies_names=denies_names,
+            catch_up=self._catch_up,
         )
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)
@@ -133,6 +143,7 @@ class DnsAnswers:
             reply = self._find_with_cookie(lone, client, started)
             if reply is not None:
                 return reply
+        self._catch_up()
         transport = Transport.TCP if is_tcp else Transport.UDP
         limits = self._limits
         is_bounded = not limits.is_exempt(client.packed)
@@ -216,6 +227,10 @@ class DnsAnswers:
 
     def _is_service_there(self, folded_label: str) -> bool:
         return is_service_there(self._table.view, folded_label, self._policy)
+
+    def _catch_up(self) -> None:
+        if self._policy.nearest_first and self._distances is not None and self._distances.have_moved():
+            self._drop((DISTANCES,))
 
     def _drop_changed(self, changes: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
         for row in changes:

@@ -12,6 +12,8 @@ from random import Random
 
 import trio
 
+from nodedns.agent.coordinates import LiveCoordinates
+from nodedns.agent.distances import Distances
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
@@ -59,6 +61,7 @@ class DnsService:
             and for queries to recursors.
         wall_clock: Seconds since 1970, which cookies hold.
         denies_names: Whether clients may not read our names now.
+        coordinates: How far nodes are from each other.
 
     Attributes:
         servers: One for each listener.
@@ -76,6 +79,7 @@ class DnsService:
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], float],
         denies_names: Callable[[], bool],
+        coordinates: LiveCoordinates,
     ) -> None:
         self._config = config
         self._ledger = ledger
@@ -83,13 +87,14 @@ class DnsService:
         self._rolling_secret = RollingSecret(entropy)
         # What trio.current_time looks up each time; it is asked for twice with every few queries.
         clock = trio.lowlevel.current_clock().current_time
+        self._distances = Distances(coordinates, config.node_name, clock)
         self._census = census = StreamCensus(_tcp_limits(config.dns_tcp))
         self._forwarder = Forwarder(config.recursion, rng, entropy, metrics)
         self._limits = limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, clock)
         self._cookies = self._make_cookies(config.dns_cookies)
         self._answers = answers = DnsAnswers(
             table,
-            _zones(config),
+            _zones(config, self._distances),
             config.dns,
             rng,
             ledger,
@@ -100,6 +105,7 @@ class DnsService:
             ask=self._forwarder.forward,
             keepalive_s=census.idle_s,
             denies_names=denies_names,
+            distances=self._distances,
         )
         self.servers: tuple[UdpDnsServer | TcpDnsServer, ...] = (
             *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
@@ -121,7 +127,7 @@ class DnsService:
         if _rules(config) != _rules(before):
             self._limits.update(config.dns)
             self._forwarder.update(config.recursion)
-            self._answers.update(_zones(config), config.dns, self._cookies, config.recursion)
+            self._answers.update(_zones(config, self._distances), config.dns, self._cookies, config.recursion)
 
     def _make_cookies(self, params: CookieParams) -> Cookies | None:
         if not params.is_enabled:
@@ -137,8 +143,8 @@ def _rules(config: AgentConfig) -> tuple[object, ...]:
     return config.dns, config.dns_cookies, config.recursion, config.reverse_zones
 
 
-def _zones(config: AgentConfig) -> Zones:
-    forward = Zone.of_domains((config.domain, *config.alt_domains))
+def _zones(config: AgentConfig, distances: Distances) -> Zones:
+    forward = Zone.of_domains((config.domain, *config.alt_domains), distances.to)
     return Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
 
 

@@ -31,6 +31,7 @@ class PackedOverTcp:
         rng: Chance, for the order of records.
         offers_recursion: As over UDP.
         denies_names: Whether our names are refused now.
+        catch_up: As ``PackedTruth`` has it.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class PackedOverTcp:
         *,
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
         denies_names: Callable[[], bool],
+        catch_up: Callable[[], None],
     ) -> None:
-        self._truth = PackedTruth(table, ledger, Transport.TCP, denies_names)
+        self._truth = PackedTruth(table, ledger, Transport.TCP, denies_names, catch_up=catch_up)
         self._ledger = ledger
         self._offers_recursion = offers_recursion
         self._packed = PackedAnswers(is_there, rng, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)

@@ -21,20 +21,29 @@ class PackedTruth:
         ledger: Counts, and knows whether queries are logged.
         transport: Of the queries.
         denies_names: Whether our names are refused now.
+        catch_up: Drops what is not true any more for another reason than the table.
     """
 
     def __init__(
-        self, table: LiveTable, ledger: DnsLedger, transport: Transport, denies_names: Callable[[], bool]
+        self,
+        table: LiveTable,
+        ledger: DnsLedger,
+        transport: Transport,
+        denies_names: Callable[[], bool],
+        *,
+        catch_up: Callable[[], None],
     ) -> None:
         self._table = table
         self._ledger = ledger
         self._transport = transport
         self._denies_names = denies_names
+        self._catch_up = catch_up
 
     def now(self, packed: PackedAnswers) -> PackedAnswers | None:
         """Return ``packed``, true at this moment; None while each query is to be logged, or refused."""
         if self._ledger.query_log.is_on or self._denies_names():
             return None
+        self._catch_up()
         # Reading the view applies what waits, which drops what that changes.
         packed.set_serial(soa_serial(self._table.view))
         return packed

@@ -19,6 +19,7 @@ __all__ = ["dns_policy", "failed_nodes_grace", "reverse_zones"]
 MAX_SECONDS = 2**31 - 1  # RFC 2181 section 8, for everything DNS counts in seconds
 AMPLIFICATION_RANGE = (0, 100)
 KEEP, DROP = "keep", "drop"
+SHUFFLE, NEAR = "shuffle", "near"
 FAILED_NODES_GRACE_S = 30.0  # Consul's dead_node_reclaim: after that, the name may be another machine's
 UDP_PAYLOAD_RANGE = (512, 4096)  # RFC 6891 section 6.2
 
@@ -56,7 +57,11 @@ def dns_policy(draft: Draft, node_name: str) -> DnsPolicy:
 
 
 def _service_changes(draft: Draft, given: DnsSettings) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"nearest_first": given.service_order == NEAR}
+    if given.service_order not in (None, SHUFFLE, NEAR):
+        draft.problem(
+            "dns_config.service_order", f'must be "{SHUFFLE}" or "{NEAR}", not {shorten(given.service_order)}'
+        )
     if given.only_passing is not None:
         changes["only_passing"] = given.only_passing
     for key in ("a_record_limit", "udp_answer_limit"):

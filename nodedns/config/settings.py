@@ -132,6 +132,7 @@ class DnsSettings:
     reverse_zones: list[str] | None = _key("Prefixes or zones to answer reverse lookups for; nodedns's own key.")
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     service_ttl: dict[str, Seconds] | None = _key("TTLs of services' records by name, or its beginning and *.")
+    service_order: str | None = _key("shuffle a service's records, or those near this agent first; nodedns's own key.")
     only_passing: bool | None = _key("Whether an instance with a warning is left out of answers.")
     a_record_limit: int | None = _key("Most addresses of a service in one answer; 0 for all.")
     udp_answer_limit: int | None = _key("Most records of a service in a small UDP reply; 0 for all that fit.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from nodedns.dns.apex import ZoneHead
+from nodedns.dns.distance import DistanceOf, nowhere
 from nodedns.dns.grammar import HERE, Place
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
@@ -25,6 +26,7 @@ class Asked:
         view: The table of the moment.
         policy: Knobs.
         place: What the name says of where it is.
+        distance_s: How far a node is from this one, by its name.
     """
 
     question: Question
@@ -32,6 +34,7 @@ class Asked:
     view: TableView
     policy: DnsPolicy
     place: Place = HERE
+    distance_s: DistanceOf = nowhere
 
     @property
     def origin(self) -> Labels:

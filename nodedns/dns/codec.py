@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -208,7 +208,7 @@ class _Writer:
         self._is_cut_between_records = is_cut_between_records
         self.is_truncated = False
         self.serial_at: int | None = None
-        self._spread: tuple[int, int, tuple[bytes, ...], int] | None = None
+        self._spread: tuple[int, int, tuple[bytes, ...], int, tuple[int, ...]] | None = None
         labels, offset = query.question.folded, HEADER_BYTES
         for position, label in enumerate(labels):
             self._buffer.names[labels[position:]] = offset
@@ -223,13 +223,15 @@ class _Writer:
         return self._spread is not None and self._spread[3] < len(self._spread[2])
 
     def spread_of(self, wire: bytes) -> Spread | None:
-        """Return the spread records of ``wire``, which was made of this; None if there are not two or more."""
+        """Return the spread records of ``wire``, which was made of this; None if they have one order."""
         if self._spread is None or len(self._spread[2]) < 2:
             return None
-        start, end, pieces, most = self._spread
+        start, end, pieces, most, ranks = self._spread
+        if len(set(ranks)) == len(pieces):
+            return None
         written = len(self._buffer.data)  # what was cut off had pointers as well
         pointers = tuple((at, to) for at, to in self._buffer.pointers if end <= at < written and start <= to < end)
-        return Spread(wire, start, end, pieces, most, pointers)
+        return Spread(wire, start, end, pieces, most, pointers, ranks if len(set(ranks)) > 1 else ())
 
     def add_answer(self, rrsets: tuple[RRset, ...], most: int, most_plain: int) -> int:
         """Append the answer section, its spread records last, and return the number of records.
@@ -252,6 +254,9 @@ class _Writer:
         start = len(self._buffer.data)
         room = max(self._limit_bytes - start, 0)
         pieces = self._pieces(rrsets, room if said == total and not self._is_cut_between_records else None)
+        ranks = [rank for rrset in rrsets for rank in rrset.ranks or (0,) * len(rrset.rdatas)][: len(pieces)]
+        rising = sorted(range(len(pieces)), key=ranks.__getitem__)
+        pieces = [pieces[number] for number in rising]
         # Whichever are said, they are to fit: the longest of them count.
         sizes = sorted(map(len, pieces), reverse=True)
         fitting = bisect_right(list(accumulate(sizes)), room)
@@ -262,9 +267,10 @@ class _Writer:
             self._buffer.append(piece)
         end = len(self._buffer.data)
         if said == total:
-            self._note_targets(rrsets, pieces, start)
+            rdatas = [rdata for rrset in rrsets for rdata in rrset.rdatas]
+            self._note_targets([rdatas[number] for number in rising], pieces, start)
         if said:
-            self._spread = (start, end, tuple(pieces), said)
+            self._spread = (start, end, tuple(pieces), said, tuple(sorted(ranks)))
         return said
 
     def _pieces(self, rrsets: tuple[RRset, ...], room: int | None) -> list[bytes]:
@@ -283,8 +289,7 @@ class _Writer:
                     return pieces
         return pieces
 
-    def _note_targets(self, rrsets: tuple[RRset, ...], pieces: list[bytes], offset: int) -> None:
-        rdatas = [rdata for rrset in rrsets for rdata in rrset.rdatas]
+    def _note_targets(self, rdatas: Sequence[Rdata], pieces: Sequence[bytes], offset: int) -> None:
         for rdata, piece in zip(rdatas, pieces, strict=True):
             offset += len(piece)
             if isinstance(rdata, SrvData):

@@ -14,6 +14,7 @@ from nodedns.table.node_row import NodeRow, RowChange
 from nodedns.table.service_rows import ServiceChange
 
 __all__ = [
+    "DISTANCES",
     "NODE_KEY",
     "SERVERS",
     "SERVICES",
@@ -32,6 +33,8 @@ NIBBLE_DIGITS, IPV6_DIGITS = 1, 32
 
 SERVERS = "servers"
 """The name servers of the zone and their addresses."""
+DISTANCES = "distances"
+"""How far nodes are from this one."""
 SERVICES = "services"
 """Which services there are, with instances that are well."""
 NODE_KEY = "node:"

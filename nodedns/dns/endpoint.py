@@ -14,12 +14,13 @@ Source: RFC 2782; Consul's SRV records and choice of addresses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
 from nodedns.dns.apex import addr_owner, address_rrsets, node_owner
 from nodedns.dns.asked import Asked
+from nodedns.dns.distance import DistanceOf
 from nodedns.dns.meta_text import meta_texts
 from nodedns.dns.name import Labels, labels_of, text_bytes
 from nodedns.dns.node_kind import alias_of
@@ -29,7 +30,7 @@ from nodedns.model.names import fold
 from nodedns.table.node_row import ip_of
 from nodedns.table.service_rows import Instance
 
-__all__ = ["Endpoint", "endpoint_of"]
+__all__ = ["Endpoint", "endpoint_of", "nearest_first"]
 
 PRIORITY = 1
 MAX_NUMBER = 0xFFFF
@@ -46,6 +47,7 @@ class Endpoint:
         ipv6: Its IPv6 address, packed; None for none.
         alias: The host name that stands for it; None if it has an IP, or neither.
         is_own: Whether that is the service's own rather than its node's.
+        rank: How many are nearer, not counting equals; 0 where nobody asks.
     """
 
     instance: Instance
@@ -53,6 +55,7 @@ class Endpoint:
     ipv6: bytes | None
     alias: Labels | None
     is_own: bool
+    rank: int = 0
 
     def srv(self, asked: Asked) -> SrvData | None:
         """Return its SRV record; None where DNS can spell no name for it."""
@@ -118,6 +121,13 @@ def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> End
     if ipv4 is not None or ipv6 is not None:
         return Endpoint(instance, ipv4 or row.ipv4, ipv6 or row.ipv6, None, is_own=True)
     return Endpoint(instance, row.ipv4, row.ipv6, alias_of(row), is_own=False)
+
+
+def nearest_first(endpoints: Iterable[Endpoint], distance_s: DistanceOf) -> list[Endpoint]:
+    """Return ``endpoints`` by the distance of their nodes, each with its rank; equals in the order given."""
+    far = [(distance_s(endpoint.instance.row.name), endpoint) for endpoint in endpoints]
+    ranks = {apart: rank for rank, apart in enumerate(sorted({apart for apart, _ in far}))}
+    return [attrs.evolve(endpoint, rank=ranks[apart]) for apart, endpoint in sorted(far, key=lambda pair: pair[0])]
 
 
 def _first_ip(texts: list[str], length: int) -> bytes | None:

@@ -230,7 +230,7 @@ class PackedAnswers:
             return packed, 1
         tails = [wire[reply.question_end :] for wire in spread.variants(self._rng)]
         turns: Iterator[bytes | None] = cycle(tails)
-        if len(tails) < len(spread.pieces):
+        if len(tails) < spread.turns:
             turns = chain(islice(turns, USES_OF_EACH * len(tails)), repeat(None))
         return (*packed[:6], turns), len(tails)
 

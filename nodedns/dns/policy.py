@@ -97,6 +97,8 @@ class DnsPolicy:
     """Whether A and AAAA answers of nodes, and SRV answers, carry node meta as TXT in the additional section."""
     service_ttl: ServiceTtls = ServiceTtls()
     """TTLs of services' records."""
+    nearest_first: bool = False
+    """Whether a service's records are by the distance of their nodes from this one, instead of in any order."""
     only_passing: bool = False
     """Whether an instance with a warning is left out, as one that is critical always is."""
     a_record_limit: int = attrs.field(default=0, validator=_count)

@@ -73,6 +73,8 @@ class RRset:
         rclass: Their class.
         is_spread: Whether they are alike, so that each client is to get them in another order, or others of them.
             A, AAAA and SRV only. Of a CNAME it means that one is to be picked, for a name has one.
+        ranks: Of each of the ``rdatas`` of a spread set, how far to the front it stands in every order, 0 for the
+            first; those of one rank are alike. Empty: all are.
     """
 
     owner: Labels
@@ -81,6 +83,7 @@ class RRset:
     rdatas: tuple[Rdata, ...]
     rclass: RRClass = RRClass.IN
     is_spread: bool = False
+    ranks: tuple[int, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

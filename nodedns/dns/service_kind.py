@@ -23,12 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 
 from nodedns.dns.asked import Asked
-from nodedns.dns.dependency import part_key, service_key
-from nodedns.dns.endpoint import Endpoint, endpoint_of
+from nodedns.dns.dependency import DISTANCES, part_key, service_key
+from nodedns.dns.endpoint import Endpoint, endpoint_of, nearest_first
 from nodedns.dns.grammar import SERVICE, UNDERSCORE, parse_relative
 from nodedns.dns.name import Labels, fold_labels, text_bytes
 from nodedns.dns.policy import DnsPolicy
@@ -44,6 +45,8 @@ __all__ = ["Wanted", "answer_instances", "answer_service", "endpoints_of", "is_s
 ANY_TAG = "tcp"
 ANY_LABEL = b"_tcp"
 PAIR = 2
+_Said = TypeVar("_Said", bytes, Labels)
+
 MAX_PLAIN_RECORDS = 8  # Consul's: where udp_answer_limit is more than that, that counts
 
 
@@ -121,18 +124,28 @@ def answer_instances(asked: Asked, service: str, instances: Sequence[Instance], 
     """
     rtype, ttl_s = asked.question.rtype, asked.policy.service_ttl.of(service)
     endpoints = endpoints_of(asked, service, instances)
+    if asked.policy.nearest_first and len(endpoints) > 1:
+        endpoints, keys = nearest_first(endpoints, asked.distance_s), (*keys, DISTANCES)
     if rtype == RRType.SRV:
         return _answer_srv(asked, endpoints, ttl_s, keys)
-    ipv4: tuple[Rdata, ...] = tuple(dict.fromkeys(each.ipv4 for each in endpoints if each.ipv4 is not None))
-    ipv6: tuple[Rdata, ...] = tuple(dict.fromkeys(each.ipv6 for each in endpoints if each.ipv6 is not None))
+    ipv4 = _ranked((each.ipv4, each.rank) for each in endpoints)
+    ipv6 = _ranked((each.ipv6, each.rank) for each in endpoints)
     if not ipv4 and not ipv6:
-        aliases = tuple(dict.fromkeys(each.alias for each in endpoints if each.alias is not None))
+        ranked = _ranked((each.alias, each.rank) for each in endpoints)
+        aliases = tuple(alias for alias, rank in ranked.items() if rank == min(ranked.values()))
         cname = RRset(asked.question.labels, RRType.CNAME, 0, aliases, is_spread=len(aliases) > 1)
         return asked.found((cname,) if aliases and not _is_for_srv(asked) else (), keys)
     rrsets = tuple(
-        RRset(asked.question.labels, kind, ttl_s, rdatas, is_spread=len(ipv4) + len(ipv6) > 1)
-        for kind, rdatas in ((RRType.A, ipv4), (RRType.AAAA, ipv6))
-        if rdatas and rtype in (kind, RRType.ANY)
+        RRset(
+            asked.question.labels,
+            kind,
+            ttl_s,
+            tuple(ranked),
+            is_spread=len(ipv4) + len(ipv6) > 1,
+            ranks=tuple(ranked.values()),
+        )
+        for kind, ranked in ((RRType.A, ipv4), (RRType.AAAA, ipv6))
+        if ranked and rtype in (kind, RRType.ANY)
     )
     policy = asked.policy
     found = asked.found(rrsets, keys)
@@ -146,22 +159,32 @@ def endpoints_of(asked: Asked, service: str, instances: Iterable[Instance]) -> l
 
 
 def _answer_srv(asked: Asked, endpoints: Sequence[Endpoint], ttl_s: int, keys: tuple[str, ...]) -> Answer:
-    records: dict[tuple[Labels, int], SrvData] = {}
+    records: dict[tuple[Labels, int], tuple[SrvData, int]] = {}
     addresses: dict[tuple[Labels, int], RRset] = {}
     texts: dict[Labels, RRset] = {}
     for endpoint in endpoints:
         srv = endpoint.srv(asked)
         if srv is None:
             continue
-        records.setdefault((fold_labels(srv.target), srv.port), srv)
+        records.setdefault((fold_labels(srv.target), srv.port), (srv, endpoint.rank))
         for rrset in endpoint.addresses(asked, srv.target, ttl_s):
             addresses.setdefault((fold_labels(rrset.owner), rrset.rtype), rrset)
         if asked.policy.enable_additional_node_meta_txt:
             texts |= {fold_labels(rrset.owner): rrset for rrset in endpoint.texts(asked, ttl_s)}
-    rdatas: tuple[Rdata, ...] = tuple(records.values())
-    rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, rdatas, is_spread=len(rdatas) > 1)
+    rdatas: tuple[Rdata, ...] = tuple(srv for srv, _ in records.values())
+    ranks = tuple(rank for _, rank in records.values())
+    rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, rdatas, is_spread=len(rdatas) > 1, ranks=ranks)
     found = asked.found((rrset,) if rdatas else (), keys, extra=(*addresses.values(), *texts.values()))
     return attrs.evolve(found, most_plain=_most_plain(asked.policy))
+
+
+def _ranked(found: Iterable[tuple[_Said | None, int]]) -> dict[_Said, int]:
+    """Return each thing once, with the rank that it is first found with."""
+    ranked: dict[_Said, int] = {}
+    for said, rank in found:
+        if said is not None:
+            ranked.setdefault(said, rank)
+    return ranked
 
 
 def _is_for_srv(asked: Asked) -> bool:

@@ -15,6 +15,7 @@ import trio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_service import DnsService, make_dns_ledger
 from nodedns.agent.listeners import Listeners, bind_listeners
 from nodedns.agent.live_table import LiveTable
@@ -35,6 +36,7 @@ from nodedns.observe.metrics import DNS_PACKED_HITS, Metrics
 from nodedns.table.address_index import Digits
 from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.coordinates import PlacedNodes
 from nodedns.testing.dns_queries import OPT, query_wire
 
 COOKIE_OPT = OPT[:-2] + b"\0\x0c\0\x0a\0\x08clientck"
@@ -52,7 +54,7 @@ CHANGES = st.fixed_dictionaries(
                 DnsPolicy(soa_min_ttl_s=9, enable_additional_node_meta_txt=False),
                 DnsPolicy(rate_limit=NOBODY),
                 DnsPolicy(rate_limit=NOBODY, amplification_limit=0, nsid="x"),
-                DnsPolicy(udp_payload_bytes=512),
+                DnsPolicy(udp_payload_bytes=512, nearest_first=True),
             ]
         ),
         "reverse_zones": st.sampled_from([None, (), (Digits(4, "0a"),)]),
@@ -100,6 +102,7 @@ class Served:
             entropy=Random(1).randbytes,
             wall_clock=lambda: 1e9,
             denies_names=lambda: False,
+            coordinates=LiveCoordinates(PlacedNodes(), lambda: 0, first_index=1),
         )
         server = self.dns.servers[0]
         assert isinstance(server, UdpDnsServer)

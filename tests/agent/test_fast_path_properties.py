@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from nodedns.agent.coordinates import PERIOD_S, LiveCoordinates
+from nodedns.agent.distances import Distances
 from nodedns.agent.dns_answers import DnsAnswers
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
@@ -34,13 +36,22 @@ from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
+from nodedns.model.service import Service
 from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_BOUNDED, DNS_PACKED_HITS, DNS_QUERIES, DNS_TRUNCATED, Metrics
-from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeDeregistered, NodeRegistered
+from nodedns.table.changes import (
+    Change,
+    ExternalNode,
+    MemberUpserted,
+    NodeDeregistered,
+    NodeRegistered,
+    ServiceRegistered,
+)
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.coordinates import PlacedNodes
 from nodedns.testing.dns_queries import OPT, query_wire
 from nodedns.testing.service_strategies import SERVICE_NAMES, service_changes
 
@@ -153,8 +164,11 @@ def answers_of(
     recursion: Recursion = NO_RECURSION,
     *,
     denies_names: Callable[[], bool] = lambda: False,
+    coordinates: LiveCoordinates | None = None,
 ) -> DnsAnswers:
-    zones = Zones(Zone.of_domains(("consul", "lan", "b.a.consul")))
+    known = coordinates or LiveCoordinates(PlacedNodes(), lambda: 0, first_index=1)
+    distances = Distances(known, "me", trio.current_time)
+    zones = Zones(Zone.of_domains(("consul", "lan", "b.a.consul"), distances.to))
 
     async def refuse(forward: Forward, client: Address) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -171,6 +185,7 @@ def answers_of(
         recursion=recursion,
         ask=refuse,
         denies_names=denies_names,
+        distances=distances,
     )
 
 
@@ -245,6 +260,58 @@ def test_packed_answers_over_tcp_are_the_answers(
         assert counted(ledgers[1]) == counted(ledgers[0])
 
     trio.run(main)
+
+
+NODES_WITH_WEB = ("me", "a", "b", "c")
+MOVES = st.tuples(st.sampled_from(NODES_WITH_WEB[1:]), st.integers(1, 90))
+WEB = [NodeRegistered(ExternalNode(NodeName(name), "", f"10.0.0.{at}")) for at, name in enumerate(NODES_WITH_WEB)]
+ASKED = [query_wire(name, rtype) for name in ("web.service.consul", "_web._tcp.lan") for rtype in (1, 33, 255)]
+
+
+@given(
+    steps=st.lists(
+        st.one_of(MOVES, MOVES, st.integers(0, 15), st.integers(0, 15), st.floats(0.1, PERIOD_S)), max_size=60
+    ),
+    limit=st.integers(0, 2),
+    is_tcp=st.booleans(),
+)
+def test_packed_answers_by_distance_are_the_answers_in_their_very_order(
+    steps: list[tuple[str, int] | int | float], limit: int, is_tcp: bool
+) -> None:
+    """Each node has one instance and a distance of its own, so there is one order, which moves with the coordinates."""
+
+    clock = MockClock()
+
+    async def main() -> None:
+        nodes = PlacedNodes(**{name: place / 1_000 + 1 for place, name in enumerate(NODES_WITH_WEB)})
+        nodes.place("me", 0.0)
+        table = LiveTable(NodeTable("dc1", NodeName("me"), 1), Metrics())
+        table.apply([*WEB, *(ServiceRegistered(NodeName(name), Service("web", "web")) for name in NODES_WITH_WEB)])
+        policy = DnsPolicy(nearest_first=True, a_record_limit=limit)
+        coordinates = LiveCoordinates(nodes, lambda: table.view.nodes_index, first_index=1)
+        fast, plain = (
+            answers_of(table, ledger_of(Metrics()), limits_of(policy, Metrics()), policy, coordinates=coordinates)
+            for _ in range(2)
+        )
+        for number, step in enumerate(steps):
+            if isinstance(step, tuple):
+                name, place = step
+                nodes.place(name, place + number / 1_000 + (ord(name[0]) - 96) / 10)
+            elif isinstance(step, float):
+                clock.jump(step)
+            else:
+                query = ASKED[step % len(ASKED)]
+                expected = plain.respond(query, CLIENT, is_tcp)
+                packed = fast.over_tcp.packed_now() if is_tcp else fast.packed_now()
+                assert packed is not None
+                found = packed.find(query)
+                if found is None:
+                    assert expected == fast.respond(query, CLIENT, is_tcp)
+                else:
+                    head, question_end, tail, *_ = found
+                    assert expected == query[:2] + head + query[12:question_end] + bytes(tail)
+
+    trio.run(main, clock=clock)
 
 
 def in_one_order(reply: bytes) -> bytes:

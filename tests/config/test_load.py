@@ -333,9 +333,17 @@ def test_dns_takes_its_keys_of_services(files: Files) -> None:
     assert (True, 2, 3) == (dns.only_passing, dns.a_record_limit, dns.udp_answer_limit)
 
 
+@pytest.mark.parametrize(("order", "nearest_first"), [("near", True), ("shuffle", False)])
+def test_order_of_services_is_one_of_two(files: Files, order: str, nearest_first: bool) -> None:
+    assert not files.load().dns.nearest_first
+    files.add({"dns_config": {"service_order": order}})
+    assert nearest_first is files.load().dns.nearest_first
+
+
 @pytest.mark.parametrize(
     ("block", "problem"),
     [
+        ({"service_order": "far"}, 'must be "shuffle" or "near", not'),
         ({"a_record_limit": -1}, "dns_config.a_record_limit cannot be -1. Must be greater than or equal to zero"),
         ({"udp_answer_limit": -2}, "dns_config.udp_answer_limit cannot be -2. Must be greater than or equal to zero"),
         ({"service_ttl": {"db": "soon"}}, 'invalid duration: "soon"'),
