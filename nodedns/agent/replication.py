@@ -205,7 +205,13 @@ class Replication:
         if message.sender not in self._peers:
             return  # of another datacenter, or gone this moment
         self._heard_at = now
+        refused_before = self._replicator.refused_ahead
         problem = self._replicator.receive(message.payload, message.sender, now, self._wall_ms())
+        if self._replicator.refused_ahead > refused_before:
+            self._remote.warning(
+                "registrations are dated more than a day ahead of our clock and not taken; are all clocks right?",
+                message.sender,
+            )
         if problem is not None:
             self._remote.warning("message of a replica makes no sense", message.sender, detail=problem)
         self._drain()

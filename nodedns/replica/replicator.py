@@ -440,6 +440,11 @@ class Replicator:
         """Return the digest: up to which version each origin is known."""
         return dict(self._state.lines())
 
+    @property
+    def refused_ahead(self) -> int:
+        """How many ranges were cut short because a version was too far ahead of our clock."""
+        return self._counts[Outcome.FUTURE.value]
+
     def statistics(self) -> ReplicaStatistics:
         """Return the numbers of this moment."""
         counts = self._counts
@@ -452,7 +457,7 @@ class Replicator:
             written=counts["written"],
             ranges=counts["ranges"],
             gaps=counts["gaps"],
-            future=counts[Outcome.FUTURE.value],
+            future=self.refused_ahead,
             full=counts[Outcome.FULL.value],
             malformed=counts["malformed"],
             exchanges=counts["exchanges"],

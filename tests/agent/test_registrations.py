@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,9 @@ from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.observe.metrics import Metrics
-from nodedns.replica.params import MAX_MESSAGE_BYTES
+from nodedns.replica.params import MAX_MESSAGE_BYTES, ReplicaParams
+from nodedns.replica.replicator import Replicator
+from nodedns.serf.events import MemberChanged, MemberChangeKind, PeerMessage
 from nodedns.serf.peer_mail import MAX_PEER_STREAM_BYTES
 from nodedns.table.changes import (
     CheckRegistered,
@@ -36,12 +39,14 @@ from nodedns.table.changes import (
     ServiceRegistered,
 )
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.table_agent import agent_member
 
 PRINTER = NodeName("Printer")
 NODE = NodeRegistered(ExternalNode(PRINTER, "", "10.0.0.9"))
 WEB = ServiceRegistered(PRINTER, Service("web-1", "web", port=80))
 ALIVE = CheckRegistered(PRINTER, Check("alive", "alive", CheckStatus.PASSING, service_id="web-1"))
 PORT = 8301
+WALL_S = 1_700_000_000.0
 
 
 @attrs.define
@@ -62,7 +67,7 @@ class Kept:
 
 
 @contextmanager
-def opened(folder: Path | None, wall_clock: Callable[[], float] = lambda: 1_700_000_000.0) -> Iterator[Kept]:
+def opened(folder: Path | None, wall_clock: Callable[[], float] = lambda: WALL_S) -> Iterator[Kept]:
     config: AgentConfig = attrs.evolve(load(ConfigSources(dev=True, flags={"node": "one"})), data_dir=folder)
     metrics = Metrics()
     rng = Random("one")
@@ -236,6 +241,33 @@ def test_services_of_an_external_node_stay() -> None:
                 nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@pytest.mark.parametrize(("days_ahead", "nodes", "warnings"), [(0.9, ["10.0.0.9"], 0), (3.0, [], 1)])
+def test_registrations_from_a_clock_that_is_far_ahead_are_warned_of(
+    caplog: pytest.LogCaptureFixture, days_ahead: float, nodes: list[str], warnings: int
+) -> None:
+    caplog.set_level(logging.WARNING, "nodedns")
+    peer = agent_member("two", "10.0.0.2")
+
+    async def story(kept: Kept) -> None:
+        kept.replication.note(MemberChanged(MemberChangeKind.JOIN, peer))
+        for payload in rumours_of([NODE, WEB], wall_ms=round((WALL_S + days_ahead * 86_400.0) * 1000)):
+            kept.replication.note(PeerMessage(peer.name, payload, peer.address))
+        assert nodes == kept.nodes()
+
+    play(None, story)
+    assert warnings == len([record for record in caplog.records if "ahead of our clock" in record.getMessage()])
+
+
+def rumours_of(changes: list[Registration], wall_ms: int) -> list[bytes]:
+    """Return what an agent with this clock tells others when it writes ``changes``."""
+    writer = Replicator(ReplicaParams(), b"a" * 16, Random("two"))
+    writer.start(0.0, wall_ms)
+    writer.set_peers([NodeName("one")], 0.0)
+    writer.write(changes, 0.0, wall_ms)
+    writer.handle_timer(10.0, wall_ms)
+    return [message.payload for message in writer.messages_to_send()]
 
 
 def test_longest_message_of_a_replica_fits_into_a_stream() -> None:
