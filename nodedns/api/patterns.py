@@ -61,8 +61,11 @@ def compile_search(pattern: str) -> Callable[[str], bool]:
 
 
 def _encoded(text: str) -> bytes:
-    # What the wire brought that is no UTF-8 is kept as surrogates.
-    return text.encode("utf-8", "surrogateescape")
+    # What the wire brought that is no UTF-8 is kept as surrogates; a member may send any others, too.
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _go_text(error: Exception) -> str:

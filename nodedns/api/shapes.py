@@ -8,6 +8,7 @@ Source: Consul agent/structs (ServiceNode, NodeService, HealthCheck); api-docs o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from nodedns.api.context import Json
@@ -141,6 +142,8 @@ def _json(value: object) -> Json:
         return {str(key): _json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_json(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # no JSON can say it
     return value if isinstance(value, bool | int | float | str) else None
 
 
