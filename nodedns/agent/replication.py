@@ -22,6 +22,7 @@ import math
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from random import Random
 
 import attrs
@@ -45,7 +46,7 @@ from nodedns.observe.metrics import (
     REPLICA_TOMBSTONES,
     Metrics,
 )
-from nodedns.replica.entry import Entry, Kind
+from nodedns.replica.entry import Entry, Key, Kind, target_of
 from nodedns.replica.messages import Outgoing
 from nodedns.replica.params import MAX_ENTRIES, ReplicaParams
 from nodedns.replica.records import encode_intent
@@ -59,6 +60,8 @@ __all__ = ["FORGET_S", "Replication"]
 FORGET_S = 72 * 3600.0
 """For how long registrations are kept under a name that no member and no external node has (Consul's reconnect
 timeout)."""
+TABLE_CHANGES = 64
+"""Changes from others that enter the table at once; ours: a few milliseconds, between which others have a turn."""
 SWEEP_S = 3600.0
 """Time between two looks for such names."""
 REFUSALS = ("malformed", "future", "full", "unsent", "rumours_dropped")
@@ -108,6 +111,8 @@ class Replication:
         self._heard_at: float | None = None
         self._coming = 0
         self._unowned_since: dict[str, float] = {}
+        # By what they are about, so that what comes later takes the place of what waits.
+        self._for_table: dict[Key, Registration] = {}
         self._sweep_at = math.inf
         self._wakes_at = math.inf
         self._deadline_moved = trio.Event()
@@ -127,7 +132,7 @@ class Replication:
         self._replicator.start(now, self._wall_ms())
         earlier = [NodeRegistered(node) for node in self._memory.earlier_external_nodes()]
         self._replicator.ensure(earlier, now, self._wall_ms())
-        self._drain()
+        self._drain(is_ours=True)
 
     def _expose(self) -> None:
         self._metrics.set_by(REPLICA_PEERS, lambda: len(self._peers))
@@ -182,12 +187,12 @@ class Replication:
     def write_soon(self, changes: Sequence[Registration]) -> None:
         """Have things be as told at once; they are on the disk soon. Raises ``TooBig``."""
         self._replicator.write(changes, trio.current_time(), self._wall_ms())
-        self._drain()
+        self._drain(is_ours=True)
 
     def ensure(self, changes: Sequence[Registration]) -> None:
         """Have things be as told at once, where they are not; they are on the disk soon. Raises ``TooBig``."""
         self._replicator.ensure(changes, trio.current_time(), self._wall_ms())
-        self._drain()
+        self._drain(is_ours=True)
 
     # --- hearing -----------------------------------------------------------------
 
@@ -264,12 +269,13 @@ class Replication:
                 if deadline is not None and deadline <= now:
                     self._replicator.handle_timer(now, self._wall_ms())
                 self._drain()
+                self._take_in_some()
                 await trio.lowlevel.checkpoint()
 
     async def _wait(self) -> None:
         deadline = self._replicator.next_deadline()
         self._wakes_at = min(math.inf if deadline is None else deadline, self._sweep_at)
-        if self._are_peers_new:
+        if self._are_peers_new or self._for_table:
             return
         self._deadline_moved = trio.Event()
         with trio.move_on_at(self._wakes_at):
@@ -293,20 +299,35 @@ class Replication:
 
     # --- draining ----------------------------------------------------------------
 
-    def _drain(self) -> None:
+    def _drain(self, *, is_ours: bool = False) -> None:
         changes = self._replicator.take_changes()
         log = self._memory.registrations
         for record in self._replicator.take_records():
             if log is not None:
                 log.note(record)
-        if changes:
-            self._table.apply(changes)
+        self._take_in(changes, is_ours=is_ours)
         messages = self._replicator.messages_to_send()
         for message in messages:
             self._send(message)
         if messages:
             self._wake()
         self._look_at_deadline()
+
+    def _take_in(self, changes: Sequence[Registration], *, is_ours: bool) -> None:
+        """Have the table know: what we write at once, because it was promised, and many changes of others in turns."""
+        for change in changes:
+            self._for_table.pop(target_of(change)[0], None)
+        if is_ours or len(changes) <= TABLE_CHANGES:
+            if changes:
+                self._table.apply(changes)
+            return
+        self._for_table.update((target_of(change)[0], change) for change in changes)
+        self._deadline_moved.set()
+
+    def _take_in_some(self) -> None:
+        some = list(islice(self._for_table, TABLE_CHANGES))
+        if some:
+            self._table.apply([self._for_table.pop(key) for key in some])
 
     def _send(self, message: Outgoing) -> None:
         now = trio.current_time()

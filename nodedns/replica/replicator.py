@@ -195,6 +195,7 @@ class Replicator:
         encoded = [(entry.version, encode_own_entry(entry)) for entry in entries]
         after, upto = self._own_version, entries[-1].version
         pieces = list(range_pieces(origin, after, upto, encoded, RUMOUR_BYTES))
+        self._state.admit(origin)
         self._state.apply(Range(origin, after, upto, tuple(entries), b""), MAX_VERSION)
         self._own_version = upto
         self._counts["written"] += len(entries)

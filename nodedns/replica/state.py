@@ -181,6 +181,21 @@ class ReplicaState:
         else:
             self._content_hash ^= line_hash(entry.origin, entry.version)
 
+    def admit(self, origin: Origin) -> None:
+        """Have room for a stream of our own: where there are too many, the oldest without entries goes for it.
+
+        What we write ourselves was promised to somebody, so it must not be refused for what others filled us with.
+        """
+        if origin in self._streams:
+            return
+        if len(self._streams) >= MAX_STREAMS:
+            empty = [stream for stream in self._streams.values() if not len(stream)]
+            if empty:
+                oldest = min(empty, key=lambda stream: stream.known)
+                self._advance(oldest, 0)
+                del self._streams[oldest.origin]
+        self._streams[origin] = Stream(origin)
+
     # --- letting go -----------------------------------------------------------------------------------
 
     def _drop(self, entry: Entry) -> None:

@@ -69,10 +69,13 @@ _FINGERPRINT, _SUMMARY, _DIGEST, _RUMOURS, _DELTA, _BEHIND, _CENSUS_ASK, _CENSUS
 
 MAX_RANGES = MAX_STREAMS  # in one message
 MAX_RANGE_BYTES = CHUNK_BYTES + MAX_VALUE_BYTES + 64  # a chunk may end with one that is long
+MAX_PIECE_BYTES = 2 * MAX_RANGE_BYTES  # of a message with entries, which are told about a chunk at a time
 MAX_MAP_ITEMS = 4_096  # ours; Consul lets a service have 64 meta pairs
 
 T = TypeVar("T")
 
+# Each of their bytes may make an object; of the other messages almost all is one string of bytes.
+_OF_ENTRIES = frozenset({_RUMOURS, _DELTA, _CENSUS})
 _LINE = struct.Struct(f">{ORIGIN_BYTES}sQ")
 _HASHES = struct.Struct(f">{BUCKETS}Q")
 _UNPACK_ERRORS = (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException)
@@ -201,11 +204,11 @@ def decode_message_untrusted(payload: bytes, known: Callable[[Origin], int] = _n
     Raises:
         WireError: It is no message, or breaks a limit.
     """
-    if len(payload) < 2 or len(payload) > MAX_MESSAGE_BYTES:
-        raise WireError("replica message", 0, f"{len(payload)} bytes")
-    read = _READERS.get(payload[0])
+    read = _READERS.get(payload[0]) if payload else None
     if read is None:
-        raise WireError("replica message", 0, f"no message has the type {payload[0]}")
+        raise WireError("replica message", 0, f"no message has the type {payload[:1].hex()}")
+    if len(payload) < 2 or len(payload) > (MAX_PIECE_BYTES if payload[0] in _OF_ENTRIES else MAX_MESSAGE_BYTES):
+        raise WireError("replica message", 0, f"{len(payload)} bytes")
     return _decode(payload[1:], "replica message", lambda unpacker, data: read(unpacker, data, known))
 
 

@@ -23,7 +23,7 @@ from nodedns.errors import ApiError, LocalProtocolError
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName, fold
 from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
-from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin, change_of
+from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin, Value, change_of
 from nodedns.replica.wire import decode_ranges_untrusted, encode_own_entry, encode_range, join_ranges
 from nodedns.table.changes import Change, ExternalNode
 from nodedns.testing.table_agent import TableAgent
@@ -66,7 +66,7 @@ def entries_about(text: str) -> list[Entry]:
     one_of_many = Service("web", "web", (text,), text, 80, meta)
     definition = {text: [{text: -1e308}], "Header": {text: [text]}}
     check = Check(text, text, CheckStatus.PASSING, text, text, text, text, (text,), text, text, text, definition)
-    values = (
+    values: tuple[tuple[Kind, str, Value], ...] = (
         (Kind.NODE, "", known),
         (Kind.SERVICE, text, odd),
         (Kind.SERVICE, "web", one_of_many),

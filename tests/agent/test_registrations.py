@@ -17,7 +17,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.memory import open_memory
 from nodedns.agent.registrations import Registration, Registrations
-from nodedns.agent.replication import FORGET_S, Replication
+from nodedns.agent.replication import FORGET_S, TABLE_CHANGES, Replication
 from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
@@ -26,8 +26,10 @@ from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.observe.metrics import Metrics
+from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin
 from nodedns.replica.params import MAX_MESSAGE_BYTES, ReplicaParams
 from nodedns.replica.replicator import Replicator
+from nodedns.replica.wire import encode_delta, encode_entry, encode_range
 from nodedns.serf.events import MemberChanged, MemberChangeKind, PeerMessage
 from nodedns.serf.peer_mail import MAX_PEER_STREAM_BYTES
 from nodedns.table.changes import (
@@ -47,6 +49,7 @@ WEB = ServiceRegistered(PRINTER, Service("web-1", "web", port=80))
 ALIVE = CheckRegistered(PRINTER, Check("alive", "alive", CheckStatus.PASSING, service_id="web-1"))
 PORT = 8301
 WALL_S = 1_700_000_000.0
+PATIENCE_S = 20.0
 
 
 @attrs.define
@@ -272,3 +275,33 @@ def rumours_of(changes: list[Registration], wall_ms: int) -> list[bytes]:
 
 def test_longest_message_of_a_replica_fits_into_a_stream() -> None:
     assert MAX_MESSAGE_BYTES <= MAX_PEER_STREAM_BYTES
+
+
+async def test_many_changes_of_others_enter_the_table_in_turns_and_ours_at_once() -> None:
+    count = 20 * TABLE_CHANGES
+    names = [NodeName(f"node-{number:04}") for number in range(count)]
+    origin = Origin(b"o" * ORIGIN_BYTES)
+    told = [
+        encode_entry(Entry((Kind.NODE, name, ""), name, version, origin, ExternalNode(name, "", "10.0.0.1")))
+        for version, name in enumerate(names, 1)
+    ]
+    delta = encode_delta(0, [encode_range(origin, 0, count, told)])
+    peer = agent_member("two", "10.0.0.2")
+    with opened(None) as kept, trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(kept.replication.run)
+            kept.replication.note(MemberChanged(MemberChangeKind.JOIN, peer))
+            kept.replication.note(PeerMessage(peer.name, delta, peer.address))
+            before = len(kept.nodes())
+            ours = ExternalNode(names[-1], "", "10.0.0.9")
+            await kept.registrations.apply([NodeRegistered(ours)])
+            at_once = kept.nodes()
+            while len(kept.nodes()) < count:
+                await trio.lowlevel.checkpoint()
+            for _ in range(count):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+        assert before < count / 2
+        assert "10.0.0.9" in at_once
+        assert ["10.0.0.1"] * (count - 1) + ["10.0.0.9"] == kept.nodes()
