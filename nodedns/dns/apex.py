@@ -19,7 +19,7 @@ from nodedns.model.names import fold
 from nodedns.table.node_row import NodeRow
 from nodedns.table.view import TableView
 
-__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "addr_owner", "address_rrsets", "node_owner", "soa_serial"]
+__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "addr_owner", "address_rrsets", "node_owner", "service_owner", "soa_serial"]
 
 MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
 
@@ -86,6 +86,11 @@ def node_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
     A datacenter called like a kind is left out, because ``NAME.node.addr`` would mean an address.
     """
     return _owner(f"{name}.node", datacenter, domain)
+
+
+def service_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
+    """Return the name ``NAME.service.DC.DOMAIN``, with the same exceptions, and none for a name with dots."""
+    return None if "." in name else _owner(f"{name}.service", datacenter, domain)
 
 
 def addr_owner(packed: bytes, datacenter: str, domain: Labels) -> Labels | None:

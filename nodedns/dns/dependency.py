@@ -62,7 +62,7 @@ def part_key(folded_name: str) -> str:
 
 
 def ip_key(ip_text: str) -> str:
-    """Return the key of an address: the nodes that have it."""
+    """Return the key of an address: the nodes and services that have it."""
     return "ip:" + ip_text
 
 
@@ -87,7 +87,9 @@ def keys_of_service_change(change: ServiceChange) -> tuple[str, ...]:
     """Return every key that the change of one service touches; none for what DNS says nothing of."""
     if not change.moves_instances:
         return ()
-    return service_key(change.folded), part_key(change.folded), SERVICES
+    keys = [service_key(change.folded), part_key(change.folded), SERVICES]
+    keys += map(ip_key, change.moved_ips)
+    return (*keys, *_keys_above(change.moved_ips))
 
 
 def _moved_prefixes(change: RowChange) -> list[str]:

@@ -27,14 +27,13 @@ from nodedns.dns.node_kind import alias_of
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import RRset, SrvData
 from nodedns.model.names import fold
-from nodedns.table.node_row import ip_of
 from nodedns.table.service_rows import Instance
 
 __all__ = ["Endpoint", "endpoint_of", "nearest_first"]
 
 PRIORITY = 1
 MAX_NUMBER = 0xFFFF
-IPV4_BYTES, IPV6_BYTES = 4, 16
+IPV6_BYTES = 16
 
 
 @attrs.frozen
@@ -109,9 +108,7 @@ def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> End
         leads_back: Whether a host name is that of the service itself.
     """
     service, row = instance.service, instance.row
-    tagged = service.tagged_addresses
-    given = [tagged[tag].address for tag in ("lan_ipv4", "lan_ipv6") if tag in tagged] + [service.address]
-    ipv4, ipv6 = (_first_ip(given, length) for length in (IPV4_BYTES, IPV6_BYTES))
+    ipv4, ipv6 = instance.own_ips
     if service.address:
         if ipv4 is not None or ipv6 is not None:
             return Endpoint(instance, ipv4, ipv6, None, is_own=True)
@@ -128,8 +125,3 @@ def nearest_first(endpoints: Iterable[Endpoint], distance_s: DistanceOf) -> list
     far = [(distance_s(endpoint.instance.row.name), endpoint) for endpoint in endpoints]
     ranks = {apart: rank for rank, apart in enumerate(sorted({apart for apart, _ in far}))}
     return [attrs.evolve(endpoint, rank=ranks[apart]) for apart, endpoint in sorted(far, key=lambda pair: pair[0])]
-
-
-def _first_ip(texts: list[str], length: int) -> bytes | None:
-    packed = [ip.packed for ip in map(ip_of, texts) if ip is not None]
-    return next((each for each in packed if len(each) == length), None)

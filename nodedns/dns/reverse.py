@@ -1,20 +1,22 @@
-"""``ReverseZones``: which node has an address, as PTR records.
+"""``ReverseZones``: which node or service has an address, as PTR records.
 
 Which zones there are:
 
 * those listed in the configuration, whatever addresses there are; or
 * without a list, the /24 of each IPv4 address and the /64 of each IPv6 address
-  that DNS gives for a node: the least that parents delegate and that resolvers are
+  that DNS gives for a node or a service: the least that parents delegate and that resolvers are
   told to ask elsewhere for, so that little is denied that others know. They come and go
   with the addresses; nothing is kept for them, each question looks into the
   table's sorted addresses.
 
 An address has one PTR record, whoever shares it: of an alive member before one
 that is leaving, a registered node, and a failed member; then of the first name.
-It names ``NAME.node.DC.DOMAIN`` in the spelling in which the node was announced.
+It names ``NAME.node.DC.DOMAIN`` in the spelling in which the node was announced. An
+address that no node with such a name has, and an instance has for its own, names
+``NAME.service.DC.DOMAIN``, of the first such service, be it well or not: a client that comes from there is still it.
 
 Names that spell a prefix with addresses or another listed zone in it exist and are empty (RFC
-8020); so does the name of an address whose nodes DNS cannot spell.
+8020); so does the name of an address whose nodes and services DNS cannot spell.
 
 Source: RFC 1035 section 3.5, RFC 3596 section 2.5, RFC 2308, RFC 8020.
 """
@@ -25,7 +27,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from nodedns.dns.apex import ZoneHead, node_owner
+from nodedns.dns.apex import ZoneHead, node_owner, service_owner
 from nodedns.dns.dependency import SERVERS, ip_key, prefix_key
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
@@ -159,4 +161,14 @@ def _pointer(address: Digits, owner: Labels, head: ZoneHead) -> tuple[RRset, ...
             target, least = named, rank
             if not rank:
                 break
+    if target is None:
+        target = _service_at(address, head)
     return (RRset(owner, RRType.PTR, head.policy.ptr_ttl_s, (target,)),) if target is not None else ()
+
+
+def _service_at(address: Digits, head: ZoneHead) -> Labels | None:
+    named = (
+        service_owner(instance.service.name, head.view.datacenter, head.domain)
+        for instance in head.view.instances_at(address_text(address))
+    )
+    return next((owner for owner in named if owner is not None), None)

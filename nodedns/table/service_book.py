@@ -21,6 +21,7 @@ from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDer
 from nodedns.table.node_join import Joined, join
 from nodedns.table.node_row import NodeRow
 from nodedns.table.registered import Registered
+from nodedns.table.service_addresses import Place
 from nodedns.table.service_rows import (
     CheckRow,
     Instance,
@@ -122,6 +123,9 @@ class _Draft:
         self._members: dict[str, dict[tuple[str, str], Instance]] = {}
         self._registered: dict[str, None] = {}  # names of services of which more than health changed
         self._moved: dict[str, None] = {}  # names of services of which more than words of checks changed
+        self._left: list[tuple[str, Place]] = []
+        self._taken: list[tuple[str, Place]] = []
+        self._moved_ips: dict[str, dict[str, None]] = {}  # by name of a service
         self._are_checks_changed = False
         self._changed_statuses: dict[CheckStatus, None] = {}
 
@@ -138,6 +142,7 @@ class _Draft:
         self._note_checks(before, joined)
         for was, instance in joined.instances:
             self._move(folded, was, instance)
+            self._move_addresses(folded, was, instance)
 
     def _move(self, folded: str, was: Instance | None, instance: Instance | None) -> None:
         is_same = was is not None and instance is not None and _name(was) == _name(instance)
@@ -153,6 +158,20 @@ class _Draft:
             self._registered[name] = None
         if was is None or not is_same or _is_moved(was, instance):
             self._moved[name] = None
+
+    def _move_addresses(self, folded: str, was: Instance | None, instance: Instance | None) -> None:
+        if was is not None and instance is not None:
+            if was.service is instance.service and was.row.is_hidden == instance.row.is_hidden:
+                return  # as with every change of its health
+            if (was.own_ip_texts, was.service.name) == (instance.own_ip_texts, instance.service.name):
+                return
+        for moved, places in ((was, self._left), (instance, self._taken)):
+            if moved is None:
+                continue
+            name = _name(moved)
+            for ip in moved.own_ip_texts:
+                places.append((ip, (name, folded, moved.service.id)))
+                self._moved_ips.setdefault(name, {})[ip] = None
 
     def _note_checks(self, before: NodeServices | None, joined: Joined) -> None:
         moved: Iterable[CheckRow | None] = (row for move in joined.checks for row in move)
@@ -197,18 +216,19 @@ class _Draft:
             registered_index=self._index if self._registered else base.registered_index,
             checks_index=self._index if self._are_checks_changed else base.checks_index,
             instances_index=self._index if self._moved else base.instances_index,
+            addresses=base.addresses.changed(self._left, self._taken),
             status_indexes={**base.status_indexes, **dict.fromkeys(self._changed_statuses, self._index)},
         )
         return made, changes
 
     def _change(self, name: str, members: dict[tuple[str, str], Instance]) -> ServiceChange:
-        before = self._base.by_name.get(name)
+        before, ips = self._base.by_name.get(name), tuple(self._moved_ips.get(name, ()))
         if not members:
-            return ServiceChange(name, before, None, moves_instances=True)
+            return ServiceChange(name, before, None, moves_instances=True, moved_ips=ips)
         is_shown_alike = before is not None and name not in self._registered
         catalog_index = before.catalog_index if before is not None and is_shown_alike else self._index
         after = ServiceGroup(name, members, self._index, catalog_index)
-        return ServiceChange(name, before, after, moves_instances=name in self._moved)
+        return ServiceChange(name, before, after, moves_instances=name in self._moved, moved_ips=ips)
 
 
 def _name(instance: Instance) -> str:

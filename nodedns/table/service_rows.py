@@ -14,6 +14,7 @@ Source: Consul's leader registrator (agent/consul/leader_registrator_v1.go) and 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -22,12 +23,14 @@ import attrs
 from nodedns.model.check import SERF_HEALTH, Check, CheckStatus, worst_of
 from nodedns.model.member import MemberStatus
 from nodedns.model.service import Service
-from nodedns.table.node_row import NodeRow
+from nodedns.table.node_row import NodeRow, ip_of
+from nodedns.table.service_addresses import ServiceAddresses
 
 __all__ = ["SERVERS_SERVICE", "CheckRow", "Instance", "NodeServices", "ServiceChange", "ServiceGroup", "ServiceSet"]
 
 SERVERS_SERVICE = "consul"
 """The name and ID under which each server agent is a service."""
+IPV4_BYTES, IPV6_BYTES = 4, 16
 ALIVE_OUTPUT = "Agent alive and reachable"
 FAILED_OUTPUT = "Agent not live or unreachable"
 
@@ -69,6 +72,23 @@ class Instance:
     def status(self) -> CheckStatus:
         """The worst of its checks."""
         return worst_of(check.check.status for check in self.checks)
+
+    @cached_property
+    def own_ips(self) -> tuple[bytes | None, bytes | None]:
+        """The IPv4 and IPv6 address of the service itself, packed: tagged ``lan_ipv4`` and ``lan_ipv6`` first."""
+        service = self.service
+        tagged = [service.tagged_addresses.get(tag) for tag in ("lan_ipv4", "lan_ipv6")]
+        texts = [each.address for each in tagged if each is not None] + [service.address]
+        packed = [ip.packed for ip in map(ip_of, texts) if ip is not None]
+        ipv4, ipv6 = (next((ip for ip in packed if len(ip) == length), None) for length in (IPV4_BYTES, IPV6_BYTES))
+        return ipv4, ipv6
+
+    @property
+    def own_ip_texts(self) -> tuple[str, ...]:
+        """The same as text, IPv4 first; none on a hidden node, for DNS does not tell of it."""
+        if self.row.is_hidden:
+            return ()
+        return tuple(str(ipaddress.ip_address(packed)) for packed in self.own_ips if packed is not None)
 
     @property
     def weight(self) -> int:
@@ -165,12 +185,14 @@ class ServiceChange:
         before: In the earlier view; None if there was none.
         after: In the later view; None if there is none.
         moves_instances: Whether more changed than what checks say in words: an instance, its status, or its node.
+        moved_ips: IPs, each once, of instances that took them, gave them up, or have another name there.
     """
 
     folded: str
     before: ServiceGroup | None
     after: ServiceGroup | None
     moves_instances: bool
+    moved_ips: tuple[str, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -185,6 +207,7 @@ class ServiceSet:
         checks_index: Index of the last change to any check.
         instances_index: Index of the last change to any instance, its status or its node.
         status_indexes: Index of the last change to the checks that have, or had, a status.
+        addresses: The IPs that instances have of their own.
     """
 
     by_name: Mapping[str, ServiceGroup]
@@ -194,6 +217,7 @@ class ServiceSet:
     checks_index: int
     instances_index: int
     status_indexes: Mapping[CheckStatus, int]
+    addresses: ServiceAddresses = attrs.field(factory=ServiceAddresses)
 
     @cached_property
     def sorted_groups(self) -> tuple[ServiceGroup, ...]:

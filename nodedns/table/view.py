@@ -11,7 +11,7 @@ A view does not decide who has a row; ``NodeTable`` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import attrs
@@ -21,7 +21,7 @@ from nodedns.model.member import MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
 from nodedns.table.address_index import AddressIndex, Digits
 from nodedns.table.node_row import NodeRow, ip_of
-from nodedns.table.service_rows import NodeServices, ServiceGroup, ServiceSet
+from nodedns.table.service_rows import Instance, NodeServices, ServiceGroup, ServiceSet
 
 __all__ = ["NodeSet", "TableView"]
 
@@ -107,9 +107,15 @@ class TableView:
         node_set = self._node_set
         return tuple(node_set.by_name[name] for name in node_set.by_ip.get(str(ip), ()))
 
+    def instances_at(self, ip_text: str) -> Iterator[Instance]:
+        """Give the instances that have ``ip_text`` of their own, by folded names of service and node, and ID."""
+        ip, service_set = ip_of(ip_text), self._service_set
+        for name, node, service_id in service_set.addresses.by_ip.get(str(ip), ()):
+            yield service_set.by_name[name].members[node, service_id]
+
     def has_addresses_under(self, prefix: Digits) -> bool:
-        """Whether DNS gives some node an address that is, or begins with, ``prefix``."""
-        return self._node_set.addresses.has_under(prefix)
+        """Whether DNS gives some node or service an address that is, or begins with, ``prefix``."""
+        return self._node_set.addresses.has_under(prefix) or self._service_set.addresses.addresses.has_under(prefix)
 
     def member(self, name: str) -> SerfMember | None:
         """Return the member of exactly this name, left ones included."""

@@ -9,7 +9,7 @@ import dns.reversename
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.dns.dependency import keys_of_change
+from nodedns.dns.dependency import keys_of_change, keys_of_service_change
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, Rcode, RRType
@@ -32,6 +32,7 @@ from nodedns.table.changes import (
 )
 from nodedns.table.node_table import NodeTable
 from nodedns.table.view import TableView
+from nodedns.testing.service_strategies import service_changes
 
 FORWARD = Zone.of_domain("consul")
 EVERYTHING = [*cut_reverse_zone("0.0.0.0/0"), *cut_reverse_zone("::/0")]
@@ -55,6 +56,9 @@ CHANGES = st.one_of(
     NAMES.map(NodeDeregistered),
     NAMES.map(MemberHidden),
     NAMES.map(MemberShown),
+    service_changes(
+        ["one", "a", "B", "c.d"], ["10.1.1.1", "10.1.2.1", "10.9.9.9", "2001:db8::10", "2001:db8:9::1", "host.lan", ""]
+    ),
 )
 ZONES = st.sampled_from([ALL, DERIVED])
 
@@ -100,7 +104,10 @@ def test_answer_whose_keys_are_untouched_is_still_true(
     table = NodeTable("dc1", NodeName("one"), 1)
     before = table.apply(changes)
     after = table.apply(then)
-    touched = {key for change in table.row_changes for key in keys_of_change(change)} if after is not before else set()
+    touched: set[str] = set()
+    if after is not before:
+        touched |= {key for change in table.row_changes for key in keys_of_change(change)}
+        touched |= {key for service in table.service_changes for key in keys_of_service_change(service)}
     for question in asked:
         earlier = answered(question, zones, before)
         if earlier is None:
@@ -114,10 +121,18 @@ def test_answer_whose_keys_are_untouched_is_still_true(
 def test_every_address_has_one_pointer_and_no_other_has(changes: list[Change], stranger: str, zones: Zones) -> None:
     view = NodeTable("dc1", NodeName("one"), 1).apply(changes)
     owners: dict[str, set[Labels]] = {}
+    of_services: dict[str, set[Labels]] = {}
+    for instance in (instance for group in view.services() for instance in group.instances):
+        if instance.service.address and not instance.row.is_hidden and instance.service.address != "host.lan":
+            name = (instance.service.name.encode(), b"service", b"dc1", b"consul")
+            of_services.setdefault(instance.service.address, set()).add(name)
     for row in view.nodes():
         for ip in row.ip_texts:
             spelt = () if len(row.name) > 63 else (*row.name.encode().split(b"."), b"node", b"dc1", b"consul")
             owners.setdefault(ip, set()).add(spelt)
+    for ip, names in of_services.items():
+        if not owners.get(ip, set()) - {()}:
+            owners[ip] = names
     # A v4-mapped address has its name where the IPv4 address has it.
     for ip in {*owners, str(parse_ip(ipaddress.ip_address(stranger).packed))}:
         labels: Labels = dns.reversename.from_address(ip).labels[:-1]

@@ -9,7 +9,8 @@ from nodedns.model.address import Address
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName, fold
-from nodedns.model.service import Service
+from nodedns.model.service import Service, ServiceAddress
+from nodedns.table.address_index import digits_of
 from nodedns.table.changes import (
     Change,
     CheckDeregistered,
@@ -34,7 +35,9 @@ SERVICES = st.builds(
     IDS,
     st.sampled_from(["web", "WEB", "db"]),
     st.sampled_from([(), ("x",), ("x", "y")]),
+    address=st.sampled_from(["", "10.0.0.8", "10.0.0.9", "::ffff:10.0.0.9", "2001:db8::9", "host.example"]),
     port=st.integers(0, 2),
+    tagged_addresses=st.sampled_from([{}, {"lan_ipv6": ServiceAddress("2001:db8::9")}]),
 )
 CHECKS = st.builds(Check, IDS, st.just("check"), STATUSES, service_id=st.sampled_from(["", "one", "two"]))
 MEMBERS = st.builds(
@@ -94,6 +97,26 @@ def test_what_is_shown_is_what_is_registered_joined_with_its_nodes(batches: list
             assert present is not None
             assert all(service in [instance.service for instance in present.instances] for service in services)
             assert all(check in [row.check for row in present.checks] for check in checks)
+
+
+@given(st.lists(st.lists(CHANGES, max_size=4), max_size=12))
+def test_addresses_are_those_of_the_instances_shown_and_each_move_is_told(batches: list[list[Change]]) -> None:
+    table = NodeTable("dc1", NodeName("self"), 1)
+    for batch in batches:
+        before, view = table.view, table.apply(batch)
+        told = {ip for change in table.service_changes for ip in change.moved_ips} if view is not before else set()
+        for ip in ("10.0.0.8", "10.0.0.9", "2001:db8::9"):
+            expected = [
+                instance for group in view.services() for instance in group.instances if ip in instance.own_ip_texts
+            ]
+            assert expected == list(view.instances_at(ip))
+            assert bool(expected or view.nodes_at(ip)) == view.has_addresses_under(digits_of(ip))
+            if names_at(before, ip) != names_at(view, ip):
+                assert ip in told
+
+
+def names_at(view: TableView, ip: str) -> list[str]:
+    return [instance.service.name for instance in view.instances_at(ip)]
 
 
 def _indexes_are_right(before: TableView, view: TableView, table: NodeTable) -> None:
