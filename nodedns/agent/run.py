@@ -25,6 +25,7 @@ import trio
 from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
 from nodedns.agent.banner import banner
 from nodedns.agent.file_watch import follow_files
+from nodedns.agent.garbage import freeze_what_stays
 from nodedns.agent.listeners import bind_listeners
 from nodedns.agent.memory import open_memory
 from nodedns.config.reload import ReadAgain
@@ -106,7 +107,8 @@ async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
                 nursery.start_soon(_obey_signals, agent, config, signals, nursery)
                 if config.auto_reload_config:
                     nursery.start_soon(follow_files, config.config_paths, agent.reload)
-                await agent.run()
+                with freeze_what_stays(time.perf_counter):
+                    await agent.run()
                 nursery.cancel_scope.cancel()
         _LOG.info("Exit code", code=agent.exit_code)
         return agent.exit_code
