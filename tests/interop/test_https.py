@@ -188,9 +188,9 @@ def test_idle_connections_are_bounded_and_keep_nobody_out(site: Site) -> None:
 def test_steps_of_the_manual_work(tmp_path: Path) -> None:
     require_program("openssl", package="openssl")
     manual = (project_root(Path(__file__)) / "docs" / "access.rst").read_text().partition("\nTLS\n---\n")[2]
-    console, hcl = (
+    console, settings_text = (
         re.findall(rf"code-block:: {kind}\n\n((?:    .*\n)+)", manual)[0].replace("127.0.0.1", HOST)
-        for kind in ("console", "hcl")
+        for kind in ("console", "text")
     )
     *issuing, _, asking = console.replace("\\\n", "").strip().removeprefix("$ ").split("\n    $ ")
     assert 3 == len(issuing)
@@ -198,7 +198,7 @@ def test_steps_of_the_manual_work(tmp_path: Path) -> None:
         done = run_program(["sh", "-c", f"cd {tmp_path} && {line}"])
         assert 0 == done.code, done.err
     settings = tmp_path / "tls.hcl"
-    settings.write_text(re.sub(r'"(agent|ca)\.', rf'"{tmp_path}/\1.', hcl) + f'addresses {{ https = "{HOST}" }}')
+    settings.write_text(re.sub(r'"(agent|ca)\.', rf'"{tmp_path}/\1.', settings_text) + f'addresses {{ https = "{HOST}" }}')
     with lone_agent(tmp_path) as agent:
         agent.start(f"-config-file={settings}")
         done = run_program(["sh", "-c", f"cd {tmp_path} && {asking.replace('nodedns', str(nodedns_program()), 1)}"])

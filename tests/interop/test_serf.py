@@ -353,5 +353,6 @@ def test_serf_had_nothing_against_our_messages(six: Six) -> None:
 
 def test_nodedns_dropped_nothing_that_serf_sent(six: Six) -> None:
     for member in six.nodedns:
-        # A member that was killed in the middle of an exchange sent nothing.
-        assert [] == member.process.lines("input dropped.*reason=(?!push-pull-failed)")
+        # A member that was killed in the middle of an exchange sent nothing; what comes from a nodedns member that
+        # is not known here yet was not sent by Serf.
+        assert [] == member.process.lines("input dropped.*reason=(?!push-pull-failed|peer-message-of-stranger)")
