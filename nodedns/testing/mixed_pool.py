@@ -36,6 +36,8 @@ COMPLAINT = re.compile(
 )
 CONFLICT = re.compile("conflict", re.IGNORECASE)  # two agents of one name: it is right to complain
 # Who tried to reach a member that a test had just killed has nothing against anybody's messages.
+HUNG_UP = re.compile(r"agent\.ipc: Failed to stream response")
+"""Serf's own command had what it wanted and closed; no member sent anything."""
 UNREACHED = re.compile(r"failed: dial tcp .*: connect: connection refused")
 
 
@@ -134,7 +136,7 @@ class SerfMember:
 
     def complaints(self) -> list[str]:
         """Return the lines of its log that hold something against what it received."""
-        of_tests = (CONFLICT, UNREACHED)
+        of_tests = (CONFLICT, UNREACHED, HUNG_UP)
         return [
             line
             for line in self.process.lines()

@@ -198,7 +198,8 @@ def test_steps_of_the_manual_work(tmp_path: Path) -> None:
         done = run_program(["sh", "-c", f"cd {tmp_path} && {line}"])
         assert 0 == done.code, done.err
     settings = tmp_path / "tls.hcl"
-    settings.write_text(re.sub(r'"(agent|ca)\.', rf'"{tmp_path}/\1.', settings_text) + f'addresses {{ https = "{HOST}" }}')
+    placed = re.sub(r'"(agent|ca)\.', rf'"{tmp_path}/\1.', settings_text)
+    settings.write_text(placed + f'addresses {{ https = "{HOST}" }}')
     with lone_agent(tmp_path) as agent:
         agent.start(f"-config-file={settings}")
         done = run_program(["sh", "-c", f"cd {tmp_path} && {asking.replace('nodedns', str(nodedns_program()), 1)}"])
