@@ -52,16 +52,20 @@ async def look_in_thread(paths: Sequence[Path]) -> Fingerprint:
 
 
 async def follow_files(
-    paths: Sequence[Path], reload: Callable[[], Awaitable[None]], look: Look = look_in_thread
+    paths: Sequence[Path],
+    reload: Callable[[], Awaitable[None]],
+    taken: Fingerprint,
+    look: Look = look_in_thread,
 ) -> None:
     """Call ``reload`` when files have changed and are at rest again; never returns.
 
     Args:
         paths: Files and directories.
         reload: Tells of its failure itself, and raises ``AgentError``.
+        taken: Of the files as they were when the configuration was read from them.
         look: Finds what changes when they do.
     """
-    taken = seen = await look(paths)
+    seen = taken
     while True:
         await trio.sleep(LOOK_EVERY_S)
         before, seen = seen, await look(paths)

@@ -24,7 +24,7 @@ import trio
 
 from nodedns.agent.agent import EXIT_FAILED, EXIT_OK, Agent
 from nodedns.agent.banner import banner
-from nodedns.agent.file_watch import follow_files
+from nodedns.agent.file_watch import fingerprint, follow_files
 from nodedns.agent.garbage import freeze_what_stays
 from nodedns.agent.listeners import bind_listeners
 from nodedns.agent.memory import open_memory
@@ -90,6 +90,8 @@ def prepare_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> I
 
 
 async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
+    # Before anything else: what changes from now on is to be read again.
+    files = fingerprint(config.config_paths) if config.auto_reload_config else ()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         with prepare_agent(config, read_again) as (agent, banner_text):
             if not config.log_json:
@@ -106,7 +108,7 @@ async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_obey_signals, agent, config, signals, nursery)
                 if config.auto_reload_config:
-                    nursery.start_soon(follow_files, config.config_paths, agent.reload)
+                    nursery.start_soon(follow_files, config.config_paths, agent.reload, files)
                 with freeze_what_stays(time.perf_counter):
                     await agent.run()
                 nursery.cancel_scope.cancel()

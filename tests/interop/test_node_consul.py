@@ -48,5 +48,8 @@ def test_watch_tells_each_change_of_its_service_and_no_other(agent: LoneAgent) -
         register(agent, "cam", "web", 80)
         watch.wait_line("change <cam:80>", count=2)
         told = watch.lines("^(change|error)")
+    # What is registered before the watch asks for the second time may be answered at once, with nothing new.
+    if told[:2] == ["change <>"] * 2:
+        del told[0]
     wanted = ["", "cam:80", "cam:80 tap:81", "tap:81", "", "cam:80"]
     assert [f"change <{places}>" for places in wanted] == told
