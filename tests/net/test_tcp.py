@@ -14,8 +14,12 @@ from nodedns.net.udp import bind_udp
 
 
 def test_gossip_port_taken_for_udp_only_is_an_error_and_frees_tcp() -> None:
-    with bind_udp("127.0.0.1", 0, "-x") as taken:
-        port = taken.getsockname()[1]
+    # A port that the kernel gives for UDP may be in use for TCP.
+    with socket.socket() as both:
+        both.bind(("127.0.0.1", 0))
+        port = both.getsockname()[1]
+        taken = bind_udp("127.0.0.1", port, "-x")
+    with taken:
         with pytest.raises(BindError, match=rf"127.0.0.1:{port} \(udp\): EADDRINUSE .* -serf-lan-port"):
             bind_gossip("127.0.0.1", port, "-serf-lan-port")
         with socket.socket() as free:
