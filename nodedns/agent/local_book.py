@@ -75,6 +75,7 @@ class LocalBook:
         self._sources: dict[str, Source] = {}
         self._own: dict[str, OwnCheck] = {}
         self._checks: dict[str, Check] = {}
+        self._ids_of: dict[str, dict[str, None]] = {}  # service ID to the IDs of its checks; "" for the node's
         self._published: dict[str, Check] = {}
         self.revision = 1
 
@@ -107,7 +108,7 @@ class LocalBook:
 
     def checks_of(self, service_id: str) -> list[str]:
         """Return the IDs of a service's checks."""
-        return [key for key, check in self._checks.items() if check.service_id == service_id]
+        return list(self._ids_of.get(service_id, ()))
 
     def put_service(self, service: Service, source: Source, now: float) -> list[str]:
         """Have a service be as given, and return the IDs of checks that show its name and tags anew."""
@@ -132,14 +133,26 @@ class LocalBook:
 
     def put_check(self, check: Check, definition: CheckDefinition | None, source: Source, now: float) -> None:
         """Have a check be as given, what it says included."""
+        known = self._own.get(check.id)
+        if known is not None and known.check.service_id != check.service_id:
+            self._disown(known.check)
+        self._ids_of.setdefault(check.service_id, {})[check.id] = None
         own = self._own[check.id] = OwnCheck(check, check, definition, source, now)
         self._show(own, check, now)
 
     def drop_check(self, check_id: str) -> None:
         """Forget a check."""
-        self._own.pop(check_id, None)
+        own = self._own.pop(check_id, None)
+        if own is not None:
+            self._disown(own.check)
         self._checks.pop(check_id, None)
         self._published.pop(check_id, None)
+
+    def _disown(self, check: Check) -> None:
+        ids = self._ids_of[check.service_id]
+        del ids[check.id]
+        if not ids:
+            del self._ids_of[check.service_id]
 
     def report(self, check_id: str, status: CheckStatus, output: str, now: float) -> bool:
         """Take what a check says, and return whether that is to be published now; an unknown one is passed over."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from nodedns.agent.replication import Replication
-from nodedns.model.names import NodeName
 from nodedns.replica.entry import Entry, Key, Kind, target_of
 from nodedns.table.changes import CheckDeregistered, NodeDeregistered, Registration, ServiceDeregistered
 
@@ -55,9 +54,9 @@ class Registrations:
         written: dict[Key, None] = {}
         for change in changes:
             for each in self._with_belongings(change):
-                key, node, value = target_of(each)
+                key, _, value = target_of(each)
                 # Where something is on its way to the disk, it may be just what is to be gone.
-                if value is not None or key in written or self._replication.is_writing or self._is_held(key, node):
+                if value is not None or key in written or self._replication.is_writing or self._replication.holds(key):
                     written[key] = None
                     worth.append(each)
         return worth
@@ -68,9 +67,6 @@ class Registrations:
                 if entry.key[0] is not Kind.NODE:
                     yield _removal_of(entry)
         yield change
-
-    def _is_held(self, key: Key, node: NodeName) -> bool:
-        return any(entry.key == key for entry in self._replication.entries_of(node))
 
 
 def _removal_of(entry: Entry) -> Registration:

@@ -136,7 +136,7 @@ class Replication:
 
     def _expose(self) -> None:
         self._metrics.set_by(REPLICA_PEERS, lambda: len(self._peers))
-        self._metrics.set_by(REPLICA_ENTRIES, lambda: self._replicator.statistics().entries)
+        self._metrics.set_by(REPLICA_ENTRIES, lambda: self._replicator.entry_count)
         self._metrics.set_by(REPLICA_TOMBSTONES, lambda: self._replicator.statistics().tombstones)
         self._metrics.set_by(REPLICA_SILENCE, self._heard_s)
         for reason in REFUSALS:
@@ -153,6 +153,11 @@ class Replication:
     def entries_of(self, node: NodeName) -> tuple[Entry, ...]:
         """Return what is registered under a node's name, however it is spelled."""
         return self._replicator.entries_of(node)
+
+    def holds(self, key: Key) -> bool:
+        """Whether this thing is registered."""
+        entry = self._replicator.entry(key)
+        return entry is not None and entry.value is not None
 
     @property
     def is_writing(self) -> bool:
@@ -172,8 +177,9 @@ class Replication:
         """
         records = [encode_intent(change) for change in intents]
         coming = self._coming + len(intents)
-        if self._replicator.statistics().entries + coming > MAX_ENTRIES:
-            raise TooBig("the pool's registrations", self._replicator.statistics().entries + coming, MAX_ENTRIES)
+        wanted = self._replicator.entry_count + coming
+        if wanted > MAX_ENTRIES:
+            raise TooBig("the pool's registrations", wanted, MAX_ENTRIES)
         log = self._memory.registrations
         if log is None:
             self.write_soon(changes_of())

@@ -21,7 +21,7 @@ from nodedns.errors import ApiError
 from nodedns.table.parts import INSTANCES, SERVICES, service_part
 from nodedns.table.service_rows import Instance
 
-__all__ = ["get_connect", "get_service", "get_services", "node_of"]
+__all__ = ["get_connect", "get_service", "get_services", "node_of", "refuse_no_service_name"]
 
 
 def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
@@ -37,14 +37,14 @@ def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response | Wa
 
 def get_service(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/catalog/service/NAME``."""
-    _refuse_no_name(name)
+    refuse_no_service_name(name)
     narrowing = Narrowing.of(request, SERVICE_NODE_FIELDS)
     return answer(request, ctx, partial(_read_service, name, narrowing), part=service_part(name))
 
 
 def get_connect(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/catalog/connect/NAME`` and ``/v1/health/connect/NAME``, which list nothing here."""
-    _refuse_no_name(name)
+    refuse_no_service_name(name)
     return answer(request, ctx, _read_nothing, part=service_part(name))
 
 
@@ -53,7 +53,8 @@ def node_of(instance: Instance) -> str:
     return instance.row.name
 
 
-def _refuse_no_name(name: str) -> None:
+def refuse_no_service_name(name: str) -> None:
+    """Raise 400 for a path that names no service."""
     if not name:
         raise ApiError(400, "Missing service name")
 

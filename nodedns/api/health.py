@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from nodedns.api.blocking import Reading, Wait, answer
-from nodedns.api.catalog_services import node_of
+from nodedns.api.catalog_services import node_of, refuse_no_service_name
 from nodedns.api.context import ApiContext
 from nodedns.api.filter_fields import CHECK_FIELDS, HEALTH_FIELDS
 from nodedns.api.filter_literals import BadLiteral, parse_flag
@@ -41,14 +41,14 @@ def get_node(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
 
 def get_checks(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/health/checks/NAME``: the checks of a service's instances, without those of their nodes."""
-    _refuse_no_name(name)
+    refuse_no_service_name(name)
     narrowing = Narrowing.of(request, CHECK_FIELDS)
     return answer(request, ctx, partial(_read_checks, name, narrowing), part=service_part(name))
 
 
 def get_service(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/health/service/NAME``; ``passing`` keeps instances all of whose checks pass."""
-    _refuse_no_name(name)
+    refuse_no_service_name(name)
     is_passing_wanted = _parse_passing(request)
     narrowing = Narrowing.of(request, HEALTH_FIELDS)
     read = partial(_read_service, name, narrowing, is_passing_wanted=is_passing_wanted)
@@ -63,11 +63,6 @@ def get_state(request: Request, state: str, ctx: ApiContext) -> Response | Wait:
     # What meta a node has is no part of its checks.
     part = WHOLE if narrowing.meta else CHECKS
     return answer(request, ctx, partial(_read_state, state, narrowing), part=part)
-
-
-def _refuse_no_name(name: str) -> None:
-    if not name:
-        raise ApiError(400, "Missing service name")
 
 
 def _parse_passing(request: Request) -> bool:

@@ -13,7 +13,8 @@ import ipaddress
 from nodedns.api.body import Body
 from nodedns.api.registered_text import MAX_PAIRS, check_pairs, check_text
 from nodedns.errors import ApiError
-from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
+from nodedns.model.address import MAX_PORT
+from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, weights_fault
 
 __all__ = ["decode_service"]
 
@@ -21,8 +22,6 @@ MAX_TAGS = 256
 """Of one instance; ours, four times the pairs of its meta."""
 MAX_PORTS = 64
 """Named ones, of one instance; ours."""
-MAX_PORT = 65_535
-MAX_WEIGHT = 65_535  # RFC 2782
 TYPICAL_KINDS = ("", "typical")
 
 
@@ -91,13 +90,7 @@ def _weights(body: Body) -> Weights:
     if told is None:
         return Weights()
     weights = Weights(told.number("Passing", 1), told.number("Warning", 1))
-    problem = ""
-    if weights.passing < 1:
-        problem = "Passing must be greater than 0"
-    elif weights.warning < 0:
-        problem = "Warning must be greater or equal than 0"
-    elif max(weights.passing, weights.warning) > MAX_WEIGHT:
-        problem = f"DNS Weight must be between 0 and {MAX_WEIGHT}"
+    problem = weights_fault(weights)
     if problem:
         raise ApiError(500, f"Invalid Weights: {problem}")
     return weights

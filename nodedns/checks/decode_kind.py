@@ -25,10 +25,9 @@ from nodedns.checks.kinds import (
     UdpKind,
 )
 from nodedns.errors import DefinitionError, shorten
+from nodedns.model.address import MAX_PORT
 
 __all__ = ["KIND_KEYS", "decode_kind", "split_target"]
-
-MAX_PORT = 65_535
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -13,13 +13,12 @@ from nodedns.checks.decode_check import MAX_ID_CHARS, decode_service_checks
 from nodedns.checks.definition import ServiceDefinition
 from nodedns.checks.fields import Fields, KeySet, object_of, objects_of
 from nodedns.errors import DefinitionError, shorten
+from nodedns.model.address import MAX_PORT
 from nodedns.model.meta import meta_faults
-from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
+from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, weights_fault
 
 __all__ = ["decode_service_untrusted", "decode_services_untrusted"]
 
-MAX_PORT = 65_535
-MAX_WEIGHT = 65_535  # RFC 2782
 
 _NO_ENTERPRISE = "it belongs to Consul Enterprise"
 _NO_MESH = "there is no service mesh"
@@ -112,13 +111,7 @@ def _weights(fields: Fields) -> Weights:
         return Weights()
     given = Fields(object_of("weights", fields.raw("weights")), _WEIGHT_KEYS)
     weights = Weights(given.number("passing", 1), given.number("warning", 1))
-    fault = ""
-    if weights.passing < 1:
-        fault = "Passing must be greater than 0"
-    elif weights.warning < 0:
-        fault = "Warning must be greater or equal than 0"
-    elif max(weights.passing, weights.warning) > MAX_WEIGHT:
-        fault = f"DNS Weight must be between 0 and {MAX_WEIGHT}"
+    fault = weights_fault(weights)
     if fault:
         raise DefinitionError(fault, "weights", f"Invalid Weights: {fault}")
     return weights

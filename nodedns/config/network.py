@@ -17,10 +17,10 @@ from nodedns.config.interfaces import InterfaceLister, RouteFinder
 from nodedns.config.schema import OFF
 from nodedns.config.templates import TemplateError, expand
 from nodedns.errors import shorten
+from nodedns.model.address import MAX_PORT
 
 __all__ = ["Network", "is_unix", "network", "retry_join"]
 
-MAX_PORT = 65535
 DEFAULT_PORTS = {"dns": 8600, "http": 8500, "https": OFF, "serf_lan": 8301}
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what a configuration may say
 DEFAULT_BIND = "0.0.0.0"  # noqa: S104 - Consul's default

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import attrs
 
-__all__ = ["Address", "parse_ip", "parse_port", "split_port"]
+__all__ = ["MAX_PORT", "Address", "parse_ip", "parse_port", "split_port"]
 
 MAX_PORT = 65_535
 MAX_PORT_CHARS = 5

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["NamedPort", "Service", "ServiceAddress", "Weights"]
+__all__ = ["MAX_WEIGHT", "NamedPort", "Service", "ServiceAddress", "Weights", "weights_fault"]
+
+MAX_WEIGHT = 65_535
+"""RFC 2782: two bytes."""
 
 
 def _own_copy(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -33,6 +36,17 @@ class Weights:
 
     passing: int = 1
     warning: int = 1
+
+
+def weights_fault(weights: Weights) -> str:
+    """Return what is wrong with weights, as Consul words it; empty for what may be kept."""
+    if weights.passing < 1:
+        return "Passing must be greater than 0"
+    if weights.warning < 0:
+        return "Warning must be greater or equal than 0"
+    if max(weights.passing, weights.warning) > MAX_WEIGHT:
+        return f"DNS Weight must be between 0 and {MAX_WEIGHT}"
+    return ""
 
 
 @attrs.frozen

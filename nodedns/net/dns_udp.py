@@ -99,15 +99,18 @@ class _PackedTurn:
         source: Where packed answers come from.
     """
 
-    __slots__ = ("_source", "answers", "batches", "bounded", "may_recurse", "misses")
+    __slots__ = ("_source", "answers", "batches", "may_recurse", "misses")
 
     def __init__(self, source: UdpFastPath) -> None:
         self._source = source
         self.answers = source.packed_now()
-        self.bounded = source.bounded_now()
         self.may_recurse = source.offers_recursion()
         self.batches: list[tuple[float, int]] = []
         self.misses = 0
+
+    def bounded(self) -> PackedAnswers | None:
+        """Return what is packed for clients that the amplification limit is for."""
+        return self._source.bounded_now()
 
     def note(self) -> None:
         """Have it counted."""
@@ -263,8 +266,8 @@ class UdpDnsServer:
             others = self._give_packed(answers, lengths)
         else:
             # Asked for None: what is packed is false while it is empty.
-            bounded = answers if turn.bounded is None else turn.bounded
-            others = self._give_limited(limits, answers, bounded, lengths, now)
+            bounded = turn.bounded()
+            others = self._give_limited(limits, answers, answers if bounded is None else bounded, lengths, now)
         if turn.may_recurse is not None:
             self._offer_recursion(turn.may_recurse, others, len(lengths))
         return others

@@ -12,6 +12,7 @@ from typing import Any
 
 from nodedns.errors import DataDirError, shorten
 from nodedns.model.names import NodeName, fold
+from nodedns.net.files import put_aside
 from nodedns.net.transport import errno_name
 from nodedns.observe.logs import logger
 from nodedns.table.changes import ExternalNode
@@ -76,11 +77,7 @@ def _read(path: Path) -> bytes:
 
 
 def _put_aside(path: Path, error: Exception) -> None:
-    aside = path.with_name(path.name + ".bad")
-    try:
-        path.replace(aside)
-    except OSError as failure:
-        raise DataDirError(f"cannot put aside {path}: {errno_name(failure)}") from failure
+    aside = put_aside(path)
     _SNAPSHOT.error("external nodes cannot be read, put aside", path=aside, error=shorten(str(error)))
 
 

@@ -25,7 +25,7 @@ from nodedns.net.transport import errno_name
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import SNAPSHOT_ERRORS, Metrics
 
-__all__ = ["DIRECTORY_MODE", "DataDir", "GrowingFile", "SnapshotFile", "write_atomically"]
+__all__ = ["DIRECTORY_MODE", "DataDir", "GrowingFile", "SnapshotFile", "put_aside", "write_atomically"]
 
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o600  # as Consul's: names and addresses of a network are not everybody's business
@@ -66,6 +66,16 @@ def _replace(path: Path, beside: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def put_aside(path: Path) -> Path:
+    """Give a file that makes no sense another name, and return that. Raises ``DataDirError``."""
+    aside = path.with_name(path.name + ".bad")
+    try:
+        path.replace(aside)
+    except OSError as failure:
+        raise DataDirError(f"cannot put aside {path}: {errno_name(failure)}") from failure
+    return aside
 
 
 class DataDir:

@@ -28,7 +28,7 @@ import attrs
 import trio
 
 from nodedns.errors import DataDirError, WireError, shorten
-from nodedns.net.files import RETRY_S, GrowingFile
+from nodedns.net.files import RETRY_S, GrowingFile, put_aside
 from nodedns.net.transport import errno_name
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import SNAPSHOT_ERRORS, Metrics
@@ -375,9 +375,5 @@ def _not_written(path: Path, error: OSError) -> str:
 
 
 def _put_aside(path: Path, error: Exception) -> None:
-    aside = path.with_name(path.name + ".bad")
-    try:
-        path.replace(aside)
-    except OSError as failure:
-        raise DataDirError(f"cannot put aside {path}: {errno_name(failure)}") from failure
+    aside = put_aside(path)
     _LOG.error("registrations cannot be read, put aside", path=aside, error=shorten(str(error)))

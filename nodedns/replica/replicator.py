@@ -420,6 +420,11 @@ class Replicator:
 
     # --- looking --------------------------------------------------------------------------------------
 
+    @property
+    def entry_count(self) -> int:
+        """How many things are known, tombstones included."""
+        return len(self._state)
+
     def entry(self, key: Key) -> Entry | None:
         """Return what is known of one thing, a tombstone too; None: nothing."""
         return self._state.get(key)
@@ -450,7 +455,7 @@ class Replicator:
         """Return the numbers of this moment."""
         counts = self._counts
         return ReplicaStatistics(
-            entries=len(self._state),
+            entries=self.entry_count,
             tombstones=self._state.tombstones,
             streams=self._state.streams,
             rumours=len(self._rumours),

@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from nodedns.errors import shorten
+from nodedns.model.address import MAX_PORT
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
-from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights
+from nodedns.model.service import MAX_WEIGHT, NamedPort, Service, ServiceAddress, Weights
 from nodedns.replica.entry import Kind, Value
 from nodedns.table.changes import ExternalNode
 
 __all__ = ["Malformed", "plain_value", "read_fields", "read_int", "read_value"]
 
-MAX_PORT = 65_535
-MAX_WEIGHT = 65_535  # RFC 2782: two bytes
 MAX_DEFINITION_DEPTH = 8  # ours: Consul's deepest is a header's list of values, at three
 
 

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from nodedns.model.address import MAX_PORT
 from nodedns.model.member import NODEDNS_TAG, SerfMember
 
 __all__ = [
@@ -39,7 +40,6 @@ KIND_CLIENT = "client"
 KIND_UNKNOWN = "unknown"
 
 MAX_NODE_META = 64  # Consul: pairs of meta a node may have
-MAX_PORT = 65_535
 MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is nonsense
 
 META_PREFIX = "nm_"
