@@ -7,6 +7,8 @@ missing, and names its Debian package; under ``CI=true`` it fails instead.
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,11 @@ def promtool_program() -> Path:
 def ip_program() -> Path:
     """Linux's ``ip``, on a machine where this user may make network namespaces."""
     return require_network_namespaces()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have what a test starts die of SIGINT: who runs the tests in the background of a script has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -15,9 +15,19 @@ from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import free_hosts
 from nodedns.testing.processes import Process, run_program
 
-__all__ = ["RESOLVER_PORT", "Unbound", "unbound"]
+__all__ = ["RESOLVER_PORT", "STRICTEST", "Unbound", "unbound"]
 
 RESOLVER_PORT = 8653
+
+STRICTEST = """\
+    qname-minimisation: yes
+    qname-minimisation-strict: yes
+    harden-below-nxdomain: yes
+    harden-referral-path: yes
+    use-caps-for-id: yes
+    aggressive-nsec: yes
+"""
+"""Lines of the ``server`` clause that make it believe nothing that an RFC does not let it."""
 
 _SERVER = """\
 server:

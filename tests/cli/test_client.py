@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +102,6 @@ def test_missing_unix_socket_is_explained(tmp_path: Path) -> None:
         AgentClient.from_flag(f"unix://{tmp_path}/x.sock").get("/v1/x")
     first = str(refusal.value).splitlines()[0]
     assert f'Get "http://localhost/v1/x": dial unix {tmp_path}/x.sock: connect: no such file or directory' == first
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Have what a test starts die of SIGINT: who runs the tests in the background of a script has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
+from nodedns.testing.agent_pair import Pair, agent_pair
+from nodedns.testing.loopback import LoneAgent
 from nodedns.testing.processes import poll
 
 NAME = "web.service.consul"
@@ -19,29 +19,13 @@ SETTINGS = 'gossip_profile = "local"\ndns_config { service_order = "near" }'
 WITHIN_S = 5.0
 
 
-class Pair(NamedTuple):
-    """Two agents that have joined."""
-
-    one: LoneAgent
-    two: LoneAgent
-
-
 @pytest.fixture
 def pair(tmp_path: Path, dig_program: Path) -> Iterator[Pair]:
     assert dig_program
     settings = tmp_path / "settings.hcl"
     settings.write_text(SETTINGS, encoding="ascii")
-    hosts = free_hosts(GOSSIP_PORT, DNS_PORT, HTTP_PORT)
-    made = Pair(*(LoneAgent(name, next(hosts), tmp_path / name) for name in ("one", "two")))
-    try:
-        made.one.start(f"-config-file={settings}")
-        made.two.start(f"-config-file={settings}", f"-retry-join={made.one.host}")
-        for agent in made:
-            poll(partial(knows_both, agent), "both to be known")
+    with agent_pair(tmp_path, f"-config-file={settings}") as made:
         yield made
-    finally:
-        for agent in made:
-            agent.close()
 
 
 @pytest.fixture
@@ -50,10 +34,6 @@ def with_web(pair: Pair) -> Pair:
     assert 200 == pair.one.http("PUT", "/v1/agent/service/register", WEB)[0]
     poll(lambda: addresses(pair.two), "web to be known", deadline_s=WITHIN_S)
     return pair
-
-
-def knows_both(agent: LoneAgent) -> bool:
-    return agent.statuses() == {"one": "alive", "two": "alive"}
 
 
 def addresses(agent: LoneAgent) -> list[str]:

@@ -7,47 +7,28 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
+from nodedns.testing.agent_pair import Pair, agent_pair
+from nodedns.testing.loopback import LoneAgent
 from nodedns.testing.processes import Stopwatch, poll
 
 WITHIN_S = 1.0
 WEB = {"Name": "web", "Address": "10.1.2.3", "Port": 80, "Check": {"TTL": "1h", "Status": "passing"}}
 
 
-class Pair(NamedTuple):
-    """Two agents that have joined."""
-
-    one: LoneAgent
-    two: LoneAgent
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
-    hosts = free_hosts(GOSSIP_PORT, DNS_PORT, HTTP_PORT)
-    made = Pair(*(LoneAgent(name, next(hosts), tmp_path / name) for name in ("one", "two")))
-    try:
-        made.one.start()
-        made.two.start(f"-retry-join={made.one.host}")
-        for agent in made:
-            poll(partial(knows_both, agent), "both to be known")
+    with agent_pair(tmp_path) as made:
         yield made
-    finally:
-        for agent in made:
-            agent.close()
 
 
 def healthy(agent: LoneAgent) -> list[str]:
     """IDs of web's instances that pass, in the catalog of an agent."""
     found: list[Any] = json.loads(agent.http("GET", "/v1/health/service/web?passing")[1])
     return [instance["Service"]["ID"] for instance in found]
-
-
-def knows_both(agent: LoneAgent) -> bool:
-    return agent.statuses() == {"one": "alive", "two": "alive"}
 
 
 def has_web_alone(agent: LoneAgent) -> bool:

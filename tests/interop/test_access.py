@@ -9,9 +9,8 @@ from pathlib import Path
 import consul
 import pytest
 
+from nodedns.testing.curl import curl
 from nodedns.testing.loopback import HTTP_PORT, LoneAgent, lone_agent
-from nodedns.testing.processes import run_program
-from nodedns.testing.programs import require_program
 
 READER, WRITER, STRANGER = "reader-secret", "writer-secret", "stranger-secret"
 SETTINGS = {
@@ -32,16 +31,6 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
     with lone_agent(folder) as made:
         made.start(f"-config-file={settings}")
         yield made
-
-
-def curl(agent: LoneAgent, path: str, *arguments: str) -> tuple[str, str]:
-    """Status and body."""
-    program = require_program("curl", package="curl")
-    url = f"http://{agent.host}:{HTTP_PORT}{path}"
-    done = run_program([program, "-sS", "--write-out", "\n%{http_code}", *arguments, url])
-    assert 0 == done.code, done.err
-    body, _, status = done.out.rpartition("\n")
-    return status, body
 
 
 @pytest.mark.parametrize("header", [f"X-Consul-Token: {READER}", f"Authorization: Bearer {READER}"])

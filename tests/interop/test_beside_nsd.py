@@ -27,28 +27,10 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from nodedns.testing.loopback import DNS_PORT, LoneAgent, free_hosts, lone_agent
-from nodedns.testing.processes import DEADLINE_S, Process
+from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
+from nodedns.testing.nsd import nsd
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.programs import require_program
-
-NSD = """
-server:
-  server-count: 1
-  ip-address: {host}@8600
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  xfrdfile: "{folder}/xfrd.state"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zone.list"
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-  minimal-responses: yes
-  ipv4-edns-size: 1232
-remote-control:
-  control-enable: no
-"""
 
 V6 = "2001:db8::9"
 TEXTS = {
@@ -279,17 +261,9 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
 @pytest.fixture(scope="module")
 def pair(agent: LoneAgent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """The agent, and an NSD with its zones."""
-    program = require_program("nsd", package="nsd")
-    folder, host = tmp_path_factory.mktemp("nsd"), next(free_hosts(DNS_PORT))
-    config = [NSD.format(host=host, folder=folder)]
     serial = agent.dig("consul", "SOA").data[0].split()[2]
     own_texts = agent.dig("lone.node.consul", "TXT").data
-    for zone, lines in zone_files(agent.host, serial, own_texts).items():
-        (folder / zone).write_text("\n".join([*lines, ""]))
-        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{zone}"\n')
-    (folder / "nsd.conf").write_text("".join(config))
-    with Process([program, "-d", "-c", folder / "nsd.conf"]) as process:
-        process.wait_line("nsd started")
+    with nsd(tmp_path_factory.mktemp("nsd"), zone_files(agent.host, serial, own_texts)) as host:
         servers = Pair(Asked(agent.host), Asked(host))
         yield servers
         servers.ours.close()

@@ -11,9 +11,8 @@ import consul
 import pytest
 from consul.exceptions import BadRequest
 
+from nodedns.testing.curl import curl
 from nodedns.testing.loopback import HTTP_PORT, LoneAgent, lone_agent
-from nodedns.testing.processes import run_program
-from nodedns.testing.programs import require_program
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +118,6 @@ def test_what_is_wrong_is_told_as_it_is_with_consul(client: Any) -> None:
     assert client.agent.check.register("y", check=consul.Check.ttl("10s"), service_id="absent") is False
     assert client.agent.service.maintenance("absent", True) is False
     assert client.agent.service.deregister("absent") is False
-
-
-def curl(agent: LoneAgent, path: str, *arguments: str) -> tuple[str, str]:
-    """Status and body."""
-    program = require_program("curl", package="curl")
-    url = f"http://{agent.host}:{HTTP_PORT}{path}"
-    done = run_program([program, "-sS", "--write-out", "\n%{http_code}", *arguments, url])
-    assert 0 == done.code, done.err
-    body, _, status = done.out.rpartition("\n")
-    return status, body
 
 
 def test_curl_asks_for_health_by_name_and_id(client: Any, agent: LoneAgent) -> None:

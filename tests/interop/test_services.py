@@ -19,18 +19,10 @@ import pytest
 from nodedns.testing.loopback import DNS_PORT, free_hosts
 from nodedns.testing.processes import DEADLINE_S, Process, poll, run_program
 from nodedns.testing.service_server import ServiceServer, service_server
-from nodedns.testing.unbound import Unbound, unbound
+from nodedns.testing.unbound import STRICTEST, Unbound, unbound
 
 TTL_S = 300
 PROMETHEUS_PORT = 9090
-STRICT = """\
-    qname-minimisation: yes
-    qname-minimisation-strict: yes
-    harden-below-nxdomain: yes
-    harden-referral-path: yes
-    use-caps-for-id: yes
-    aggressive-nsec: yes
-"""
 PROMETHEUS = """
 global: {scrape_interval: 60s}
 scrape_configs:
@@ -176,7 +168,7 @@ def resolver(
     settings: dict[str, Any] = {"service_ttl": {"*": TTL_S}, "node_ttl_s": TTL_S, "soa_min_ttl_s": TTL_S}
     with service_server(tmp_path, [*WEBS, *OTHERS], **settings) as server:
         clause = f'{request.param}-zone:\n    name: "consul."\n    {request.param}-addr: {server.host}@{DNS_PORT}'
-        with unbound(unbound_program, tmp_path, STRICT, clause) as made:
+        with unbound(unbound_program, tmp_path, STRICTEST, clause) as made:
             yield made
 
 

@@ -14,32 +14,10 @@ import dns.query
 import dns.rdatatype
 import pytest
 
-from nodedns.testing.loopback import DNS_PORT, free_hosts
-from nodedns.testing.processes import DEADLINE_S, Process
-from nodedns.testing.programs import require_program
+from nodedns.testing.loopback import DNS_PORT
+from nodedns.testing.nsd import nsd
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.service_server import ServiceServer, service_server
-
-NSD = """
-server:
-  server-count: 1
-  ip-address: {host}@{port}
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  xfrdfile: "{folder}/xfrd.state"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zone.list"
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-  minimal-responses: yes
-  ipv4-edns-size: 1232
-remote-control:
-  control-enable: no
-zone:
-  name: consul
-  zonefile: zone
-"""
 
 NODES = [
     {
@@ -133,13 +111,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceServer]:
 
 
 @pytest.fixture(scope="module")
-def nsd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program, folder = require_program("nsd", package="nsd"), tmp_path_factory.mktemp("nsd")
-    host = next(free_hosts(DNS_PORT))
-    (folder / "zone").write_text(ZONE)
-    (folder / "nsd.conf").write_text(NSD.format(host=host, port=DNS_PORT, folder=folder))
-    with Process([program, "-d", "-c", folder / "nsd.conf"]) as process:
-        process.wait_line("nsd started")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with nsd(tmp_path_factory.mktemp("nsd"), {"consul": ZONE.splitlines()}) as host:
         yield host
 
 
@@ -156,8 +129,8 @@ def said(host: str, name: str, rtype: str, *, edns: int | None, is_tcp: bool) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_say_the_same(here: ServiceServer, nsd: str, name: str) -> None:
+def test_both_say_the_same(here: ServiceServer, there: str, name: str) -> None:
     for rtype in TYPES:
         for edns, is_tcp in ((None, False), (0, False), (None, True)):
-            expected = said(nsd, name, rtype, edns=edns, is_tcp=is_tcp)
+            expected = said(there, name, rtype, edns=edns, is_tcp=is_tcp)
             assert (rtype, expected) == (rtype, said(here.host, name, rtype, edns=edns, is_tcp=is_tcp))

@@ -14,7 +14,7 @@ import pytest
 
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
-from nodedns.testing.unbound import Unbound, unbound
+from nodedns.testing.unbound import STRICTEST, Unbound, unbound
 
 TTL_S = 300
 CONFIG = f"""
@@ -25,14 +25,7 @@ dns_config {{
   reverse_zones = ["10.0.0.0/8", "10.200.3.0/24"]
 }}
 """
-STRICT = """\
-    qname-minimisation: yes
-    qname-minimisation-strict: yes
-    harden-below-nxdomain: yes
-    harden-referral-path: yes
-    use-caps-for-id: yes
-    aggressive-nsec: yes
-    local-zone: "10.in-addr.arpa." nodefault
+STRICT = f"""{STRICTEST}    local-zone: "10.in-addr.arpa." nodefault
 """
 LONG = {f"k{number:02}": "v" * 100 for number in range(20)}
 NODES = (

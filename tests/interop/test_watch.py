@@ -69,14 +69,6 @@ def test_handler_runs_for_each_change(agent: LoneAgent, tmp_path: Path) -> None:
     assert int(later) > int(index) > 0
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Have what a test starts heed SIGINT: who runs the tests in the background of a script has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("command", [("watch", "-type=nodes", "-follow"), ("monitor",)])
 def test_interrupt_is_a_good_end(agent: LoneAgent, command: tuple[str, ...]) -> None:

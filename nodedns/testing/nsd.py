@@ -1,0 +1,52 @@
+"""``nsd``: the real server, with zone files of a test's own, on a loopback address of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from nodedns.testing.loopback import DNS_PORT, free_hosts
+from nodedns.testing.processes import Process
+from nodedns.testing.programs import require_program
+
+__all__ = ["nsd"]
+
+_SERVER = """
+server:
+  server-count: 1
+  ip-address: {host}@{port}
+  username: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: ""
+  xfrdfile: "{folder}/xfrd.state"
+  xfrdir: "{folder}"
+  zonelistfile: "{folder}/zone.list"
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+  minimal-responses: yes
+  ipv4-edns-size: 1232
+remote-control:
+  control-enable: no
+"""
+
+
+@contextmanager
+def nsd(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Run it, or skip the test where it is missing; yield its address once it answers on ``DNS_PORT``.
+
+    Args:
+        folder: For its files.
+        zones: The lines of each zone's file, by the zone's name.
+    """
+    program, host = require_program("nsd", package="nsd"), next(free_hosts(DNS_PORT))
+    config = [_SERVER.format(host=host, port=DNS_PORT, folder=folder)]
+    for zone, lines in zones.items():
+        (folder / zone).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{zone}"\n')
+    settings = folder / "nsd.conf"
+    settings.write_text("".join(config), encoding="ascii")
+    with Process([program, "-d", "-c", settings]) as process:
+        process.wait_line("nsd started")
+        yield host
