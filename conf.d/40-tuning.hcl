@@ -57,6 +57,10 @@ dns_config {
   failed_nodes = "keep"
   #failed_nodes_grace = "30s"
 
+  # The directory with this machine's SSH host keys: SSHFP records of this node are made of ssh_host_*_key.pub there.
+  # Default: none. nodedns's own key.
+  #ssh_host_keys = "/etc/ssh"
+
   # Prefixes to answer reverse lookups for, or names of their zones; [] for none. Default: the /24 and /64 of each
   # node's addresses. nodedns's own key.
   #reverse_zones = ["10.1.0.0/16", "fd00::/8"]

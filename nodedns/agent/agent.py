@@ -11,6 +11,7 @@ Life: ``run`` until ``stop`` (or a fatal event); ``leave`` first for a graceful 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 
 import attrs
@@ -32,6 +33,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_member import make_serf
 from nodedns.agent.local_setup import local_services_part, make_local_services
 from nodedns.agent.memory import Memory
+from nodedns.agent.meta_log import MetaLog
 from nodedns.agent.monitoring import Monitoring
 from nodedns.agent.name_log import NameLog
 from nodedns.agent.orders import Orders
@@ -212,6 +214,11 @@ class Agent:
     def is_encrypted(self) -> bool:
         """Whether its gossip has a key."""
         return self._serf.statistics().encrypted
+
+    @property
+    def watched_paths(self) -> Sequence[Path]:
+        """The files and directories that its configuration comes from, those of host keys among them."""
+        return self._config.watched_paths
 
     # --- life ------------------------------------------------------------------------
 
@@ -424,5 +431,6 @@ def _make_table(config: AgentConfig, memory: Memory, metrics: Metrics, wall_s: i
         cluster_known=memory.is_cluster_known(),
     )
     table = LiveTable(rows, metrics)
+    table.watch(MetaLog(trio.current_time).note)
     table.watch(lambda _rows, _services: ceiling.note(table.view.index))
     return table

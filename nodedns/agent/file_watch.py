@@ -52,7 +52,7 @@ async def look_in_thread(paths: Sequence[Path]) -> Fingerprint:
 
 
 async def follow_files(
-    paths: Sequence[Path],
+    paths: Callable[[], Sequence[Path]],
     reload: Callable[[], Awaitable[None]],
     taken: Fingerprint,
     look: Look = look_in_thread,
@@ -60,7 +60,7 @@ async def follow_files(
     """Call ``reload`` when files have changed and are at rest again; never returns.
 
     Args:
-        paths: Files and directories.
+        paths: Gives the files and directories, which may be others after a reload.
         reload: Tells of its failure itself, and raises ``AgentError``.
         taken: Of the files as they were when the configuration was read from them.
         look: Finds what changes when they do.
@@ -68,7 +68,7 @@ async def follow_files(
     seen = taken
     while True:
         await trio.sleep(LOOK_EVERY_S)
-        before, seen = seen, await look(paths)
+        before, seen = seen, await look(paths())
         if seen == before and seen != taken:
             taken = seen
             with suppress(AgentError):

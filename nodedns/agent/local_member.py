@@ -74,6 +74,7 @@ def own_tags(config: AgentConfig, node_id: str) -> dict[str, str]:
         is_server=config.server,
         dns_port=config.dns_port if config.dns_addrs else 0,
         meta=config.node_meta,
+        host_keys=config.host_keys,
         expect=config.bootstrap_expect,
         bootstrap=config.bootstrap,
         ipv4=_unless(config.advertise_addr_ipv4, config.advertise_addr),
@@ -83,8 +84,9 @@ def own_tags(config: AgentConfig, node_id: str) -> dict[str, str]:
     try:
         encode_tags(tags)
     except TooBig as problem:
+        what = "node_meta, with the host keys of dns_config.ssh_host_keys," if config.host_keys else "node_meta"
         raise AgentError(
-            f"node_meta does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
+            f"{what} does not fit into gossip: {problem}; give fewer or shorter -node-meta pairs"
         ) from None
     return tags
 

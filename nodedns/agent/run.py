@@ -91,7 +91,7 @@ def prepare_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> I
 
 async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
     # Before anything else: what changes from now on is to be read again.
-    files = fingerprint(config.config_paths) if config.auto_reload_config else ()
+    files = fingerprint(config.watched_paths) if config.auto_reload_config else ()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         with prepare_agent(config, read_again) as (agent, banner_text):
             if not config.log_json:
@@ -108,7 +108,7 @@ async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_obey_signals, agent, config, signals, nursery)
                 if config.auto_reload_config:
-                    nursery.start_soon(follow_files, config.config_paths, agent.reload, files)
+                    nursery.start_soon(follow_files, lambda: agent.watched_paths, agent.reload, files)
                 with freeze_what_stays(time.perf_counter):
                     await agent.run()
                 nursery.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from nodedns.config.draft import Draft
 from nodedns.errors import shorten
+from nodedns.model.host_key import meta_faults_of_fingerprints
 from nodedns.model.meta import meta_faults
 from nodedns.model.names import is_dns_label
 
@@ -50,6 +51,7 @@ def node_meta(draft: Draft) -> Mapping[str, str]:
     pairs = draft.settings.node_meta or {}
     for fault in meta_faults(pairs):
         draft.problem("node_meta", f"node_meta invalid: {fault}" if fault.startswith("Couldn't") else fault)
+    draft.warnings += [f"node_meta: {fault}" for fault in meta_faults_of_fingerprints(pairs)]
     return pairs
 
 

@@ -25,6 +25,7 @@ from nodedns.config.domains import alt_domains, domain, warn_of_names
 from nodedns.config.draft import Draft
 from nodedns.config.encryption import encryption
 from nodedns.config.gossip import gossip
+from nodedns.config.host_keys import host_key_directory, host_keys
 from nodedns.config.network import network, retry_join
 from nodedns.config.recursion import recursion
 from nodedns.config.schema import OFF, AgentConfig
@@ -125,11 +126,13 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         query_times=_query_times(draft),
         log_level=_log_level(draft),
         config_paths=sources.paths,
+        watched_paths=_watched_paths(draft, sources),
         auto_reload_config=bool(settings.auto_reload_config),
         log_json=bool(settings.log_json),
         pid_file=Path(settings.pid_file) if settings.pid_file else None,
         gossip=gossip(draft, listening.advertise_addr),
         serf=_serf(draft),
+        host_keys=host_keys(draft),
         reverse_zones=reverse_zones(draft),
         dns=dns_policy(draft, node_name),
         dns_cookies=cookies(draft),
@@ -145,6 +148,11 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         given=settings,
         **attrs.asdict(listening, recurse=False),
     )
+
+
+def _watched_paths(draft: Draft, sources: ConfigSources) -> tuple[Path, ...]:
+    directory = host_key_directory(draft)
+    return sources.paths if directory is None else (*sources.paths, directory)
 
 
 def _check_update_interval(draft: Draft) -> float:

@@ -26,6 +26,8 @@ RELOADED_FIELDS = (
     "node_meta",
     "log_level",
     "dns",
+    "host_keys",
+    "watched_paths",
     "reverse_zones",
     "dns_cookies",
     "failed_nodes_grace_s",

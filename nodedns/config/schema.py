@@ -24,6 +24,7 @@ from nodedns.config.settings import Settings
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.recursion import Recursion
 from nodedns.gossip.params import GossipParams
+from nodedns.model.host_key import Fingerprint
 from nodedns.net.dns_tcp_limits import DnsTcpLimits
 from nodedns.net.http_endpoint import HttpParams
 from nodedns.net.tls import TlsParams
@@ -85,12 +86,14 @@ class AgentConfig:
         query_times: How long blocking queries wait.
         log_level: ``TRACE``, ``DEBUG``, ``INFO``, ``WARN`` or ``ERROR``.
         config_paths: The files and directories that were read.
+        watched_paths: Those of them and others whose change is one of the configuration.
         auto_reload_config: Whether they are looked at, and read again when they change.
         log_json: Whether each log line is one JSON object.
         pid_file: Where the process id is written, and removed at the end.
         gossip: Params of failure detection and dissemination.
         serf: Params of the Serf layer.
         dns: How DNS answers are made.
+        host_keys: Fingerprints of this machine's SSH host keys, to be published with the node.
         reverse_zones: Prefixes of the reverse zones to serve; ``None`` for those of the nodes' addresses.
         dns_cookies: How DNS cookies are made.
         failed_nodes_grace_s: For how long DNS answers for a node that has failed; ``None`` for as long as it is listed.
@@ -148,12 +151,14 @@ class AgentConfig:
     query_times: QueryTimes
     log_level: str
     config_paths: tuple[Path, ...]
+    watched_paths: tuple[Path, ...]
     auto_reload_config: bool
     log_json: bool
     pid_file: Path | None
     gossip: GossipParams
     serf: SerfParams
     dns: DnsPolicy
+    host_keys: tuple[Fingerprint, ...]
     reverse_zones: tuple[Digits, ...] | None
     dns_cookies: CookieParams
     failed_nodes_grace_s: float | None

@@ -129,6 +129,7 @@ class DnsSettings:
     ptr_ttl: Seconds | None = _key("TTL of PTR records, if it is to be another; nodedns's own key.")
     failed_nodes: str | None = _key("keep, or drop the names of failed nodes; nodedns's own key.")
     failed_nodes_grace: Seconds | None = _key("How long a failed node keeps its names; nodedns's own key.")
+    ssh_host_keys: str | None = _key("Directory with the SSH host keys of this machine; nodedns's own key.")
     reverse_zones: list[str] | None = _key("Prefixes or zones to answer reverse lookups for; nodedns's own key.")
     enable_additional_node_meta_txt: bool | None = _key("Whether address answers carry the node's meta as TXT.")
     service_ttl: dict[str, Seconds] | None = _key("TTLs of services' records by name, or its beginning and *.")

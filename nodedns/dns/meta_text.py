@@ -5,6 +5,8 @@ otherwise be read as syntax; a key that starts with ``rfc1035-`` says that the
 value is to stand alone. Pairs go by key, so that one table gives one answer
 (Consul leaves the order to chance). Texts are cut into strings of at most 255
 bytes, where Consul sends no reply at all.
+
+A pair that is a fingerprint of an SSH host key has an SSHFP record, and no text.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nodedns.dns.name import text_bytes
+from nodedns.model.host_key import is_fingerprint_pair
 
 __all__ = ["MAX_STRING_BYTES", "MAX_TEXT_BYTES", "meta_texts"]
 
@@ -24,10 +27,12 @@ VERBATIM_PREFIX = "rfc1035-"
 def meta_texts(meta: Mapping[str, str]) -> tuple[tuple[bytes, ...], ...]:
     """Return the strings of one TXT record for each pair of ``meta``, by key, each record once.
 
-    A pair longer than ``MAX_TEXT_BYTES`` has no record.
+    A pair longer than ``MAX_TEXT_BYTES`` has no record, nor has the fingerprint of a host key.
     """
     records: dict[tuple[bytes, ...], None] = {}  # RFC 2181 section 5: an RRset has no duplicates
     for key in sorted(meta):
+        if is_fingerprint_pair(key, meta[key]):
+            continue
         text = text_bytes(_pair_text(key, meta[key]))
         if len(text) <= MAX_TEXT_BYTES:
             records[_strings(text)] = None

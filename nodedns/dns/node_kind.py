@@ -16,6 +16,7 @@ from nodedns.dns.meta_text import meta_texts
 from nodedns.dns.name import Labels, labels_of
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import Answer, RRset
+from nodedns.model.host_key import meta_fingerprints
 from nodedns.table.node_row import NodeRow
 
 __all__ = ["alias_of", "answer_node"]
@@ -50,11 +51,18 @@ def _answer_row(asked: Asked, row: NodeRow, keys: tuple[str, ...]) -> Answer:
     if rtype in (RRType.A, RRType.AAAA):
         is_wanted = asked.policy.enable_additional_node_meta_txt
         return asked.found(addresses, keys, extra=_texts(asked, row) if is_wanted else ())
-    if rtype in (RRType.TXT, RRType.ANY):
-        return asked.found(addresses + _texts(asked, row), keys)
+    if rtype in (RRType.TXT, RRType.SSHFP, RRType.ANY):
+        texts = _texts(asked, row) if rtype != RRType.SSHFP else ()
+        host_keys = _host_keys(asked, row) if rtype != RRType.TXT else ()
+        return asked.found(addresses + texts + host_keys, keys)
     return asked.no_data(keys)
 
 
 def _texts(asked: Asked, row: NodeRow) -> tuple[RRset, ...]:
     texts = meta_texts(row.meta) if row.meta else ()
     return (asked.rrset(RRType.TXT, texts),) if texts else ()
+
+
+def _host_keys(asked: Asked, row: NodeRow) -> tuple[RRset, ...]:
+    rdatas = tuple(each.rdata for each in meta_fingerprints(row.meta))
+    return (asked.rrset(RRType.SSHFP, rdatas),) if rdatas else ()

@@ -71,6 +71,7 @@ the same length; None once they are used up, and then the query is to be asked. 
 _MX: Final = 15
 _TYPES: Final = frozenset(
     {RRType.A, RRType.AAAA, RRType.TXT, RRType.ANY, RRType.PTR, RRType.NS, RRType.SOA, RRType.CNAME, RRType.SRV, _MX}
+    | {RRType.SSHFP}
 )
 _SERIAL_BYTES: Final = 4
 _LONGEST_KEPT: Final = HEADER_BYTES + 255 + 4 + 11  # the longest name (RFC 1035 section 3.1), type and class, an OPT

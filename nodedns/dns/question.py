@@ -29,6 +29,7 @@ class RRType(enum.IntEnum):
     SRV = 33
     OPT = 41
     DS = 43
+    SSHFP = 44
     TSIG = 250
     IXFR = 251
     AXFR = 252

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
 from nodedns.model.address import MAX_PORT
+from nodedns.model.host_key import Fingerprint, decode_tag_untrusted, encode_tag, meta_of
 from nodedns.model.member import NODEDNS_TAG, SerfMember
 
 __all__ = [
@@ -43,6 +44,7 @@ MAX_NODE_META = 64  # Consul: pairs of meta a node may have
 MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is nonsense
 
 META_PREFIX = "nm_"
+HOST_KEYS_TAG = "sshfp"
 # Words of Consul's tagged addresses. A member has one address in gossip; its other family travels here.
 IPV4_TAG = "lan_ipv4"
 IPV6_TAG = "lan_ipv6"
@@ -138,6 +140,7 @@ def tags_for(
     reconnect_timeout: str = "",
     ipv4: str = "",
     ipv6: str = "",
+    host_keys: Sequence[Fingerprint] = (),
 ) -> dict[str, str]:
     """Return the tags by which a nodedns agent announces itself; ``facts_of`` reads them back.
 
@@ -154,6 +157,7 @@ def tags_for(
             as they were told themselves.
         ipv4: IPv4 text for DNS where gossip's address is not it, or empty.
         ipv6: Likewise, IPv6.
+        host_keys: SHA-256 fingerprints of the host's SSH keys; read back they are meta.
     """
     tags = {
         "role": "node",
@@ -172,6 +176,8 @@ def tags_for(
         tags[IPV4_TAG] = ipv4
     if ipv6:
         tags[IPV6_TAG] = ipv6
+    if host_keys:
+        tags[HOST_KEYS_TAG] = encode_tag(host_keys)
     if reconnect_timeout:
         tags["rc_tm"] = reconnect_timeout
     if is_server:
@@ -185,9 +191,11 @@ def tags_for(
 
 
 def _own_meta(tags: Mapping[str, str]) -> dict[str, str]:
-    return _first_pairs(
-        {key.removeprefix(META_PREFIX): value for key, value in tags.items() if key.startswith(META_PREFIX)}
-    )
+    meta = {key.removeprefix(META_PREFIX): value for key, value in tags.items() if key.startswith(META_PREFIX)}
+    if HOST_KEYS_TAG in tags:
+        # What somebody wrote by hand says more than what was found.
+        meta = meta_of(decode_tag_untrusted(tags[HOST_KEYS_TAG])) | meta
+    return _first_pairs(meta)
 
 
 def _consul_meta(tags: Mapping[str, str]) -> dict[str, str]:

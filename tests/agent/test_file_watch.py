@@ -34,7 +34,7 @@ def play(paths: list[Path], story: Story, *, fails: bool = False) -> None:
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(follow_files, paths, reload, fingerprint(paths), look)
+            nursery.start_soon(follow_files, lambda: paths, reload, fingerprint(paths), look)
             await trio.sleep(2.5 * LOOK_EVERY_S)
             await story(lambda: count)
             nursery.cancel_scope.cancel()

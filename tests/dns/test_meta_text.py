@@ -60,3 +60,7 @@ def test_bytes_that_are_not_utf8_come_back_as_they_were() -> None:
 
 def test_lone_surrogate_of_json_does_not_raise() -> None:
     assert ((b"k=?",),) == meta_texts({"k": chr(0xD800)})
+
+
+def test_fingerprint_of_a_host_key_is_no_text_and_what_is_none_is() -> None:
+    assert ((b"sshfp-4-2=no",),) == meta_texts({"sshfp-1-2": 64 * "0", "sshfp-4-2": "no"})

@@ -224,3 +224,13 @@ def test_missing_names_of_any_number_of_shapes_drop_no_positive_answer() -> None
     assert count > MAX_TEMPLATES
     assert len(made.packed) <= MAX_TEMPLATES
     assert not asked_anew(made, query_wire("a.node.consul"))
+
+
+def test_fingerprints_of_host_keys_are_kept_until_they_change() -> None:
+    made = server()
+    query = query_wire("web.node.consul", RRType.SSHFP)
+    replies = []
+    for digit in "12":
+        made.change(NodeRegistered(ExternalNode(NodeName("web"), "", "10.1.1.1", {}, {"sshfp-4-2": 64 * digit})))
+        replies += [made.ask(query), made.ask(query)]
+    assert (2, [True, True, False, False]) == (made.asked, [bytes.fromhex(32 * "11") in reply for reply in replies])

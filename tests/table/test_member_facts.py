@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from nodedns.model.host_key import Fingerprint
 from nodedns.model.member import SerfMember
+from nodedns.serf.tags import MAX_META_BYTES, encode_tags
 from nodedns.table.member_facts import MemberFacts, facts_of, tags_for
 
 MakeMember = Callable[..., SerfMember]
@@ -124,3 +126,38 @@ def test_number_out_of_range_reads_as_unknown(make_member: MakeMember, number: s
 def test_meta_beyond_64_pairs_is_cut_by_key(make_member: MakeMember) -> None:
     tags = {f"k{number:03}": "v" for number in reversed(range(100))}
     assert [f"k{number:03}" for number in range(64)] == list(facts_of(make_member("one", tags=tags), "dc1").meta)
+
+
+def test_host_keys_are_announced_in_short_and_read_back_as_meta(make_member: MakeMember) -> None:
+    keys = [Fingerprint(algorithm, 2, bytes([algorithm]) * 32) for algorithm in (1, 3, 4)]
+    tags = tags_for(
+        version="1",
+        datacenter="dc1",
+        node_id=NODE_ID,
+        is_server=False,
+        dns_port=0,
+        meta={"rack": "r1", "sshfp-3-2": 64 * "f"},
+        host_keys=keys,
+    )
+    facts = facts_of(make_member("one", tags=tags), "dc1")
+    assert {"rack": "r1", "sshfp-1-2": 32 * "01", "sshfp-3-2": 64 * "f", "sshfp-4-2": 32 * "04"} == facts.meta
+
+
+def test_tag_of_host_keys_that_cannot_be_read_is_none(make_member: MakeMember) -> None:
+    tags = {"nodedns": "1", "nm_rack": "r1", "sshfp": "%"}
+    assert {"rack": "r1"} == facts_of(make_member("one", tags=tags), "dc1").meta
+
+
+def test_three_host_keys_leave_room_for_meta_in_gossip() -> None:
+    tags = tags_for(
+        version="0.1.0",
+        datacenter="dc1",
+        node_id=NODE_ID,
+        is_server=True,
+        dns_port=8600,
+        meta={},
+        expect=3,
+        ipv6="2001:db8:1111:2222:3333:4444:5555:6666",
+        host_keys=[Fingerprint(algorithm, 2, bytes(32)) for algorithm in (1, 3, 4)],
+    )
+    assert 150 <= MAX_META_BYTES - len(encode_tags(tags))
