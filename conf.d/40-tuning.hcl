@@ -141,6 +141,14 @@ dns_config {
   # switched on and off at run time: nodedns dns query-log -enable. nodedns's own key.
   query_log = false
 
+  # Zone transfer: who may have our zones as a whole (by address, by key, or by both), and who is told when one has
+  # changed. Default: nobody. "openssl rand -base64 32" makes a secret. nodedns's own keys.
+  transfer {
+    #keys   = [{ name = "sec.example", algorithm = "hmac-sha256", secret = "qbXpmOpHP71ZyuADKVIiu3sVYYrMbYjnMZNjq3Wz8yU=" }]
+    #allow  = [{ address = "192.0.2.0/24", key = "sec.example" }]
+    #notify = [{ address = "192.0.2.53", key = "sec.example" }]
+  }
+
   # What clients may hold over TCP. nodedns's own keys.
   tcp {
     # In all, and of one address or one IPv6 /64. What is above is closed at once.

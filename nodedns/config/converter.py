@@ -25,7 +25,10 @@ from nodedns.model.durations import parse_duration
 
 __all__ = ["problem_at", "structure"]
 
-_DEFINITIONS = frozenset({"service", "services", "check", "checks"})
+_TRANSFER = "dns_config.transfer."
+_DEFINITIONS = frozenset(
+    {"service", "services", "check", "checks", f"{_TRANSFER}keys", f"{_TRANSFER}allow", f"{_TRANSFER}notify"}
+)
 _FLAGS_BY_PATH = {path: flag for flag, path in FLAG_PATHS.items()}
 
 
@@ -63,7 +66,7 @@ def _known_keys(
         elif name not in names:
             problems.append(ConfigProblem(source, prefix + key, f"invalid config key {prefix + key}"))
         elif path in _DEFINITIONS:
-            known[name] = [*known.get(name, ()), *_definitions(value, name, source, problems)]
+            known[name] = [*known.get(name, ()), *_definitions(value, path, source, problems)]
         elif name in blocks and isinstance(_only(value), dict):
             known[name] = _known_keys(_only(value), blocks[name], f"{path}.", source, problems)
         else:

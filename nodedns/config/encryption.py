@@ -12,33 +12,9 @@ from nodedns.config.draft import Draft
 from nodedns.errors import LocalProtocolError, shorten
 from nodedns.gossip.envelope import MAX_LABEL_BYTES
 from nodedns.gossip.key_text import decode_key_text
+from nodedns.model.secret import Secret
 
 __all__ = ["Encryption", "Secret", "encryption"]
-
-
-class Secret:
-    """Bytes that no text, log line or answer shows; empty for none."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: bytes = b"") -> None:
-        self._value = value
-
-    def reveal(self) -> bytes:
-        """Return the bytes."""
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "hidden" if self._value else ""
 
 
 @attrs.frozen(kw_only=True)

@@ -32,6 +32,7 @@ from nodedns.config.schema import OFF, AgentConfig
 from nodedns.config.settings import Settings, leaves, merge
 from nodedns.config.sources import DEV_MODE, ConfigSources, read_layers
 from nodedns.config.tls import https_params
+from nodedns.config.transfer import transfer_params
 from nodedns.errors import ConfigError
 from nodedns.serf.params import SerfParams
 
@@ -140,6 +141,7 @@ def _resolve(draft: Draft, sources: ConfigSources) -> AgentConfig:
         recursion=recursion(draft, listening.dns_addrs, listening.dns_port, sources.interfaces),
         dns_query_log=bool(settings.dns_config and settings.dns_config.query_log),
         dns_tcp=dns_tcp_limits(draft),
+        transfer=transfer_params(draft),
         access=access,
         http=http_params(draft),
         https=https_params(draft, is_served=listening.https_port != OFF),

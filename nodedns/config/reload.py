@@ -34,6 +34,7 @@ RELOADED_FIELDS = (
     "recursion",
     "dns_query_log",
     "dns_tcp",
+    "transfer",
     "access",
     "http",
     "services",

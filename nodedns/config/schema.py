@@ -23,6 +23,7 @@ from nodedns.config.encryption import Encryption
 from nodedns.config.settings import Settings
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.recursion import Recursion
+from nodedns.dns.transfer_params import TransferParams
 from nodedns.gossip.params import GossipParams
 from nodedns.model.host_key import Fingerprint
 from nodedns.net.dns_tcp_limits import DnsTcpLimits
@@ -100,6 +101,7 @@ class AgentConfig:
         recursion: Who is asked about names outside ours, and for whom.
         dns_query_log: Whether each DNS query is logged from the start.
         dns_tcp: What clients may hold over TCP.
+        transfer: Who may have our zones as a whole, and is told of changes.
         access: Who may use the HTTP API, and ask DNS.
         http: Limits of the HTTP server.
         https: How the HTTP API is encrypted on ``https_port``; None where that is off.
@@ -165,6 +167,7 @@ class AgentConfig:
     recursion: Recursion
     dns_query_log: bool
     dns_tcp: DnsTcpLimits
+    transfer: TransferParams
     access: AccessRules
     http: HttpParams
     https: TlsParams | None

@@ -32,6 +32,7 @@ __all__ = [
     "Seconds",
     "Settings",
     "SoaSettings",
+    "TransferSettings",
     "block_classes",
     "changed_keys",
     "key_docs",
@@ -122,6 +123,15 @@ class DnsTcpSettings:
 
 
 @attrs.frozen(kw_only=True)
+class TransferSettings:
+    """Zone transfer; nodedns's own keys."""
+
+    keys: list[Given] | None = _key("Keys that transfers and notices are signed with: name, algorithm and secret.")
+    allow: list[Given] | None = _key("Who may have our zones: by address, by key, or by both.")
+    notify: list[Given] | None = _key("Who is told when a zone has changed: address, and the key to sign with.")
+
+
+@attrs.frozen(kw_only=True)
 class DnsSettings:
     """How DNS answers are made."""
 
@@ -149,6 +159,7 @@ class DnsSettings:
     allow_recursion: list[str] | None = _key("Networks whose clients may have recursion; nodedns's own key.")
     query_log: bool | None = _key("Whether each DNS query is logged from the start; nodedns's own key.")
     tcp: DnsTcpSettings | None = _key("What clients may hold over TCP.")
+    transfer: TransferSettings | None = _key("Who may have our zones as a whole, and is told of changes.")
 
 
 @attrs.frozen(kw_only=True)

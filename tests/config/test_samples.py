@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 SAMPLES = sorted((TOP / "conf.d").iterdir())
 MANUAL = (TOP / "docs" / "config.rst").read_text()
 BLOCKS = {"addresses", "ports", "gossip_lan", "dns_config", "dns_config.soa"}
-BLOCKS |= {"dns_config.cookies", "dns_config.rate_limit", "dns_config.tcp"}
+BLOCKS |= {"dns_config.cookies", "dns_config.rate_limit", "dns_config.tcp", "dns_config.transfer"}
 BLOCKS |= {"acl", "acl.tokens", "http_config", "limits", "tls", "tls.defaults", "tls.https"}
 LEAVES = sorted(key_docs().keys() - BLOCKS)
 
