@@ -14,7 +14,7 @@ from nodedns.api.body import Body
 from nodedns.api.registered_text import MAX_PAIRS, check_pairs, check_text
 from nodedns.errors import ApiError
 from nodedns.model.address import MAX_PORT
-from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, weights_fault
+from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, ports_fault, weights_fault
 
 __all__ = ["decode_service"]
 
@@ -101,23 +101,11 @@ def _ports(body: Body) -> tuple[NamedPort, ...]:
     if len(told) > MAX_PORTS:
         raise ApiError(400, f"Service.Ports cannot contain more than {MAX_PORTS} ports")
     ports = tuple(NamedPort(port.text("Name"), _port(port, "Port"), port.flag("Default")) for port in told)
-    names = [port.name for port in ports]
-    problem = ""
-    if "" in names:
-        problem = "Ports.Name cannot be empty"
-    elif any(port.port == 0 for port in ports):
-        problem = "Ports.Port must be greater than zero"
-    elif len(set(names)) < len(names):
-        twin = next(name for name in names if names.count(name) > 1)
-        problem = f'Ports.Name "{twin}" has to be unique'
-    elif sum(port.is_default for port in ports) > 1:
-        problem = "Only one port can be marked as default"
-    elif ports and not any(port.is_default for port in ports):
-        problem = "One of the Ports must be marked as Default"
+    problem = ports_fault(ports)
     if problem:
         raise ApiError(500, problem)
-    for name in names:
-        check_text("Ports.Name", name)
+    for port in ports:
+        check_text("Ports.Name", port.name)
     return ports
 
 

@@ -15,7 +15,7 @@ from nodedns.checks.fields import Fields, KeySet, object_of, objects_of
 from nodedns.errors import DefinitionError, shorten
 from nodedns.model.address import MAX_PORT
 from nodedns.model.meta import meta_faults
-from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, weights_fault
+from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, ports_fault, weights_fault
 
 __all__ = ["decode_service_untrusted", "decode_services_untrusted"]
 
@@ -131,28 +131,10 @@ def _ports(fields: Fields) -> tuple[NamedPort, ...]:
     for each in [] if value is None else objects_of("ports", value):
         given = Fields(each, _PORT_KEYS)
         found.append(NamedPort(given.text("name"), given.number("port"), given.flag("default")))
-    fault = _fault_of_ports(found)
+    fault = ports_fault(found)
     if fault:
         raise _failed(fault, "ports")
     return tuple(found)
-
-
-def _fault_of_ports(ports: list[NamedPort]) -> str:
-    seen: set[str] = set()
-    for port in ports:
-        if not port.name:
-            return "Ports.Name cannot be empty"
-        if port.port <= 0:
-            return "Ports.Port must be greater than zero"
-        if port.port > MAX_PORT:
-            return f"Ports.Port must be between 0 and {MAX_PORT}"
-        if port.name in seen:
-            return f'Ports.Name "{port.name}" has to be unique'
-        seen.add(port.name)
-    defaults = sum(port.is_default for port in ports)
-    if defaults > 1:
-        return "Only one port can be marked as default"
-    return "One of the Ports must be marked as Default" if ports and not defaults else ""
 
 
 def _tagged_addresses(fields: Fields) -> dict[str, ServiceAddress]:

@@ -7,11 +7,13 @@ Source: Consul's NodeService (agent/structs) and its definition (service_definit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-__all__ = ["MAX_WEIGHT", "NamedPort", "Service", "ServiceAddress", "Weights", "weights_fault"]
+from nodedns.model.address import MAX_PORT
+
+__all__ = ["MAX_WEIGHT", "NamedPort", "Service", "ServiceAddress", "Weights", "ports_fault", "weights_fault"]
 
 MAX_WEIGHT = 65_535
 """RFC 2782: two bytes."""
@@ -75,6 +77,25 @@ class NamedPort:
     name: str
     port: int
     is_default: bool = False
+
+
+def ports_fault(ports: Sequence[NamedPort]) -> str:
+    """Return what is wrong with the named ports of an instance, as Consul words it; empty for what may be kept."""
+    seen: set[str] = set()
+    for port in ports:
+        if not port.name:
+            return "Ports.Name cannot be empty"
+        if port.port <= 0:
+            return "Ports.Port must be greater than zero"
+        if port.port > MAX_PORT:
+            return f"Ports.Port must be between 0 and {MAX_PORT}"
+        if port.name in seen:
+            return f'Ports.Name "{port.name}" has to be unique'
+        seen.add(port.name)
+    defaults = sum(port.is_default for port in ports)
+    if defaults > 1:
+        return "Only one port can be marked as default"
+    return "One of the Ports must be marked as Default" if ports and not defaults else ""
 
 
 @attrs.frozen

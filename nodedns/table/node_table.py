@@ -114,10 +114,6 @@ class NodeTable:
         """Return the services and checks kept for a node by ID, those of a node without a row included."""
         return self._book.registered(fold(name))
 
-    def external_nodes(self) -> tuple[ExternalNode, ...]:
-        """Return every registered node by folded name, those hidden by a member included."""
-        return tuple(self._externals[name] for name in sorted(self._externals))
-
     def apply(self, changes: Sequence[Change]) -> TableView:
         """Apply ``changes`` in order and return the view after them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from nodedns.config.consul_keys import ABSENT_FLAGS
 from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import FLAG_PATHS
+from nodedns.testing.certificates import Authority
 
 Shell = Callable[..., tuple[int, str, str]]
 
@@ -182,3 +184,17 @@ def test_bad_configuration_ends_the_process_with_1(tmp_path: Path) -> None:
     process = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     expected = "==> command line: -bind: bind_addr must be an ip address, not 'x'\n"
     assert (1, "", expected) == (process.returncode, process.stdout, process.stderr)
+
+
+def test_validate_reads_the_certificates(shell: Shell, tmp_path: Path) -> None:
+    one, other = (Authority(tmp_path).issue(name, "127.0.0.1") for name in ("one", "other"))
+    path = tmp_path / "agent.json"
+    https = {"cert_file": str(one.certificate), "key_file": str(one.key)}
+    config = {"data_dir": str(tmp_path), "bind_addr": "10.0.0.1", "ports": {"https": 8501}, "tls": {"https": https}}
+    path.write_text(json.dumps(config))
+    assert (0, "Configuration is valid!\n", "") == shell("validate", str(path))
+
+    https["key_file"] = str(other.key)
+    path.write_text(json.dumps(config))
+    mismatch = f"tls key_file {other.key} is not the key of the certificate in {one.certificate}"
+    assert (1, "", f"Config validation failed: {mismatch}\n") == shell("validate", str(path))

@@ -97,7 +97,8 @@ def test_registering_behind_a_member_shows_nothing_and_keeps_the_index(
 ) -> None:
     before = table.apply([MemberUpserted(make_member("one"))])
     assert before is table.apply([NodeRegistered(external("one"))])
-    assert ["one"] == [node.name for node in table.external_nodes()]
+    left = table.apply([MemberUpserted(make_member("one", status=MemberStatus.LEFT))])
+    assert ["one"] == names(left)
 
 
 def test_deregistering_leaves_a_member_alone(table: NodeTable, make_member: MakeMember) -> None:
