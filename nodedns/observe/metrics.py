@@ -45,6 +45,8 @@ __all__ = [
     "DNS_FORWARDS_OPEN",
     "DNS_FORWARD_SECONDS",
     "DNS_LIMITED",
+    "DNS_NOTIFIES",
+    "DNS_NOTIFIES_WAITING",
     "DNS_PACKED_ANSWERS",
     "DNS_PACKED_HITS",
     "DNS_PACKED_MISSES",
@@ -222,6 +224,14 @@ DNS_FORWARD_SECONDS = HistogramSpec(
 DNS_RECURSOR_ERRORS = CounterSpec(
     "nodedns_dns_recursor_errors_total", ("reason",), "What recursors did wrong: by reason, or by the response code."
 )
+DNS_NOTIFIES = CounterSpec(
+    "nodedns_dns_notifies_total",
+    ("event",),
+    "NOTIFY datagrams: sent, repeated; and what came back: acknowledged, refused, unsigned, stray.",
+)
+DNS_NOTIFIES_WAITING = GaugeSpec(
+    "nodedns_dns_notifies_waiting", (), "Secondaries, for each zone, that have not acknowledged its newest serial."
+)
 CHECKS_RUN = CounterSpec("nodedns_checks_run_total", ("type", "status"), "Runs of this agent's checks.")
 CHECKS_REGISTERED = GaugeSpec("nodedns_checks_registered", (), "Checks of this agent.")
 CHECKS_RUNNING = GaugeSpec("nodedns_checks_running", (), "Checks that run now.")
@@ -285,6 +295,8 @@ METRICS: tuple[Spec, ...] = (
     DNS_FORWARDS_OPEN,
     DNS_FORWARD_SECONDS,
     DNS_RECURSOR_ERRORS,
+    DNS_NOTIFIES,
+    DNS_NOTIFIES_WAITING,
     CHECKS_RUN,
     CHECKS_REGISTERED,
     CHECKS_RUNNING,
