@@ -1,12 +1,15 @@
 """``ZoneHead``: the records at a zone's apex, SOA and NS, and the names of nodes that they hold.
 
 A forward zone holds names of its own domain, a reverse zone holds names of the
-primary domain; all else is the same, the serial too: one table, one serial.
+primary domain; all else is the same, the serial too: one table, one serial. But where zones are published for
+secondaries (``published``), each has serials of its own, and its SOA names the node that counts them.
 
 Source: RFC 1035 section 3.3.13, RFC 2308 sections 3 and 5.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import attrs
 
@@ -19,7 +22,20 @@ from nodedns.model.names import fold
 from nodedns.table.node_row import NodeRow
 from nodedns.table.view import TableView
 
-__all__ = ["MAX_NAME_SERVERS", "ZoneHead", "addr_owner", "address_rrsets", "node_owner", "service_owner", "soa_serial"]
+__all__ = [
+    "MAX_NAME_SERVERS",
+    "SERIAL_MASK",
+    "Edition",
+    "EditionOf",
+    "ZoneHead",
+    "addr_owner",
+    "address_rrsets",
+    "node_owner",
+    "primary_name",
+    "service_owner",
+    "soa_serial",
+    "unpublished",
+]
 
 MAX_NAME_SERVERS = 13  # the root's precedent: what a reply of 512 bytes can hold
 
@@ -34,6 +50,28 @@ def soa_serial(view: TableView) -> int:
 
 
 @attrs.frozen
+class Edition:
+    """What a zone that is published says in its SOA instead of what follows from the table.
+
+    Attributes:
+        mname: The name of the node that publishes it.
+        serial: Of the zone as published last.
+    """
+
+    mname: Labels
+    serial: int
+
+
+EditionOf = Callable[[Labels, Labels], Edition | None]
+"""Tells the edition of the zone of this origin with names of this domain, both folded; None if none are published."""
+
+
+def unpublished(_origin: Labels, _domain: Labels) -> Edition | None:
+    """Tell that no zone is published."""
+    return None
+
+
+@attrs.frozen
 class ZoneHead:
     """The apex of one zone, for one question.
 
@@ -42,20 +80,22 @@ class ZoneHead:
         domain: The domain that the names in its records belong to, likewise.
         view: The table of the moment.
         policy: Knobs.
+        edition: As which the zone is published; None if it is not.
     """
 
     origin: Labels
     domain: Labels
     view: TableView
     policy: DnsPolicy
+    edition: Edition | None = None
 
     def soa(self) -> RRset:
         """Return the SOA record, for the apex and for negative answers."""
-        policy = self.policy
+        policy, edition = self.policy, self.edition
         soa = SoaData(
-            mname=(NAME_SERVER, *self.domain),
+            mname=edition.mname if edition is not None else (NAME_SERVER, *self.domain),
             rname=(HOSTMASTER, *self.domain),
-            serial=soa_serial(self.view),
+            serial=edition.serial if edition is not None else soa_serial(self.view),
             refresh_s=policy.soa_refresh_s,
             retry_s=policy.soa_retry_s,
             expire_s=policy.soa_expire_s,
@@ -86,6 +126,11 @@ def node_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:
     A datacenter called like a kind is left out, because ``NAME.node.addr`` would mean an address.
     """
     return _owner(f"{name}.node", datacenter, domain)
+
+
+def primary_name(local_name: str, datacenter: str, domain: Labels) -> Labels:
+    """Return what a published zone's SOA calls the node it is published by: its own name, ``ns`` if that cannot be."""
+    return node_owner(fold(local_name), datacenter, domain) or (NAME_SERVER, *domain)
 
 
 def service_owner(name: str, datacenter: str, domain: Labels) -> Labels | None:

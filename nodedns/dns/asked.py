@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from nodedns.dns.apex import ZoneHead
+from nodedns.dns.apex import EditionOf, ZoneHead, unpublished
 from nodedns.dns.distance import DistanceOf, nowhere
 from nodedns.dns.grammar import HERE, Place
 from nodedns.dns.name import Labels
@@ -27,6 +27,7 @@ class Asked:
         policy: Knobs.
         place: What the name says of where it is.
         distance_s: How far a node is from this one, by its name.
+        edition_of: As what the zone is published.
     """
 
     question: Question
@@ -35,6 +36,7 @@ class Asked:
     policy: DnsPolicy
     place: Place = HERE
     distance_s: DistanceOf = nowhere
+    edition_of: EditionOf = unpublished
 
     @property
     def origin(self) -> Labels:
@@ -45,7 +47,7 @@ class Asked:
     def head(self) -> ZoneHead:
         """SOA and NS of the zone; the names in them are its own."""
         origin = self.origin
-        return ZoneHead(origin, origin, self.view, self.policy)
+        return ZoneHead(origin, origin, self.view, self.policy, self.edition_of(self.zone, self.zone))
 
     def rrset(self, rtype: RRType, rdatas: tuple[Rdata, ...]) -> RRset:
         """Return records of the name asked for."""

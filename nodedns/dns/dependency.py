@@ -7,8 +7,6 @@ but for the serial of a SOA it holds, which moves with every change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from nodedns.table.address_index import Digits, digits_of
 from nodedns.table.node_row import NodeRow, RowChange
 from nodedns.table.service_rows import ServiceChange
@@ -22,6 +20,7 @@ __all__ = [
     "ip_key",
     "keys_of_change",
     "keys_of_service_change",
+    "moves_servers",
     "node_key",
     "part_key",
     "prefix_key",
@@ -78,9 +77,14 @@ def keys_of_change(change: RowChange) -> tuple[str, ...]:
     rows = [row for row in (change.before, change.after) if row is not None]
     keys += [ip_key(ip) for row in rows for ip in _ips(row)]
     keys += _moved_prefixes(change)
-    if change.is_local or _has_server(rows):
+    if moves_servers(change):
         keys.append(SERVERS)
     return tuple(dict.fromkeys(keys))
+
+
+def moves_servers(change: RowChange) -> bool:
+    """Whether the name servers of zones, or their addresses, may be others after the change of one row."""
+    return change.is_local or any(row is not None and row.is_server for row in (change.before, change.after))
 
 
 def keys_of_service_change(change: ServiceChange) -> tuple[str, ...]:
@@ -112,7 +116,3 @@ def _keys_above(ips: tuple[str, ...]) -> dict[str, None]:
         step, length = (OCTET_DIGITS, IPV4_DIGITS) if "." in ip else (NIBBLE_DIGITS, IPV6_DIGITS)
         keys |= dict.fromkeys([whole[:-short] for short in range(length - step, 0, -step)])
     return keys
-
-
-def _has_server(rows: Sequence[NodeRow]) -> bool:
-    return any(row.is_server for row in rows)

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from nodedns.dns.apex import ZoneHead, node_owner, service_owner
+from nodedns.dns.apex import EditionOf, ZoneHead, node_owner, service_owner, unpublished
 from nodedns.dns.dependency import SERVERS, ip_key, prefix_key
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
@@ -56,6 +56,7 @@ class ReverseZone:
         domain: The domain of the names that its records hold, folded.
         is_derived: Whether it is there only as long as an address is.
         ways: Prefixes of listed zones and above them, which are there whatever addresses there are.
+        edition_of: As what zones are published, which their SOA tells.
         origin: Labels of its apex, folded.
     """
 
@@ -63,6 +64,7 @@ class ReverseZone:
     domain: Labels
     is_derived: bool
     ways: frozenset[Digits] = attrs.field(default=frozenset(), eq=False, repr=False)
+    edition_of: EditionOf = attrs.field(default=unpublished, eq=False, repr=False)
     origin: Labels = attrs.field(init=False, eq=False)
 
     @origin.default
@@ -74,7 +76,8 @@ class ReverseZone:
         spelt = spelt_by(question.folded)
         assert spelt is not None  # noqa: S101 - for the type checker; every name in the zone has its suffix
         is_apex = len(question.folded) == len(self.origin)
-        head = ZoneHead(question.labels[-len(self.origin) :], self.domain, view, policy)
+        edition = self.edition_of(self.origin, self.domain)
+        head = ZoneHead(question.labels[-len(self.origin) :], self.domain, view, policy, edition)
         rrsets, extra = _apex(question.rtype, head) if is_apex else ((), ())
         if spelt.is_address and question.rtype in (RRType.PTR, RRType.ANY):
             rrsets += _pointer(spelt.prefix, question.labels, head)
@@ -110,19 +113,24 @@ class ReverseZones:
     Attributes:
         domain: The domain of the names that their records hold, folded.
         listed: The zones by prefix; None for those of the nodes' addresses.
+        edition_of: As what zones are published, which their SOA tells.
     """
 
     domain: Labels
     listed: Mapping[Digits, ReverseZone] | None
+    edition_of: EditionOf = attrs.field(default=unpublished, eq=False, repr=False)
 
     @classmethod
-    def of_prefixes(cls, prefixes: Iterable[Digits] | None, domain: Labels) -> ReverseZones:
+    def of_prefixes(
+        cls, prefixes: Iterable[Digits] | None, domain: Labels, edition_of: EditionOf = unpublished
+    ) -> ReverseZones:
         """Return those of exactly these prefixes, none at all without any; None: those of the table's addresses."""
         if prefixes is None:
-            return cls(domain, None)
+            return cls(domain, None, edition_of)
         listed = tuple(prefixes)
         ways = _prefixes_to(listed)
-        return cls(domain, {prefix: ReverseZone(prefix, domain, False, ways) for prefix in listed})
+        zones = {prefix: ReverseZone(prefix, domain, False, ways, edition_of) for prefix in listed}
+        return cls(domain, zones, edition_of)
 
     def covering(self, folded: Labels, view: TableView) -> ReverseZone | None:
         """Return the zone with the longest origin that is ``folded`` or above it; None where there is none."""
@@ -133,7 +141,7 @@ class ReverseZones:
         if self.listed is None:
             prefix = Digits(version, text[: DERIVED_DIGITS[version]])
             is_there = len(prefix.text) == DERIVED_DIGITS[version] and view.has_addresses_under(prefix)
-            return ReverseZone(prefix, self.domain, is_derived=True) if is_there else None
+            return ReverseZone(prefix, self.domain, True, edition_of=self.edition_of) if is_there else None
         found = (self.listed.get(Digits(version, text[:length])) for length in range(len(text), -1, -1))
         return next((zone for zone in found if zone is not None), None)
 

@@ -38,7 +38,17 @@ from nodedns.model.names import MAX_LABEL_BYTES, fold
 from nodedns.model.service import Service
 from nodedns.table.service_rows import Instance, ServiceGroup
 
-__all__ = ["MAX_DESCRIBED", "MAX_LISTED", "answer_type", "instance_label"]
+__all__ = [
+    "BROWSED",
+    "MAX_DESCRIBED",
+    "MAX_LISTED",
+    "META",
+    "PROTOCOLS",
+    "SUB",
+    "TYPES",
+    "answer_type",
+    "instance_label",
+]
 
 MAX_LISTED: Final = 2_048
 """Types, or instances, told in one answer; ours: a reply over TCP holds hardly more."""

@@ -31,7 +31,7 @@ from typing import Final
 import attrs
 
 from nodedns.dns.addr_kind import answer_addr
-from nodedns.dns.apex import address_rrsets
+from nodedns.dns.apex import EditionOf, address_rrsets, unpublished
 from nodedns.dns.asked import Asked
 from nodedns.dns.dependency import SERVERS
 from nodedns.dns.distance import DistanceOf, nowhere
@@ -78,11 +78,13 @@ class Zone:
         cuts: Names of this zone, without its origin, that other domains of ours lie at or below.
         distance_s: How far a node is from this one, by its name, for answers that are by distance. Answers hold until
             it changes (``dependency.DISTANCES``).
+        edition_of: As what zones are published, which their SOA tells.
     """
 
     origin: Labels
     cuts: frozenset[Labels] = frozenset()
     distance_s: DistanceOf = attrs.field(default=nowhere, eq=False, repr=False)
+    edition_of: EditionOf = attrs.field(default=unpublished, eq=False, repr=False)
 
     @classmethod
     def of_domain(cls, domain: str) -> Zone:
@@ -94,25 +96,28 @@ class Zone:
         return cls(_origin_of(domain))
 
     @classmethod
-    def of_domains(cls, domains: Sequence[str], distance_s: DistanceOf = nowhere) -> tuple[Zone, ...]:
+    def of_domains(
+        cls, domains: Sequence[str], distance_s: DistanceOf = nowhere, edition_of: EditionOf = unpublished
+    ) -> tuple[Zone, ...]:
         """Build a zone for each of ``domains``, those that lie inside another told to that one.
 
         Args:
             domains: Each with or without its final dot.
             distance_s: As the attribute.
+            edition_of: As the attribute.
 
         Raises:
             LocalProtocolError: One is no domain name.
         """
         origins = [_origin_of(domain) for domain in domains]
-        return tuple(cls(origin, _cuts_below(origin, origins), distance_s) for origin in origins)
+        return tuple(cls(origin, _cuts_below(origin, origins), distance_s, edition_of) for origin in origins)
 
     def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
         """Answer ``question``, whose name the zone covers and whose class was settled before."""
         relative = question.folded[: -len(self.origin)]
         name = parse_relative(relative, view.datacenter)
         place = parse_place(name.locality, view.datacenter) if name.kind is not None else None
-        asked = Asked(question, self.origin, view, policy, place or HERE, self.distance_s)
+        asked = Asked(question, self.origin, view, policy, place or HERE, self.distance_s, self.edition_of)
         if not relative:
             return _answer_apex(asked)
         if relative == (NAME_SERVER,):

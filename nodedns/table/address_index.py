@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -57,6 +57,22 @@ class AddressIndex:
         texts = self.ipv4 if prefix.version == 4 else self.ipv6
         position = bisect_left(texts, prefix.text)
         return position < len(texts) and texts[position].startswith(prefix.text)
+
+    def under(self, prefix: Digits) -> Sequence[str]:
+        """Return the digits of every address that is, or begins with, ``prefix``, sorted."""
+        texts = self.ipv4 if prefix.version == 4 else self.ipv6
+        first = bisect_left(texts, prefix.text)
+        # The letter behind the last digit: what begins with the prefix is before that.
+        return texts[first : bisect_left(texts, prefix.text + "g", lo=first)]
+
+    def prefixes(self, version: int, length: int) -> Iterator[str]:
+        """Give the first ``length`` digits of the addresses of a family, each once, sorted."""
+        texts = self.ipv4 if version == 4 else self.ipv6
+        position = 0
+        while position < len(texts):
+            prefix = texts[position][:length]
+            yield prefix
+            position = bisect_left(texts, prefix + "g", lo=position)
 
     def changed(self, gone: Iterable[Digits], come: Iterable[Digits]) -> AddressIndex:
         """Return the index without ``gone``, all of which it has, and with ``come``, none of which it has."""

@@ -117,6 +117,22 @@ class TableView:
         """Whether DNS gives some node or service an address that is, or begins with, ``prefix``."""
         return self._node_set.addresses.has_under(prefix) or self._service_set.addresses.addresses.has_under(prefix)
 
+    def has_ip(self, ip_text: str) -> bool:
+        """Whether DNS gives some node or service this IP, spelt as the standard library does."""
+        return ip_text in self._node_set.by_ip or ip_text in self._service_set.addresses.by_ip
+
+    def addresses_under(self, prefix: Digits) -> tuple[Digits, ...]:
+        """Return each address that DNS gives for a node or a service and that is, or begins with, ``prefix``, once."""
+        indexes = (self._node_set.addresses, self._service_set.addresses.addresses)
+        texts = dict.fromkeys(text for index in indexes for text in index.under(prefix))
+        return tuple(Digits(prefix.version, text) for text in texts)
+
+    def prefixes(self, version: int, length: int) -> tuple[Digits, ...]:
+        """Return the first ``length`` digits of those addresses of a family, each once."""
+        indexes = (self._node_set.addresses, self._service_set.addresses.addresses)
+        texts = dict.fromkeys(text for index in indexes for text in index.prefixes(version, length))
+        return tuple(Digits(version, text) for text in texts)
+
     def member(self, name: str) -> SerfMember | None:
         """Return the member of exactly this name, left ones included."""
         return self._members.get(name)

@@ -1,0 +1,206 @@
+"""``Publications``: the zones as they are published for secondaries, kept up with the table.
+
+Strategy: what a zone holds is what our own zones answer, asked name by name (``zone_records``), so that a secondary
+answers as we do. The first time all names are asked (``zone_names``), then those that a change of the table touches:
+changes are marked as they come, in no more room than the table has, and publishing takes the marks.
+
+Publishing is done in steps of a few hundred microseconds, between which others have their turn; it is of the table
+as it was when it began, and each zone shows its new state at once, at its end.
+
+Serials are Unix seconds at publishing, so that those of several agents can be compared, and at least one more than
+before. A zone that is not published yet has a serial below its first. Who publishes when is not decided here, and who
+may have a zone neither. Source: RFC 1982, RFC 1995.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from nodedns.dns.apex import SERIAL_MASK, Edition, ZoneHead, primary_name
+from nodedns.dns.journal import Difference
+from nodedns.dns.marks import Marks
+from nodedns.dns.name import Labels
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.published import PublishedZone
+from nodedns.dns.zone_content import ZoneWork
+from nodedns.dns.zone_records import Sets, packed_records
+from nodedns.dns.zone_works import ZoneWorks
+from nodedns.dns.zones import Zones
+from nodedns.table.node_row import RowChange
+from nodedns.table.service_rows import ServiceChange
+from nodedns.table.view import TableView
+
+__all__ = ["Publications"]
+
+
+class Publications:
+    """The published zones of one agent.
+
+    Args:
+        local_name: Name of its node, which the zones' SOA records name.
+        datacenter: Its datacenter.
+        first_serial: No serial that any earlier run of it gave is above this; Unix seconds now, at least.
+
+    Attributes:
+        highest_serial: The highest serial given so far, or told of a zone not published yet.
+    """
+
+    def __init__(self, local_name: str, datacenter: str, first_serial: int) -> None:
+        self._local_name = local_name
+        self._datacenter = datacenter
+        self._zones: dict[Labels, PublishedZone] = {}
+        self._mnames: dict[Labels, Labels] = {}
+        self._counts: dict[Labels, int] = {}
+        self._floor = first_serial
+        self.highest_serial = first_serial
+        self._delegated: dict[Labels, tuple[bytes, ...]] = {}
+        self._marks = Marks()
+        self._rules: tuple[object, ...] | None = None
+
+    @property
+    def origins(self) -> tuple[Labels, ...]:
+        """The names of the zones that are published, in the order in which they came."""
+        return tuple(self._zones)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the table changed since ``publish`` was called last, or it never was."""
+        return self._rules is None or self._marks.is_any
+
+    def zone(self, origin_folded: Labels) -> PublishedZone | None:
+        """Return the zone of this name as it was published last; None if it is none of ours, or not published yet."""
+        return self._zones.get(origin_folded)
+
+    def edition(self, origin: Labels, domain: Labels) -> Edition:
+        """Return what a zone's SOA is to say (an ``EditionOf``).
+
+        Args:
+            origin: The zone, folded.
+            domain: Of the names in its records, folded.
+        """
+        mname = self._mnames.get(domain)
+        if mname is None:
+            mname = self._mnames[domain] = primary_name(self._local_name, self._datacenter, domain)
+        published = self._zones.get(origin)
+        return Edition(mname, published.serial if published is not None else self._floor & SERIAL_MASK)
+
+    def mark(self, rows: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
+        """Take note of changes of the table, for ``publish`` to take."""
+        if self._rules is not None:
+            self._marks.add(rows, services)
+
+    def publish(self, zones: Zones, view: TableView, policy: DnsPolicy, now_unix: int) -> Iterator[tuple[Labels, ...]]:
+        """Publish ``view``, in steps.
+
+        Changes marked before this call are in it, later ones wait for the next. The steps must be gone through to the
+        end before this is called again. A cluster that is not known yet is not published.
+
+        Args:
+            zones: The zones to publish.
+            view: The table now, with every change that was marked.
+            policy: Knobs; with others than before, everything is asked anew.
+            now_unix: Seconds since 1970.
+
+        Returns:
+            Steps, to be taken one after the other; each gives the origins of the zones that have a new serial by it.
+        """
+        if not view.cluster_known:
+            return iter(())
+        marks, self._marks = self._marks, Marks()
+        rules = _rules(zones, policy)
+        is_whole, self._rules = rules != self._rules, rules
+        plain = attrs.evolve(policy, nearest_first=False)
+        works = ZoneWorks(zones, view, plain, None if is_whole else marks, tuple(self._zones))
+        return self._steps(works, now_unix)
+
+    def _steps(self, works: ZoneWorks, now_unix: int) -> Iterator[tuple[Labels, ...]]:
+        for origin in works.gone():
+            self._forget(origin)
+        for work in works.works():
+            changed: Sets = {}
+            for step in work.steps():
+                changed |= step
+                yield ()
+            yield (work.origin,) if self._commit(work, changed, now_unix) else ()
+
+    def _forget(self, origin: Labels) -> None:
+        self._zones.pop(origin, None)
+        self._delegated.pop(origin, None)
+        # Should it come again, it must not have a serial that it had.
+        self._floor = max(self._floor, self._counts.pop(origin, 0))
+
+    def _commit(self, work: ZoneWork, changed: Sets, now_unix: int) -> bool:
+        """Have a zone's new state be its state; return whether it differs from the one before."""
+        origin = work.origin
+        before = self._zones.get(origin) or PublishedZone(origin, 0, (), b"", 0, {})
+        sets = dict(before.sets)
+        removed, added = _exchange(sets, self._whole_change(work, before, changed))
+        edition = self.edition(origin, work.domain)
+        if before.soa and not removed and not added and before.soa == _packed_soa(work, edition):
+            return False
+        count = max(now_unix, self._counts.get(origin, self._floor) + 1)
+        serial = count & SERIAL_MASK
+        soa = _packed_soa(work, attrs.evolve(edition, serial=serial))
+        wire_bytes = before.wire_bytes + _total(added) - _total(removed)
+        journal = before.journal
+        if before.soa:
+            journal = journal.with_next(Difference(before.soa, removed, soa, added, before.serial, serial), wire_bytes)
+        self._counts[origin] = count
+        self.highest_serial = max(self.highest_serial, count)
+        self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, wire_bytes, sets, journal)
+        return True
+
+    def _whole_change(self, work: ZoneWork, before: PublishedZone, changed: Sets) -> Sets:
+        """Return ``changed`` with what is not in it because nobody asks for it any more, and with delegations."""
+        gone: Sets = {}
+        if work.is_whole:
+            gone = dict.fromkeys((key for key in before.sets if key not in changed), ())
+        if work.delegations is None:
+            return gone | changed
+        gone |= dict.fromkeys(self._delegated.get(work.origin, ()), ())
+        self._delegated[work.origin] = tuple(work.delegations)
+        return gone | changed | work.delegations
+
+
+def _rules(zones: Zones, policy: DnsPolicy) -> tuple[object, ...]:
+    """Return all that what is published depends on besides the table."""
+    listed = zones.reverse.listed
+    return (
+        tuple(zone.origin for zone in zones.forward),
+        zones.reverse.domain,
+        None if listed is None else tuple(listed),
+        (policy.node_ttl_s, policy.ptr_ttl_s, policy.service_ttl, policy.only_passing),
+        (policy.soa_refresh_s, policy.soa_retry_s, policy.soa_expire_s, policy.soa_min_ttl_s),
+    )
+
+
+def _packed_soa(work: ZoneWork, edition: Edition) -> bytes:
+    head = ZoneHead(work.origin, work.domain, work.view, work.policy, edition)
+    (soa,) = packed_records(head.soa(), work.origin)
+    return soa
+
+
+def _exchange(sets: Sets, changed: Sets) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Put ``changed`` into ``sets`` and return the records that are gone, and those that came."""
+    removed: list[bytes] = []
+    added: list[bytes] = []
+    for key, new in changed.items():
+        old = sets.get(key, ())
+        if old == new:
+            continue
+        was, is_now = frozenset(old), frozenset(new)
+        if was == is_now:
+            continue
+        removed += [record for record in old if record not in is_now]
+        added += [record for record in new if record not in was]
+        if new:
+            sets[key] = new
+        else:
+            del sets[key]
+    return tuple(removed), tuple(added)
+
+
+def _total(records: Iterable[bytes]) -> int:
+    return sum(map(len, records))
