@@ -16,7 +16,7 @@ import base64
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import h11
@@ -75,22 +75,33 @@ class AgentClient:
     Args:
         endpoint: The agent's HTTP API.
         settings: Token and certificates; those of the environment unless given.
+        connect_s: How long a connection may take to come about.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: ClientSettings | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, settings: ClientSettings | None = None, *, connect_s: float = CONNECT_TIMEOUT_S
+    ) -> None:
         self._endpoint = endpoint
         self._settings = settings or ClientSettings()
+        self._connect_s = connect_s
 
     @classmethod
-    def from_flag(cls, http_addr: str | None) -> AgentClient:
-        """Build from ``-http-addr``, else from the environment, else the default; with the command's other flags.
+    def from_flag(
+        cls, http_addr: str | None, *, default: str = DEFAULT_ADDRESS, connect_s: float = CONNECT_TIMEOUT_S
+    ) -> AgentClient:
+        """Build from ``-http-addr``, else from the environment, else ``default``; with the command's other flags.
 
         Raises:
             CommandError: An address, a file or a variable cannot be used.
         """
         settings = client_settings()
-        address = http_addr or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
-        return cls(parse_endpoint(address, is_tls=settings.is_tls), settings)
+        address = http_addr or os.environ.get(ADDRESS_VARIABLE) or default
+        return cls(parse_endpoint(address, is_tls=settings.is_tls), settings, connect_s=connect_s)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Whom it asks."""
+        return self._endpoint
 
     def get_list(self, path: str, query: Sequence[tuple[str, str]] = ()) -> list[Any]:
         """Return the JSON list that answers a GET, empty for ``null``. Arguments and errors as ``get``."""
@@ -117,6 +128,20 @@ class AgentClient:
             ClientError: No agent, no HTTP, another status than 200, or no JSON.
         """
         return _parsed(path, self._ask("GET", path, query).body)
+
+    def get_raw(
+        self, path: str, query: Sequence[tuple[str, str]] = (), *, answer_s: float
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return what answers a GET as it came, and its headers by name in lower case.
+
+        Args:
+            path: As ``get`` has it, and so the errors.
+            query: Likewise.
+            answer_s: How long the agent may be silent.
+        """
+        answer = self._ask("GET", path, query, answer_s=answer_s)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+        return answer.body, headers
 
     def get_indexed(self, path: str, query: Sequence[tuple[str, str]], answer_s: float) -> tuple[Any, int]:
         """Return the JSON answer to a GET and its ``X-Consul-Index``, 0 where there is none.
@@ -237,11 +262,11 @@ class AgentClient:
 
     def _connect(self) -> socket.socket:
         if not self._endpoint.unix_path:
-            sock = socket.create_connection((self._endpoint.host, self._endpoint.port), CONNECT_TIMEOUT_S)
+            sock = socket.create_connection((self._endpoint.host, self._endpoint.port), self._connect_s)
             return self._secured(sock) if self._endpoint.is_tls else sock
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(CONNECT_TIMEOUT_S)
+            sock.settimeout(self._connect_s)
             sock.connect(self._endpoint.unix_path)
         except OSError:
             sock.close()

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "catalog": "Shows nodes and datacenters",
     "demo": "Runs two joined agents on this machine, to try things out",
     "dns": "Shows and logs what DNS is asked",
+    "doctor": "Finds out why a name does not resolve, and says what to do",
     "event": "Fires a user event",
     "force-leave": "Turns a failed member into one that left",
     "info": "Shows figures of the running agent",
