@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "query": "Asks the members of the cluster something",
     "reachability": "Tests whether every member can be reached",
     "reload": "Makes the running agent read its configuration again",
+    "resolver-config": "Prints what makes a resolver ask the agent",
     "rtt": "Estimates the round trip between two nodes",
     "services": "Registers services with the running agent, and deregisters them",
     "validate": "Checks configuration files and directories",

@@ -19,7 +19,7 @@ from random import SystemRandom
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, run_program
 
-__all__ = ["DNS_PORT", "GOSSIP_PORT", "HTTP_PORT", "LoneAgent", "ask_http", "free_hosts", "lone_agent"]
+__all__ = ["DNS_PORT", "GOSSIP_PORT", "HTTP_PORT", "LoneAgent", "ask_http", "free_hosts", "free_port", "lone_agent"]
 
 GOSSIP_PORT = 8301
 DNS_PORT = 8600
@@ -34,6 +34,19 @@ def free_hosts(*ports: int) -> Iterator[str]:
         host = f"{network}.{last}"
         if all(_is_free(host, port) for port in ports):
             yield host
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port on which nothing listens, of UDP and TCP, for programs that know no other address of ours."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, socket.socket() as streams:
+            datagrams.bind((host, 0))
+            port: int = datagrams.getsockname()[1]
+            try:
+                streams.bind((host, port))
+            except OSError:
+                continue
+            return port
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -43,8 +43,9 @@ def nsd(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[str]:
     program, host = require_program("nsd", package="nsd"), next(free_hosts(DNS_PORT))
     config = [_SERVER.format(host=host, port=DNS_PORT, folder=folder)]
     for zone, lines in zones.items():
-        (folder / zone).write_text("\n".join([*lines, ""]), encoding="utf-8")
-        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{zone}"\n')
+        file = zone.strip(".") or "root"
+        (folder / file).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{file}"\n')
     settings = folder / "nsd.conf"
     settings.write_text("".join(config), encoding="ascii")
     with Process([program, "-d", "-c", settings]) as process:

@@ -1,0 +1,105 @@
+"""Real resolvers that validate, told of an agent by nothing but what ``nodedns resolver-config`` printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodedns.testing.dig import DigAnswer
+from nodedns.testing.loopback import LoneAgent, lone_agent
+from nodedns.testing.nsd import nsd
+from nodedns.testing.resolver_setups import SETUPS, Elsewhere, Resolver, printed
+from nodedns.testing.signed_root import signed_root
+
+CONFIG = """
+alt_domains = ["lan", "test"]
+"""
+NODES = (
+    {"Node": "four", "Address": "10.0.0.4"},
+    {"Node": "both", "Address": "10.0.0.5", "TaggedAddresses": {"lan_ipv6": "fd00:1::5"}},
+    {"Node": "outside", "Address": "www.example"},
+)
+WAYS = [
+    ("bind", ()),
+    ("dnsmasq", ()),
+    ("knot-resolver", ()),
+    ("pdns-recursor", ()),
+    ("unbound", ()),
+    ("unbound", ("-style=forward",)),
+]
+
+
+@pytest.fixture(scope="module")
+def agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
+    folder = tmp_path_factory.mktemp("agent")
+    (folder / "dns.hcl").write_text(CONFIG)
+    with lone_agent(folder) as lone:
+        lone.start(f"-config-file={folder / 'dns.hcl'}")
+        for node in NODES:
+            assert 200 == lone.http("PUT", "/v1/catalog/register", node)[0]
+        yield lone
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    root = signed_root(tmp_path_factory.mktemp("keys"))
+    with nsd(tmp_path_factory.mktemp("nsd"), root.zones) as host:
+        yield Elsewhere(host, root)
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: "".join((way[0], *way[1])))
+def resolver(
+    request: pytest.FixtureRequest, agent: LoneAgent, elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Resolver]:
+    tool, flags = request.param
+    folder = tmp_path_factory.mktemp(tool)
+    made = printed(folder / "printed", tool, f"-http-addr={agent.host}:8500", *flags)
+    with SETUPS[tool](folder, made, elsewhere) as running:
+        yield running
+
+
+def of(answer: DigAnswer) -> tuple[str, list[str]]:
+    return answer.status, answer.data
+
+
+def test_names_and_addresses_of_nodes_are_found(resolver: Resolver) -> None:
+    found = [
+        (("four.node.consul", "A"), "10.0.0.4"),
+        (("four.node.lan", "A"), "10.0.0.4"),
+        (("four.node.test", "A"), "10.0.0.4"),
+        (("both.node.dc1.consul", "AAAA"), "fd00:1::5"),
+        (("-x", "10.0.0.4"), "four.node.dc1.consul."),
+        (("-x", "fd00:1::5"), "both.node.dc1.consul."),
+    ]
+    assert [("NOERROR", [data]) for _, data in found] == [of(resolver.dig(*what)) for what, _ in found]
+
+
+def test_what_is_not_there_is_denied_and_not_failed(resolver: Resolver) -> None:
+    denied = [("nobody.node.consul", "A"), ("nobody.node.test", "A"), ("-x", "10.0.0.99"), ("-x", "fd00:1::99")]
+    assert ["NXDOMAIN"] * 4 == [resolver.dig(*what).status for what in denied]
+    assert ("NOERROR", []) == of(resolver.dig("four.node.consul", "AAAA"))
+
+
+def test_alias_leads_to_a_name_elsewhere_but_behind_those_that_only_pass_on(
+    resolver: Resolver, request: pytest.FixtureRequest
+) -> None:
+    passes_on = any(tool in request.node.name for tool in ("dnsmasq", "knot-resolver"))
+    chain = ["www.example."] if passes_on else ["198.18.0.80", "www.example."]
+
+    assert ("NOERROR", chain) == of(resolver.dig("outside.node.consul", "A"))
+
+
+def test_other_names_are_still_asked_elsewhere_and_validated(resolver: Resolver) -> None:
+    assert ("NOERROR", ["198.18.0.80"]) == of(resolver.dig("www.example", "A"))
+    assert "NXDOMAIN" == resolver.dig("nobody.nowhere", "A").status
+    assert "SERVFAIL" == resolver.dig("www.broken", "A").status
+    assert "NXDOMAIN" == resolver.dig("-x", "10.200.0.1").status
+
+
+def test_whoever_asks_for_validation_finds_the_names_too(resolver: Resolver) -> None:
+    answer = resolver.dig("four.node.consul", "A", "+dnssec", "+adflag")
+
+    assert ("NOERROR", ["10.0.0.4"]) == of(answer)
+    assert "ad" not in answer.flags
