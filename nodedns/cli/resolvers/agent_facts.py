@@ -125,8 +125,8 @@ def _reverse_of_agent(
     found = sorted(_derived(nodes), key=lambda prefix: (prefix.version, prefix.text))
     if len(found) > MAX_DERIVED_ZONES:
         raise RecipeError(
-            f"the nodes' addresses are in {len(found)} reverse zones, more than {MAX_DERIVED_ZONES}; list prefixes that "
-            "hold them in dns_config.reverse_zones, or here with -reverse-zone=10.0.0.0/8 or -no-reverse"
+            f"the nodes' addresses are in {len(found)} reverse zones, more than {MAX_DERIVED_ZONES}; list prefixes "
+            "that hold them in dns_config.reverse_zones, or here with -reverse-zone=10.0.0.0/8 or -no-reverse"
         )
     return tuple(map(reverse_of, found))
 

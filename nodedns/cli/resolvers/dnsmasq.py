@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nodedns.cli.resolvers.facts import ResolverFacts
 from nodedns.cli.resolvers.recipe import (
+    PASSES_ON,
     Command,
     DropIn,
     Recipe,
@@ -35,6 +36,7 @@ def dnsmasq(facts: ResolverFacts, wishes: Wishes) -> Recipe:
             "The directory is Debian's and Fedora's. Elsewhere dnsmasq reads it once /etc/dnsmasq.conf has the line "
             "conf-dir=/etc/dnsmasq.d,*.conf; -dir names another.",
             "dnsmasq reads such lines when it starts, and not on SIGHUP: hence restart.",
+            PASSES_ON,
         ),
     )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from nodedns.cli.resolvers.facts import ResolverFacts
 from nodedns.cli.resolvers.recipe import (
+    PASSES_ON,
     ByHand,
     Command,
     DropIn,
@@ -45,7 +46,7 @@ def knot_resolver(facts: ResolverFacts, wishes: Wishes) -> Recipe:
         ),
         commands=(Command(("systemctl", "restart", "kresd@*.service")),),
         checks=checks_of(facts, wishes),
-        notes=("This is for version 5; for version 6, which has YAML, add -tool-version=6.",),
+        notes=("This is for version 5; for version 6, which has YAML, add -tool-version=6.", PASSES_ON),
     )
 
 
@@ -69,10 +70,15 @@ def _of_yaml(facts: ResolverFacts, wishes: Wishes, folder: str) -> Recipe:
     return Recipe(
         tool="knot-resolver",
         edits=(
-            ByHand(f"{folder}/config.yaml", "\n".join(lines), "at its outermost level; in its forward list if it has one"),
+            ByHand(
+                f"{folder}/config.yaml", "\n".join(lines), "at its outermost level; in its forward list if it has one"
+            ),
             resolv_conf_of(facts, wishes),
         ),
-        commands=(Command(("kresctl", "validate", f"{folder}/config.yaml"), is_check=True), Command(("kresctl", "reload"))),
+        commands=(
+            Command(("kresctl", "validate", f"{folder}/config.yaml"), is_check=True),
+            Command(("kresctl", "reload")),
+        ),
         checks=checks_of(facts, wishes),
         notes=(
             "This is for version 6; for version 5, which has Lua, add -tool-version=5.",

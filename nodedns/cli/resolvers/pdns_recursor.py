@@ -42,7 +42,9 @@ def pdns_recursor(facts: ResolverFacts, wishes: Wishes) -> Recipe:
         tool="pdns-recursor",
         files=(
             DropIn(zones, "\n".join([head, *(f"{zone}={servers}" for zone in facts.zones), ""]), folder),
-            DropIn(f"{folder}/recursor.d/nodedns.conf", f"{head}\nforward-zones-file={zones}\n", f"{folder}/recursor.d"),
+            DropIn(
+                f"{folder}/recursor.d/nodedns.conf", f"{head}\nforward-zones-file={zones}\n", f"{folder}/recursor.d"
+            ),
         ),
         edits=(
             ByHand(
@@ -78,8 +80,8 @@ def _of_yaml(facts: ResolverFacts, wishes: Wishes, folder: str) -> Recipe:
         commands=(RESTART,),
         checks=checks_of(facts, wishes),
         notes=(
-            "The directory is read once recursor.conf (or recursor.yml) has include_dir: /etc/powerdns/recursor.d in its "
-            "recursor section, as Debian's has. Lists in it are added to those that are there.",
+            "The directory is read once recursor.conf (or recursor.yml) has include_dir: /etc/powerdns/recursor.d in "
+            "its recursor section, as Debian's has. Lists in it are added to those that are there.",
             "This is for version 5 with settings in YAML; for version 4 add -tool-version=4.",
         ),
     )

@@ -15,6 +15,7 @@ import attrs
 from nodedns.cli.resolvers.facts import ResolverFacts, Server
 
 __all__ = [
+    "PASSES_ON",
     "ByHand",
     "Command",
     "DropIn",
@@ -27,6 +28,11 @@ __all__ = [
 ]
 
 WIDTH = 100
+PASSES_ON = (
+    "It passes on what the agent says and follows no alias itself: for nodes registered with a host name from "
+    "elsewhere, give the agent recursors."
+)
+"""A note for programs that do not resolve."""
 LOOPBACK = "127.0.0.1"
 
 

@@ -29,8 +29,8 @@ def resolv_conf(facts: ResolverFacts, wishes: Wishes) -> Recipe:
         notes=(
             "Where /etc/resolv.conf is a link or says who made it (ls -l, head), that program makes it again: use its "
             "recipe instead. Otherwise keep a copy before you change it.",
-            "A second nameserver line is asked only when the first is silent: one that does not know the agent's names "
-            "would then deny them. Name another agent there, or none.",
+            "A second nameserver line is asked when the first is silent or fails; one that does not know the agent's "
+            "names would then deny them. Name another agent there, or none.",
         ),
     )
 
@@ -50,13 +50,14 @@ def refuse_for_whole_machines(facts: ResolverFacts, client: str, what: str, inst
     if not facts.is_on_dns_port:
         raise RecipeError(
             f"{what} knows no port but 53, and the agent serves DNS on {facts.servers[0].bracketed}; start it with "
-            f"-dns-port=53 and -recursor=<IP of your present resolver>, or put {instead}: nodedns resolver-config dnsmasq"
+            f"-dns-port=53 and -recursor=<IP of your present resolver>, or put {instead}: "
+            "nodedns resolver-config dnsmasq"
         )
     ip = ipaddress.ip_address(client)
     if not facts.recurses_for:
         raise RecipeError(
-            f"{what} sends all names to the agent, and it has no recursors; start it with -recursor=<IP of your present "
-            f"resolver>, or put {instead}: nodedns resolver-config dnsmasq"
+            f"{what} sends all names to the agent, and it has no recursors; start it with -recursor=<IP of your "
+            f"present resolver>, or put {instead}: nodedns resolver-config dnsmasq"
         )
     if not any(ip in ipaddress.ip_network(network) for network in facts.recurses_for):
         raise RecipeError(
