@@ -18,6 +18,7 @@ Whether anything of that name exists is not known here. Source: Consul's name gr
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -37,9 +38,11 @@ __all__ = [
     "SERVICE",
     "TYPE",
     "UNDERSCORE",
+    "Meaning",
     "Place",
     "RelativeName",
     "is_empty_name",
+    "meaning_of",
     "parse_place",
     "parse_relative",
 ]
@@ -100,9 +103,15 @@ class Place:
 HERE: Final = Place()
 
 
+@lru_cache(1)
+def _label_of(datacenter: str) -> bytes:
+    """Return the datacenter, which is always the same one, as a folded label."""
+    return text_bytes(fold(datacenter))
+
+
 def parse_relative(labels: Labels, datacenter: str) -> RelativeName:
     """Part folded labels at the rightmost kind."""
-    own = text_bytes(fold(datacenter))
+    own = _label_of(datacenter)
     for position in range(len(labels) - 1, -1, -1):
         label = labels[position]
         if label in KINDS:
@@ -118,13 +127,24 @@ def parse_place(locality: Labels, datacenter: str) -> Place | None:
     Nothing and the local datacenter mean the same, as do ``DC`` and ``DC.dc``; ``PORT.port`` may stand beside the
     latter, before or behind it.
     """
-    own = text_bytes(fold(datacenter))
+    own = _label_of(datacenter)
     if len(locality) <= 1:
         return Place() if locality in ((), (own,)) else None
     said = dict(zip(locality[1::2], locality[::2], strict=False))
     if len(locality) != 2 * len(said) or not said.keys() <= {DATACENTER, PORT}:
         return None
     return Place(said.get(PORT)) if said.get(DATACENTER, own) == own else None
+
+
+Meaning = tuple[bytes, Labels, Place]
+"""A kind, what is asked for, and where."""
+
+
+def meaning_of(labels: Labels, datacenter: str) -> Meaning | None:
+    """Return what a name means, which is the same for each spelling of its place; None if it means nothing."""
+    name = parse_relative(labels, datacenter)
+    place = parse_place(name.locality, datacenter) if name.kind is not None else None
+    return None if name.kind is None or place is None else (name.kind, name.query, place)
 
 
 def is_empty_name(name: RelativeName, datacenter: str) -> bool:
@@ -135,5 +155,5 @@ def is_empty_name(name: RelativeName, datacenter: str) -> bool:
         place = parse_place(name.locality, datacenter)
         return place is not None and (place.port is None or name.kind == SERVICE)
     # What ends in ``dc`` or ``port`` without the word before it may be the end of a place.
-    begun = ((), (text_bytes(fold(datacenter)),))
+    begun = ((), (_label_of(datacenter),))
     return any(parse_place((*start, *name.locality), datacenter) is not None for start in begun)

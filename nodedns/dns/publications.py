@@ -25,6 +25,7 @@ from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.published import PublishedZone
 from nodedns.dns.zone_content import ZoneWork
+from nodedns.dns.zone_draft import ZoneDraft
 from nodedns.dns.zone_records import Sets, packed_records
 from nodedns.dns.zone_works import ZoneWorks
 from nodedns.dns.zones import Zones
@@ -111,7 +112,8 @@ class Publications:
         marks, self._marks = self._marks, Marks()
         rules = _rules(zones, policy)
         is_whole, self._rules = rules != self._rules, rules
-        plain = attrs.evolve(policy, nearest_first=False)
+        # No orders, and no additional records, which no zone has and which take longer than the others.
+        plain = attrs.evolve(policy, nearest_first=False, enable_additional_node_meta_txt=False)
         works = ZoneWorks(zones, view, plain, None if is_whole else marks, tuple(self._zones))
         return self._steps(works, now_unix)
 
@@ -119,11 +121,15 @@ class Publications:
         for origin in works.gone():
             self._forget(origin)
         for work in works.works():
-            changed: Sets = {}
+            before = self._zones.get(work.origin) or PublishedZone(work.origin, 0, (), b"", 0, {})
+            draft = ZoneDraft(before.sets, is_whole=work.is_whole)
+            draft.put(self._delegations(work))
             for step in work.steps():
-                changed |= step
+                draft.put(step)
                 yield ()
-            yield (work.origin,) if self._commit(work, changed, now_unix) else ()
+            for _ in draft.end():
+                yield ()
+            yield (work.origin,) if self._commit(work, before, draft, now_unix) else ()
 
     def _forget(self, origin: Labels) -> None:
         self._zones.pop(origin, None)
@@ -131,12 +137,16 @@ class Publications:
         # Should it come again, it must not have a serial that it had.
         self._floor = max(self._floor, self._counts.pop(origin, 0))
 
-    def _commit(self, work: ZoneWork, changed: Sets, now_unix: int) -> bool:
+    def _delegations(self, work: ZoneWork) -> Sets:
+        """Return the names of delegations that changed, those that are gone without records."""
+        if work.delegations is None:
+            return {}
+        known, self._delegated[work.origin] = self._delegated.get(work.origin, ()), tuple(work.delegations)
+        return dict.fromkeys(known, ()) | work.delegations
+
+    def _commit(self, work: ZoneWork, before: PublishedZone, draft: ZoneDraft, now_unix: int) -> bool:
         """Have a zone's new state be its state; return whether it differs from the one before."""
-        origin = work.origin
-        before = self._zones.get(origin) or PublishedZone(origin, 0, (), b"", 0, {})
-        sets = dict(before.sets)
-        removed, added = _exchange(sets, self._whole_change(work, before, changed))
+        origin, removed, added = work.origin, tuple(draft.removed), tuple(draft.added)
         edition = self.edition(origin, work.domain)
         if before.soa and not removed and not added and before.soa == _packed_soa(work, edition):
             return False
@@ -149,19 +159,8 @@ class Publications:
             journal = journal.with_next(Difference(before.soa, removed, soa, added, before.serial, serial), wire_bytes)
         self._counts[origin] = count
         self.highest_serial = max(self.highest_serial, count)
-        self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, wire_bytes, sets, journal)
+        self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, wire_bytes, draft.sets(), journal)
         return True
-
-    def _whole_change(self, work: ZoneWork, before: PublishedZone, changed: Sets) -> Sets:
-        """Return ``changed`` with what is not in it because nobody asks for it any more, and with delegations."""
-        gone: Sets = {}
-        if work.is_whole:
-            gone = dict.fromkeys((key for key in before.sets if key not in changed), ())
-        if work.delegations is None:
-            return gone | changed
-        gone |= dict.fromkeys(self._delegated.get(work.origin, ()), ())
-        self._delegated[work.origin] = tuple(work.delegations)
-        return gone | changed | work.delegations
 
 
 def _rules(zones: Zones, policy: DnsPolicy) -> tuple[object, ...]:
@@ -180,26 +179,6 @@ def _packed_soa(work: ZoneWork, edition: Edition) -> bytes:
     head = ZoneHead(work.origin, work.domain, work.view, work.policy, edition)
     (soa,) = packed_records(head.soa(), work.origin)
     return soa
-
-
-def _exchange(sets: Sets, changed: Sets) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Put ``changed`` into ``sets`` and return the records that are gone, and those that came."""
-    removed: list[bytes] = []
-    added: list[bytes] = []
-    for key, new in changed.items():
-        old = sets.get(key, ())
-        if old == new:
-            continue
-        was, is_now = frozenset(old), frozenset(new)
-        if was == is_now:
-            continue
-        removed += [record for record in old if record not in is_now]
-        added += [record for record in new if record not in was]
-        if new:
-            sets[key] = new
-        else:
-            del sets[key]
-    return tuple(removed), tuple(added)
 
 
 def _total(records: Iterable[bytes]) -> int:

@@ -40,7 +40,7 @@ from nodedns.model.names import fold
 from nodedns.table.service_rows import Instance, ServiceGroup
 from nodedns.table.view import TableView
 
-__all__ = ["Wanted", "answer_instances", "answer_service", "endpoints_of", "is_service_there", "usable_of"]
+__all__ = ["Wanted", "answer_instances", "answer_service", "endpoints_of", "is_service_there", "is_usable", "usable_of"]
 
 ANY_TAG = "tcp"
 ANY_LABEL = b"_tcp"
@@ -110,7 +110,7 @@ def usable_of(group: ServiceGroup | None, policy: DnsPolicy) -> Sequence[Instanc
     """Return the instances that DNS answers with, in the group's order."""
     if group is None:
         return ()
-    return [instance for instance in group.instances if _is_usable(instance, policy)]
+    return [instance for instance in group.instances if is_usable(instance, only_passing=policy.only_passing)]
 
 
 def answer_instances(asked: Asked, service: str, instances: Sequence[Instance], keys: tuple[str, ...]) -> Answer:
@@ -195,11 +195,12 @@ def _most_plain(policy: DnsPolicy) -> int:
     return min(policy.udp_answer_limit, MAX_PLAIN_RECORDS)
 
 
-def _is_usable(instance: Instance, policy: DnsPolicy) -> bool:
+def is_usable(instance: Instance, *, only_passing: bool) -> bool:
+    """Whether DNS answers with ``instance``."""
     if instance.row.is_hidden:
         return False
     status = instance.status
-    return status is CheckStatus.PASSING or (status is CheckStatus.WARNING and not policy.only_passing)
+    return status is CheckStatus.PASSING or (status is CheckStatus.WARNING and not only_passing)
 
 
 def _is_above_tag(instances: Iterable[Instance], tag: str) -> bool:

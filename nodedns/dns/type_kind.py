@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -33,7 +34,7 @@ from nodedns.dns.instance_text import instance_text
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, text_bytes, wire_bytes
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import Answer, Rdata, RRset
-from nodedns.dns.service_kind import answer_service, endpoints_of, usable_of
+from nodedns.dns.service_kind import answer_service, endpoints_of, is_usable, usable_of
 from nodedns.model.names import MAX_LABEL_BYTES, fold
 from nodedns.model.service import Service
 from nodedns.table.service_rows import Instance, ServiceGroup
@@ -54,6 +55,9 @@ MAX_LISTED: Final = 2_048
 """Types, or instances, told in one answer; ours: a reply over TCP holds hardly more."""
 MAX_DESCRIBED: Final = 64
 """Instances that are described in an answer that lists them; ours: more than a UDP reply of 4,096 bytes holds."""
+
+MAX_REMEMBERED: Final = 4
+"""Services whose instances are known by label; ours: whoever asks for each instance asks for one after the other."""
 
 META: Final = (b"_dns-sd", b"_udp")
 TYPES: Final = b"_services"
@@ -95,6 +99,18 @@ def instance_label(instance: Instance) -> bytes | None:
         return label
     digest = b"~" + hashlib.blake2s(label, digest_size=DIGEST_BYTES).hexdigest().encode()
     return label[: MAX_LABEL_BYTES - len(digest)].decode("utf-8", "ignore").encode() + digest
+
+
+@lru_cache(MAX_REMEMBERED)
+def _by_label(group: ServiceGroup, protocol: str, *, only_passing: bool) -> Mapping[bytes, Instance]:
+    """Return the instances that speak ``protocol`` and are well, by label. A group never changes."""
+    instances: dict[bytes, Instance] = {}
+    for instance in group.instances:
+        is_one = is_usable(instance, only_passing=only_passing) and _speaks(instance.service, protocol)
+        label = instance_label(instance) if is_one else None
+        if label is not None:
+            instances.setdefault(label.lower(), instance)
+    return instances
 
 
 def _answer_meta(asked: Asked, start: Labels) -> Answer:
@@ -158,7 +174,7 @@ class _Type:
 
     asked: Asked
     name: str
-    instances: dict[bytes, Instance]
+    instances: Mapping[bytes, Instance]
 
     @classmethod
     def of_labels(cls, asked: Asked, ends: Labels) -> _Type | None:
@@ -168,11 +184,7 @@ class _Type:
             return None
         name = ends[0][1:].decode("utf-8", "surrogateescape")
         group: ServiceGroup | None = asked.view.service_folded(name)
-        instances: dict[bytes, Instance] = {}
-        for instance in usable_of(group, asked.policy):
-            label = instance_label(instance) if _speaks(instance.service, protocol) else None
-            if label is not None:
-                instances.setdefault(label.lower(), instance)
+        instances = {} if group is None else _by_label(group, protocol, only_passing=asked.policy.only_passing)
         return cls(asked, name, instances)
 
     @property
@@ -183,7 +195,7 @@ class _Type:
     def _ttl_s(self) -> int:
         return self.asked.policy.service_ttl.of(self.name)
 
-    def answer(self, instances: dict[bytes, Instance], depth: int = 0) -> Answer:
+    def answer(self, instances: Mapping[bytes, Instance], depth: int = 0) -> Answer:
         """List instances, of which there may be none, as PTR records of the name asked.
 
         Args:

@@ -17,8 +17,9 @@ import attrs
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, wire_bytes
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, RRClass, RRType
+from nodedns.dns.zone_asker import ZoneAsker
 from nodedns.dns.zone_names import is_carried
-from nodedns.dns.zone_records import Sets, name_key, packed_records, records_of
+from nodedns.dns.zone_records import Sets, name_key, packed_records, relative_key
 from nodedns.dns.zones import ServedZone
 from nodedns.table.view import TableView
 
@@ -42,7 +43,8 @@ class ZoneWork:
         domain: The domain of the names in its records, folded.
         view: The table to answer from.
         policy: Knobs.
-        names: What to ask.
+        is_forward: Whether its names have the grammar of a domain.
+        names: What to ask, names that mean the same in a row.
         below: The zones of ours that lie in it, without those that lie in one of these.
         is_whole: Whether ``names`` are all there are.
         delegations: Records of the delegations to them, by packed name; None where these are not looked at.
@@ -52,6 +54,7 @@ class ZoneWork:
     domain: Labels
     view: TableView
     policy: DnsPolicy
+    is_forward: bool
     names: Iterator[Named]
     below: tuple[ServedZone, ...] = ()
     is_whole: bool = False
@@ -64,13 +67,14 @@ class ZoneWork:
 
     def steps(self) -> Iterator[Sets]:
         """Give the records found, by their packed names, in steps; empty for names that have none."""
+        asker = ZoneAsker(self.zone, self.view, self.policy, is_forward=self.is_forward)
         found: Sets = {}
         weight = 0
         for relative, is_there in self.names:
             weight += 1
             if self._holds(relative):
-                records = records_of(self.zone, relative, self.view, self.policy) if is_there else ()
-                found[name_key(relative + self.origin, self.origin)] = records
+                records = asker.records(relative) if is_there else ()
+                found[relative_key(relative)] = records
                 weight += len(records) // RECORDS_OF_QUESTION
             if weight >= STEP_WEIGHT:
                 yield found

@@ -75,11 +75,12 @@ class ZoneWorks:
 
     def _work(self, zone: ServedZone, domain: Labels, names: Iterator[Named]) -> ZoneWork:
         marks = self._marks_for(zone)
-        below = zones_below(zone, self._reverse if isinstance(zone, ReverseZone) else self.zones.forward)
+        is_forward = zone.origin == domain
+        below = zones_below(zone, self.zones.forward if is_forward else self._reverse)
         delegations = None
         if marks is None or marks.moves_servers:
             delegations = delegations_to(below, zone.origin, self.view, self.policy)
-        return ZoneWork(zone, domain, self.view, self.policy, names, below, marks is None, delegations)
+        return ZoneWork(zone, domain, self.view, self.policy, is_forward, names, below, marks is None, delegations)
 
     @cached_property
     def _reverse(self) -> tuple[ReverseZone, ...]:

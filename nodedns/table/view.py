@@ -121,11 +121,15 @@ class TableView:
         """Whether DNS gives some node or service this IP, spelt as the standard library does."""
         return ip_text in self._node_set.by_ip or ip_text in self._service_set.addresses.by_ip
 
-    def addresses_under(self, prefix: Digits) -> tuple[Digits, ...]:
-        """Return each address that DNS gives for a node or a service and that is, or begins with, ``prefix``, once."""
-        indexes = (self._node_set.addresses, self._service_set.addresses.addresses)
-        texts = dict.fromkeys(text for index in indexes for text in index.under(prefix))
-        return tuple(Digits(prefix.version, text) for text in texts)
+    def addresses_under(self, prefix: Digits) -> Iterator[Digits]:
+        """Give each address that DNS gives for a node or a service and that is, or begins with, ``prefix``, once."""
+        of_nodes, of_services = self._node_set.addresses, self._service_set.addresses.addresses
+        for text in of_nodes.under(prefix):
+            yield Digits(prefix.version, text)
+        for text in of_services.under(prefix):
+            address = Digits(prefix.version, text)
+            if not of_nodes.has_under(address):
+                yield address
 
     def prefixes(self, version: int, length: int) -> tuple[Digits, ...]:
         """Return the first ``length`` digits of those addresses of a family, each once."""
