@@ -18,7 +18,7 @@ from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
-from nodedns.agent.packed_truth import PackedTruth
+from nodedns.agent.packed_truth import PackedTruth, PublishedSerials, TableSerials
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import DISTANCES, NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.forward import Forward
@@ -61,6 +61,7 @@ class DnsAnswers:
         ask: Asks them; without it there is no recursion.
         denies_names: Whether our names are refused now.
         distances: What ``zones`` order instances by; None if that never changes.
+        serials: What ``zones`` tell as their serials; unless given, they follow the table.
 
     Attributes:
         over_tcp: The packed answers over TCP; those over UDP are in here.
@@ -82,7 +83,9 @@ class DnsAnswers:
         ask: Ask | None = None,
         denies_names: Callable[[], bool] = lambda: False,
         distances: Distances | None = None,
+        serials: PublishedSerials | None = None,
     ) -> None:
+        serials = serials or TableSerials()
         self._table = table
         self._zones = zones
         self._policy = policy
@@ -94,7 +97,7 @@ class DnsAnswers:
         self._keepalive_s = keepalive_s
         self._distances = distances
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
-        self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names, catch_up=self._catch_up)
+        self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names, catch_up=self._catch_up, serials=serials)
         self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
         self._packed = PackedAnswers(self._is_there, rng)
         self._begin_bounded()
@@ -106,6 +109,7 @@ class DnsAnswers:
             offers_recursion=self.offers_recursion,
             denies_names=denies_names,
             catch_up=self._catch_up,
+            serials=serials,
         )
         ledger.count_packed(lambda: sum(map(len, self._kept)) + len(self.over_tcp))
         table.watch(self._drop_changed)

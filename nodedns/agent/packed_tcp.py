@@ -8,7 +8,7 @@ from typing import Final
 
 from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.live_table import LiveTable
-from nodedns.agent.packed_truth import PackedTruth
+from nodedns.agent.packed_truth import PackedTruth, PublishedSerials
 from nodedns.dns.packed import PackedAnswers
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import Reply
@@ -32,6 +32,7 @@ class PackedOverTcp:
         offers_recursion: As over UDP.
         denies_names: Whether our names are refused now.
         catch_up: As ``PackedTruth`` has it.
+        serials: Likewise.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class PackedOverTcp:
         offers_recursion: Callable[[], Callable[[bytes], bool] | None],
         denies_names: Callable[[], bool],
         catch_up: Callable[[], None],
+        serials: PublishedSerials,
     ) -> None:
-        self._truth = PackedTruth(table, ledger, Transport.TCP, denies_names, catch_up=catch_up)
+        self._truth = PackedTruth(table, ledger, Transport.TCP, denies_names, catch_up=catch_up, serials=serials)
         self._ledger = ledger
         self._offers_recursion = offers_recursion
         self._packed = PackedAnswers(is_there, rng, MAX_PACKED_TCP, MAX_PACKED_TCP_BYTES)

@@ -64,6 +64,7 @@ class Encoded:
         serial_at: Where in it a SOA has its serial; None if it has none.
         is_bounded: Whether anything was left out, and ``most_bytes`` was the least of all bounds.
         spread: Its records that may stand in any order; None if there are none.
+        serial_of: The zone whose SOA that is, its name folded; empty if it has none.
     """
 
     wire: bytes
@@ -71,6 +72,7 @@ class Encoded:
     serial_at: int | None = None
     is_bounded: bool = False
     spread: Spread | None = None
+    serial_of: Labels = ()
 
 
 def encode_header_only(header: Header, rcode: Rcode) -> bytes:
@@ -127,7 +129,7 @@ def encode_answer(
     counts[2] += 1 if opt else 0
     wire = HEADER.pack(query.query_id, flags, 1, *counts) + writer.body() + opt
     is_bounded = bound_bytes < limit_bytes and writer.is_truncated
-    return Encoded(wire, is_truncated, writer.serial_at, is_bounded, writer.spread_of(wire))
+    return Encoded(wire, is_truncated, writer.serial_at, is_bounded, writer.spread_of(wire), writer.serial_of)
 
 
 def reply_limit(edns: Edns | None, transport: Transport, payload_bytes: int) -> int:
@@ -208,6 +210,7 @@ class _Writer:
         self._is_cut_between_records = is_cut_between_records
         self.is_truncated = False
         self.serial_at: int | None = None
+        self.serial_of: Labels = ()
         self._spread: tuple[int, int, tuple[bytes, ...], int, tuple[int, ...]] | None = None
         labels, offset = query.question.folded, HEADER_BYTES
         for position, label in enumerate(labels):
@@ -326,6 +329,7 @@ class _Writer:
                 self._buffer.note_name(rdata.target, len(self._buffer.data) - wire_bytes(rdata.target))
             if rrset.rtype == RRType.SOA:
                 self.serial_at = len(self._buffer.data) - _SOA_NUMBERS_BYTES
+                self.serial_of = fold_labels(rrset.owner)
         return len(rrset.rdatas)
 
 

@@ -9,7 +9,7 @@ Three things keep this right without dropping everything at each change:
 
 - A reply names what it depends on (``dependency``); ``drop`` forgets what a change touches.
 - Replies that hold a SOA are shared by all queries for which they are the same but
-  for the serial, so ``set_serial`` writes a new serial into a few dozen of them.
+  for the serial, so ``set_serials`` writes new serials into a few dozen of them. Each is of one zone's.
 - The reply to a name that does not exist is a template for all names that differ
   in their first label alone. It is used after looking whether the name is there.
 
@@ -35,6 +35,7 @@ from random import Random
 from typing import Any, Final
 
 from nodedns.dns.decode import HEADER_BYTES
+from nodedns.dns.name import Labels
 from nodedns.dns.question import Rcode, RRType
 from nodedns.dns.responder import Reply
 
@@ -114,10 +115,10 @@ class PackedAnswers:
         self._bytes = 0
         self._keys_of: dict[bytes, tuple[str, ...]] = {}
         self._dependents: dict[str, dict[bytes, None]] = {}
-        self._with_soa: dict[tuple[object, ...], tuple[Packed, int]] = {}
+        self._with_soa: dict[tuple[object, ...], tuple[Packed, int, Labels]] = {}
         self._templates: dict[bytes, tuple[Packed, Callable[[str], bool]]] = {}
         self._sizes: dict[bytes, int] = {}
-        self._serial = b""
+        self._serials_as_of: object = None
         self._missing: deque[bytes] = deque(maxlen=MAX_MISSING)
         self._heads: dict[bytes, bytes] = {}
 
@@ -168,7 +169,7 @@ class PackedAnswers:
 
         Args:
             query: As received.
-            reply: What ``respond`` made of it, with the table as ``drop`` and ``set_serial`` last knew it.
+            reply: What ``respond`` made of it, with the table as ``drop`` and ``set_serials`` last knew it.
             note: Handed back with each use.
             class_key: Likewise.
         """
@@ -200,16 +201,20 @@ class PackedAnswers:
             for key in tuple(self._dependents.get(name, ())):
                 self._forget(key)
 
-    def set_serial(self, serial: int) -> None:
-        """Write the zone's serial of now into every reply that holds a SOA."""
-        wire = serial.to_bytes(_SERIAL_BYTES, "big")
-        if wire == self._serial:
+    def set_serials(self, as_of: object, serial_of: Callable[[Labels], int]) -> None:
+        """Write the serials of now into every reply that holds a SOA.
+
+        Args:
+            as_of: Equal to what it was the last time if no serial has changed since.
+            serial_of: Tells the serial of a zone, by its folded name.
+        """
+        if as_of == self._serials_as_of:
             return
-        self._serial = wire
-        for packed, at in self._with_soa.values():
+        self._serials_as_of = as_of
+        for packed, at, zone in self._with_soa.values():
             tail = packed[2]
             assert isinstance(tail, bytearray)  # noqa: S101 - for the type checker; _shared made it one
-            tail[at : at + _SERIAL_BYTES] = wire
+            tail[at : at + _SERIAL_BYTES] = serial_of(zone).to_bytes(_SERIAL_BYTES, "big")
 
     def clear(self) -> None:
         """Forget everything, as when the policy changes."""
@@ -243,14 +248,15 @@ class PackedAnswers:
                 self._heads.clear()
             return self._heads.setdefault(head, head), end, tail, len(wire), note, class_key, None
         at = reply.serial_at - end
-        sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note), class_key)
+        # Two zones with names of one length may have replies of the same bytes, but not the same serials.
+        sameness = (head, end, tail[:at], tail[at + _SERIAL_BYTES :], id(note), class_key, reply.serial_of)
         found = self._with_soa.get(sameness)
         if found is not None:
             return found[0]
         if len(self._with_soa) >= MAX_TEMPLATES:
             self._forget_with_soa()
         packed = head, end, bytearray(tail), len(wire), note, class_key, None
-        self._with_soa[sameness] = (packed, at)
+        self._with_soa[sameness] = (packed, at, reply.serial_of)
         return packed
 
     def _forget_with_soa(self) -> None:

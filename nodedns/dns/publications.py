@@ -46,6 +46,7 @@ class Publications:
 
     Attributes:
         highest_serial: The highest serial given so far, or told of a zone not published yet.
+        serials_version: Moves whenever the serial of a zone does.
     """
 
     def __init__(self, local_name: str, datacenter: str, first_serial: int) -> None:
@@ -56,6 +57,7 @@ class Publications:
         self._counts: dict[Labels, int] = {}
         self._floor = first_serial
         self.highest_serial = first_serial
+        self.serials_version = 1
         self._delegated: dict[Labels, tuple[bytes, ...]] = {}
         self._marks = Marks()
         self._rules: tuple[object, ...] | None = None
@@ -84,8 +86,12 @@ class Publications:
         mname = self._mnames.get(domain)
         if mname is None:
             mname = self._mnames[domain] = primary_name(self._local_name, self._datacenter, domain)
+        return Edition(mname, self.serial_of(origin))
+
+    def serial_of(self, origin: Labels) -> int:
+        """Return the serial of a zone, by its folded name; below its first if it is not published yet."""
         published = self._zones.get(origin)
-        return Edition(mname, published.serial if published is not None else self._floor & SERIAL_MASK)
+        return published.serial if published is not None else self._floor & SERIAL_MASK
 
     def mark(self, rows: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
         """Take note of changes of the table, for ``publish`` to take."""
@@ -136,6 +142,7 @@ class Publications:
         self._delegated.pop(origin, None)
         # Should it come again, it must not have a serial that it had.
         self._floor = max(self._floor, self._counts.pop(origin, 0))
+        self.serials_version += 1
 
     def _delegations(self, work: ZoneWork) -> Sets:
         """Return the names of delegations that changed, those that are gone without records."""
@@ -159,6 +166,7 @@ class Publications:
             journal = journal.with_next(Difference(before.soa, removed, soa, added, before.serial, serial), wire_bytes)
         self._counts[origin] = count
         self.highest_serial = max(self.highest_serial, count)
+        self.serials_version += 1
         self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, wire_bytes, draft.sets(), journal)
         return True
 

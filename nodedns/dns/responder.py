@@ -46,7 +46,7 @@ from nodedns.dns.decode import (
 )
 from nodedns.dns.edns import Granted, Peer, grant_options
 from nodedns.dns.forward import Forward, may_forward, refuse_outside
-from nodedns.dns.name import fold_labels
+from nodedns.dns.name import Labels, fold_labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Edns, Query, Question, Rcode, RRClass, RRType, Transport, Tsig
 from nodedns.dns.rate_limit import ERROR_CLASS, response_class
@@ -125,6 +125,7 @@ class Reply:
         is_bounded: Whether anything was left out, and the amplification limit was the least of all bounds. Such a
             reply may be kept for clients with the same limit only.
         spread: Its records that may stand in any order, of which ``wire`` has one order drawn; None for none.
+        serial_of: The zone whose SOA it holds, its name folded; empty if it holds none.
     """
 
     wire: bytes
@@ -140,6 +141,7 @@ class Reply:
     kind: bytes = ERROR_CLASS
     is_bounded: bool = False
     spread: Spread | None = None
+    serial_of: Labels = ()
 
 
 @attrs.frozen
@@ -209,6 +211,7 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
         kind=_kind(answer, query.question, zone),
         is_bounded=encoded.is_bounded,
         spread=encoded.spread,
+        serial_of=encoded.serial_of,
     )
 
 

@@ -59,7 +59,8 @@ class Server:
         return reply
 
     def ask(self, query: bytes) -> bytes:
-        self.packed.set_serial(soa_serial(self.table.view))
+        serial = soa_serial(self.table.view)
+        self.packed.set_serials(serial, lambda _: serial)
         found = self.packed.find(query)
         if found is None:
             self.asked += 1

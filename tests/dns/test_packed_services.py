@@ -56,7 +56,8 @@ class Server:
 
     def ask(self, name: str, rtype: int = RRType.A) -> bytes:
         query = query_wire(f"{name}.consul", rtype)
-        self.packed.set_serial(soa_serial(self.table.view))
+        serial = soa_serial(self.table.view)
+        self.packed.set_serials(serial, lambda _: serial)
         found = self.packed.find(query)
         if found is not None:
             head, question_end, tail, end, *_ = found
