@@ -1,13 +1,13 @@
-"""The additional section of a query: bytes to ``Edns`` and ``Tsig``.
+"""The sections of a query after the question: bytes to ``Edns`` and ``Tsig``, and to the ``ClientSoa`` of IXFR.
 
-An OPT record may stand anywhere in it, once; a TSIG record stands last. Any
+In the additional section an OPT record may stand anywhere, once; a TSIG record stands last. Any
 other record has nothing to tell us and is stepped over, if it is whole. Every
 byte is accounted for; ``DnsWireError`` is the only way out for what is not.
 
 An option's content is not looked at here: ``edns`` does that. Where the version
 is one that we do not know, not even the options' form is.
 
-Source: RFC 6891 section 6.1, RFC 8945 section 5.1, RFC 1035 section 4.1.4.
+Source: RFC 6891 section 6.1, RFC 8945 section 5.1, RFC 1995 section 3, RFC 1035 section 4.1.4.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from nodedns.dns.name import MAX_NAME_BYTES, Labels
-from nodedns.dns.question import Edns, RRType, Tsig
+from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels
+from nodedns.dns.question import ClientSoa, Edns, RRType, Tsig
 from nodedns.errors import DnsWireError
 from nodedns.model.names import MAX_LABEL_BYTES
 
-__all__ = ["decode_additional_untrusted", "skip_record_untrusted"]
+__all__ = [
+    "MAX_SIGNED_RECORDS",
+    "decode_additional_untrusted",
+    "decode_client_soa_untrusted",
+    "decode_tsig_untrusted",
+]
 
 #   after a name: type, class, TTL, RDLENGTH
 _RECORD_TAIL = struct.Struct("!HHIH")
@@ -29,7 +34,16 @@ _OPTION_HEAD = struct.Struct("!HH")
 _TSIG_HEAD = struct.Struct("!6sHH")
 #   after the MAC: original ID, error, length of other data
 _TSIG_TAIL = struct.Struct("!HHH")
+#   after the names: serial, refresh, retry, expire, minimum
+_SOA_NUMBERS = struct.Struct("!5I")
 
+#   ID, flags, four counts
+_HEADER = struct.Struct("!6H")
+
+MAX_SIGNED_RECORDS: Final = 64
+"""Ours; in a response to a request of ours. A response to NOTIFY has none but OPT and TSIG."""
+
+_QUESTION_TAIL_BYTES: Final = 4
 _EDNS_DO: Final = 0x8000
 _POINTER: Final = 0xC0
 _CLASS_ANY: Final = 255
@@ -68,14 +82,48 @@ def decode_additional_untrusted(wire: bytes, offset: int, records: int) -> tuple
     return edns, tsig, offset
 
 
-def skip_record_untrusted(wire: bytes, offset: int) -> tuple[int, int]:
-    """Return the type of the record at ``offset``, and where it ends.
+def decode_client_soa_untrusted(wire: bytes, offset: int) -> tuple[Labels, ClientSoa, int]:
+    """Read the SOA record at ``offset``.
+
+    Returns:
+        Its owner, folded, what it says, and where it ends.
 
     Raises:
-        DnsWireError: It is cut off, or its name is malformed.
+        DnsWireError: It is no SOA record, is cut off, or a name in it is malformed.
     """
-    _, rtype, end = _decode_record(wire, offset)
-    return rtype, end
+    tail, rtype, end = _decode_record(wire, offset)
+    if rtype != RRType.SOA:
+        raise DnsWireError(_WHAT, offset, "a record other than SOA in the authority section")
+    mname_at = tail + _RECORD_TAIL.size
+    rname_at = _skip_name(wire, mname_at)
+    numbers_at = _skip_name(wire, rname_at)
+    if end != numbers_at + _SOA_NUMBERS.size:
+        raise DnsWireError(_WHAT, offset, "SOA of another length than its fields")
+    serial, *_ = _SOA_NUMBERS.unpack_from(wire, numbers_at)
+    owner, mname = _decode_name(wire, offset), _decode_name(wire, mname_at)
+    return fold_labels(owner), ClientSoa(fold_labels(mname), serial), end
+
+
+def decode_tsig_untrusted(wire: bytes) -> Tsig | None:
+    """Return the TSIG record that any message ends with; None if its last record is another.
+
+    Raises:
+        DnsWireError: The message is not whole, has bytes left over, or more than ``MAX_SIGNED_RECORDS``.
+    """
+    if len(wire) < _HEADER.size:
+        raise DnsWireError(_WHAT, len(wire), "shorter than a header")
+    *_, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
+    records = answers + authorities + additionals
+    if questions > 1 or not records or records > MAX_SIGNED_RECORDS:
+        raise DnsWireError(_WHAT, _HEADER.size, "more than one question, no record, or too many")
+    start = offset = _skip_name(wire, _HEADER.size) + _QUESTION_TAIL_BYTES if questions else _HEADER.size
+    tail = rtype = 0
+    for _ in range(records):
+        start = offset
+        tail, rtype, offset = _decode_record(wire, start)
+    if offset != len(wire):
+        raise DnsWireError(_WHAT, offset, "trailing bytes")
+    return _decode_tsig(wire, start, tail, offset) if additionals and rtype == RRType.TSIG else None
 
 
 def _decode_record(wire: bytes, offset: int) -> tuple[int, int, int]:
@@ -138,13 +186,16 @@ def _decode_tsig(wire: bytes, start: int, tail: int, end: int) -> Tsig:
     if end < offset + _TSIG_HEAD.size:
         raise DnsWireError(_WHAT, offset, "TSIG cut off")
     time_signed, fudge_s, mac_bytes = _TSIG_HEAD.unpack_from(wire, offset)
-    offset += _TSIG_HEAD.size + int(mac_bytes)
+    mac_at = offset + _TSIG_HEAD.size
+    offset = mac_at + int(mac_bytes)
     if end < offset + _TSIG_TAIL.size:
         raise DnsWireError(_WHAT, offset, "TSIG cut off")
-    original_id, _, other_bytes = _TSIG_TAIL.unpack_from(wire, offset)
-    if end != offset + _TSIG_TAIL.size + int(other_bytes):
+    original_id, error, other_bytes = _TSIG_TAIL.unpack_from(wire, offset)
+    other_at = offset + _TSIG_TAIL.size
+    if end != other_at + int(other_bytes):
         raise DnsWireError(_WHAT, offset, "TSIG of another length than it says")
-    return Tsig(key_name, algorithm, time_signed, fudge_s, original_id)
+    mac, other = wire[mac_at:offset], wire[other_at:end]
+    return Tsig(key_name, algorithm, time_signed, fudge_s, original_id, mac, error, other, start)
 
 
 def _decode_name(wire: bytes, offset: int) -> Labels:

@@ -98,6 +98,7 @@ def encode_answer(
     options: bytes = b"",
     *,
     most_bytes: int | None = None,
+    reserved_bytes: int = 0,
 ) -> Encoded:
     """Pack the reply to ``query``, no larger than the client and we allow.
 
@@ -108,11 +109,12 @@ def encode_answer(
         payload_bytes: Our own largest UDP reply, also offered in the OPT record.
         options: EDNS options to say, packed; of no effect where the query has no OPT record.
         most_bytes: A further bound; None for none. Header, question and OPT are sent whatever it is.
+        reserved_bytes: Of all bounds, what is left for a signature.
     """
     opt = encode_opt(query.edns, answer, payload_bytes, options)
     limit_bytes = reply_limit(query.edns, transport, payload_bytes)
     bound_bytes = limit_bytes if most_bytes is None else min(limit_bytes, most_bytes)
-    writer = _Writer(query, bound_bytes - len(opt), transport is Transport.TCP)
+    writer = _Writer(query, bound_bytes - len(opt) - reserved_bytes, transport is Transport.TCP)
     # RFC 1035 section 2.3.4: what a client without EDNS takes.
     most_plain = answer.most_plain if limit_bytes == _PLAIN_UDP_BYTES else 0
     counts = [

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from nodedns.dns.additional import decode_additional_untrusted, skip_record_untrusted
+from nodedns.dns.additional import decode_additional_untrusted, decode_client_soa_untrusted
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, fold_labels
 from nodedns.dns.question import Edns, Query, Question, RRType
 from nodedns.errors import DnsWireError
@@ -96,20 +96,21 @@ def decode_query_untrusted(wire: bytes, header: Header) -> Query:
     rtype, rclass = _QUESTION_TAIL.unpack_from(wire, offset)
     offset += _QUESTION_TAIL.size
     question_wire = wire[HEADER_BYTES:offset]
+    client_soa = None
     if header.authorities:
         # RFC 1995 section 3: an IXFR query carries the client's SOA there; no other query has business with it.
         if rtype != RRType.IXFR or header.authorities != 1:
             raise DnsWireError(_WHAT, offset, "records in the authority section")
-        kind, offset = skip_record_untrusted(wire, offset)
-        if kind != RRType.SOA:
-            raise DnsWireError(_WHAT, offset, "a record other than SOA in the authority section")
+        owner, found, offset = decode_client_soa_untrusted(wire, offset)
+        # That of another zone says nothing of what the client has of this one.
+        client_soa = found if owner == fold_labels(labels) else None
     edns = tsig = None
     if header.additionals:
         edns, tsig, offset = decode_additional_untrusted(wire, offset, header.additionals)
     if offset != len(wire):
         raise DnsWireError(_WHAT, offset, "trailing bytes")
     question = Question(labels, fold_labels(labels), rtype, rclass)
-    return Query(header.query_id, header.flags, question, question_wire, edns, tsig)
+    return Query(header.query_id, header.flags, question, question_wire, edns, tsig, client_soa)
 
 
 def decode_opt_alone_untrusted(wire: bytes, header: Header) -> Edns:

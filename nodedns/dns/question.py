@@ -13,7 +13,7 @@ import attrs
 
 from nodedns.dns.name import Labels
 
-__all__ = ["Edns", "Query", "Question", "RRClass", "RRType", "Rcode", "Transport", "Tsig"]
+__all__ = ["ClientSoa", "Edns", "Query", "Question", "RRClass", "RRType", "Rcode", "Transport", "Tsig"]
 
 
 class RRType(enum.IntEnum):
@@ -105,7 +105,7 @@ class Edns:
 
 @attrs.frozen
 class Tsig:
-    """The TSIG record of a query (RFC 8945), as far as a reply repeats it.
+    """The TSIG record of a query (RFC 8945).
 
     Attributes:
         key_name: Name of the key that the client signed with.
@@ -113,6 +113,10 @@ class Tsig:
         time_signed: Six bytes of seconds since 1970.
         fudge_s: How far clocks may be apart.
         original_id: ID of the query when it was signed.
+        mac: What the key made of the message.
+        error: An error code; none has a meaning in a query.
+        other: Other data, likewise.
+        start: Where in the message the record begins.
     """
 
     key_name: Labels
@@ -120,6 +124,23 @@ class Tsig:
     time_signed: bytes
     fudge_s: int
     original_id: int
+    mac: bytes
+    error: int
+    other: bytes
+    start: int
+
+
+@attrs.frozen
+class ClientSoa:
+    """The SOA record of an IXFR query: the state of the zone that the client has (RFC 1995 section 3).
+
+    Attributes:
+        mname: The primary that it names, folded.
+        serial: Its serial.
+    """
+
+    mname: Labels
+    serial: int
 
 
 @attrs.frozen
@@ -133,6 +154,7 @@ class Query:
         question_wire: The question section, echoed byte for byte.
         edns: The OPT record, if one came.
         tsig: The TSIG record, if one came.
+        client_soa: What the client has of the zone; an IXFR query may say so, and no other.
     """
 
     query_id: int
@@ -141,3 +163,4 @@ class Query:
     question_wire: bytes
     edns: Edns | None
     tsig: Tsig | None = None
+    client_soa: ClientSoa | None = None

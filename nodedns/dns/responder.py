@@ -3,22 +3,22 @@
 The ladder of refusals, header first, as NSD has it:
 
 1. shorter than a header, or itself a response: nothing (a reply could loop)
-2. opcode other than QUERY: NOTIMP, header only
+2. NOTIFY: NOTAUTH, for we copy no zone; another opcode than QUERY: NOTIMP; header only
 3. not one question, stray or malformed or trailing bytes, two OPT records: FORMERR, header only;
    but no question and a cookie: a cookie
-4. signed: NOTAUTH, for there are no keys
+4. signed: NOTAUTH unless the signature is good (``tsig``); the answer to one that is good is signed
 5. EDNS version above 0: BADVERS; malformed options: FORMERR; a cookie wanted first: BADCOOKIE
 6. class CH: what the server says of itself; class other than that, IN and ANY: REFUSED
-7. a name outside our zones: a recursor is to be asked, or REFUSED
-8. clients may not read our names: REFUSED, with Extended DNS Error 18; never NXDOMAIN, which would be kept
-9. zone transfer: REFUSED
-10. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
-11. the zone with the longest origin answers; an alias is followed, out of our zones by a recursor
+7. a zone transfer by who may have our zones: what ``transfer`` says
+8. a name outside our zones: a recursor is to be asked, or REFUSED
+9. clients may not read our names: REFUSED, with Extended DNS Error 18; never NXDOMAIN, which would be kept
+10. another zone transfer: REFUSED likewise
+11. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
+12. the zone with the longest origin answers; an alias is followed, out of our zones by a recursor
 
 Class ANY is answered from class IN without AA: we cannot vouch for the other
-classes (RFC 1035 section 6.2; NSD does the same). AXFR and IXFR are refused on
-both transports until there are secondaries to allow (RFC 5936 section 5 leaves
-it to policy; RFC 1995 has no other error for it).
+classes (RFC 1035 section 6.2; NSD does the same). For a signed query no recursor is
+asked: what one says is not ours to sign.
 
 A client over UDP may be forged, and the reply meant to hurt whose address it
 is; so it is bounded by the length of the query (``held_to``).
@@ -28,14 +28,13 @@ Nothing here raises, whatever the bytes. Source: RFC 1035, 6891, 7873, 8906, 894
 
 from __future__ import annotations
 
-import enum
 from random import Random
 
 import attrs
 
 from nodedns.dns.alias import follow
 from nodedns.dns.chaos import chaos_answer
-from nodedns.dns.codec import encode_answer, encode_header_only, encode_opt_alone, reply_limit
+from nodedns.dns.codec import encode_answer, encode_header_only, encode_opt, encode_opt_alone, reply_limit
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.decode import (
     HEADER_BYTES,
@@ -46,16 +45,24 @@ from nodedns.dns.decode import (
 )
 from nodedns.dns.edns import Granted, Peer, grant_options
 from nodedns.dns.forward import Forward, may_forward, refuse_outside
-from nodedns.dns.name import Labels, fold_labels
+from nodedns.dns.name import fold_labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Edns, Query, Question, Rcode, RRClass, RRType, Transport, Tsig
-from nodedns.dns.rate_limit import ERROR_CLASS, response_class
+from nodedns.dns.rate_limit import response_class
 from nodedns.dns.recursion import NO_RECURSION, Recursion
+from nodedns.dns.reply import Drop, DropReason, Reply, held_to
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_NOT_READY, EDE_PROHIBITED, Answer
-from nodedns.dns.spread import Spread
 from nodedns.dns.targets import with_targets
-from nodedns.dns.truncation import truncated
-from nodedns.dns.tsig import with_bad_key
+from nodedns.dns.transfer import (
+    NO_TRANSFERS,
+    ZONE_TYPES,
+    Envelope,
+    Transfer,
+    Transfers,
+    TransferStream,
+    answer_transfer,
+)
+from nodedns.dns.tsig import Signature, with_error
 from nodedns.dns.zones import ServedZone, Zones
 from nodedns.errors import DnsWireError
 from nodedns.model.address import Address
@@ -63,14 +70,7 @@ from nodedns.table.view import TableView
 
 __all__ = ["Drop", "DropReason", "QueryContext", "Reply", "held_to", "respond"]
 
-_TRANSFERS = frozenset({RRType.AXFR, RRType.IXFR})
-
-
-class DropReason(enum.Enum):
-    """Why a message gets no reply; the words are metric labels."""
-
-    SHORT = "short"
-    RESPONSE = "response"
+OPCODE_NOTIFY = 4  # RFC 1996 section 3.3
 
 
 @attrs.frozen
@@ -89,6 +89,7 @@ class QueryContext:
         recursion: Who else may be asked, and for whom.
         amplification_limit: Bytes out for one byte in, unless the client proves itself; 0 for no limit.
         denies_names: Whether our names are refused.
+        transfers: Who may have our zones, and what signatures are judged by.
     """
 
     client: Address | None
@@ -102,53 +103,7 @@ class QueryContext:
     recursion: Recursion = NO_RECURSION
     amplification_limit: int = 0
     denies_names: bool = False
-
-
-@attrs.frozen
-class Reply:
-    """What to send back.
-
-    Attributes:
-        wire: The message, without TCP's length.
-        rcode: Response code, for metrics.
-        qtype: Type asked for; None if the question was not read.
-        is_truncated: Whether TC is set.
-        question_end: Where the question section ends in ``wire``, and in the query; 0 if it is not repeated.
-        serial_at: Where in ``wire`` the serial of its SOA stands; None if it has none.
-        keys: What the reply depends on (``dependency``); None if it must not be kept. Only a function of
-            the question, EDNS and flags of the query, the table and the policy may have keys, never
-            one of the client, the time or the transport's state.
-        is_general: Whether it would have keys but for what its EDNS options brought.
-        is_proved: Whether the client is who its address says: it speaks TCP, or has our cookie.
-        has_answer: Whether the answer section has records.
-        kind: What it counts as when responses are limited (``rate_limit``).
-        is_bounded: Whether anything was left out, and the amplification limit was the least of all bounds. Such a
-            reply may be kept for clients with the same limit only.
-        spread: Its records that may stand in any order, of which ``wire`` has one order drawn; None for none.
-        serial_of: The zone whose SOA it holds, its name folded; empty if it holds none.
-    """
-
-    wire: bytes
-    rcode: Rcode
-    qtype: int | None = None
-    is_truncated: bool = False
-    question_end: int = 0
-    serial_at: int | None = None
-    keys: tuple[str, ...] | None = None
-    is_general: bool = False
-    is_proved: bool = False
-    has_answer: bool = False
-    kind: bytes = ERROR_CLASS
-    is_bounded: bool = False
-    spread: Spread | None = None
-    serial_of: Labels = ()
-
-
-@attrs.frozen
-class Drop:
-    """Nothing is to be sent."""
-
-    reason: DropReason
+    transfers: Transfers = NO_TRANSFERS
 
 
 def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
@@ -156,19 +111,6 @@ def respond(wire: bytes, context: QueryContext) -> Reply | Drop | Forward:
     most_bytes = context.amplification_limit * len(wire)
     outcome = _respond(wire, context, most_bytes)
     return held_to(outcome, most_bytes) if isinstance(outcome, Reply) else outcome
-
-
-def held_to(reply: Reply, most_bytes: int) -> Reply:
-    """Return ``reply``, or where it is longer than ``most_bytes`` and its client not proved, one that says TC.
-
-    Args:
-        reply: What is to be sent.
-        most_bytes: At least the length of the query; 0 for no bound.
-    """
-    if not most_bytes or len(reply.wire) <= most_bytes or reply.is_proved:
-        return reply
-    wire = truncated(reply.wire, most_bytes)
-    return attrs.evolve(reply, wire=wire, is_truncated=True, keys=None, is_bounded=True, spread=None)
 
 
 def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Drop | Forward:
@@ -179,25 +121,48 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
     if header.is_response:
         return Drop(DropReason.RESPONSE)
     if header.opcode != 0:
-        return _header_only(header, Rcode.NOTIMP, context)
+        return _header_only(header, Rcode.NOTAUTH if header.opcode == OPCODE_NOTIFY else Rcode.NOTIMP, context)
     try:
         if header.questions == 0:
             return _answer_no_question(wire, header, context)
         query = decode_query_untrusted(wire, header)
+        if query.tsig is not None:
+            return _answer_signed(wire, query, query.tsig, context)
     except DnsWireError:
         return _header_only(header, Rcode.FORMERR, context)
-    if query.tsig is not None:
-        return _answer_signed(query, query.tsig, context)
+    return _answer_query(query, context, most_bytes)
+
+
+def _answer_query(
+    query: Query, context: QueryContext, most_bytes: int, signature: Signature | None = None
+) -> Reply | Forward:
+    """Answer a query that parsed.
+
+    Args:
+        query: It.
+        context: What the answer depends on.
+        most_bytes: Where the client is not proved, a bound; 0 for none.
+        signature: That of the query; None if it is not signed.
+    """
     granted = _grant(query.edns, context)
-    is_proved = granted.is_proved or context.transport is Transport.TCP
+    is_proved = granted.is_proved or context.transport is Transport.TCP or signature is not None
     bound = most_bytes if most_bytes and not is_proved else None
     zone = context.zones.answering(query.question, context.view)
-    answer = _answer(query, zone, context) if granted.rcode is None else Answer(rcode=granted.rcode)
+    answer = _answer(query, zone, context, signature) if granted.rcode is None else Answer(rcode=granted.rcode)
     if isinstance(answer, Forward):
         return attrs.evolve(answer, options=granted.options, is_proved=is_proved, most_bytes=bound)
-    payload_bytes = context.policy.udp_payload_bytes
-    encoded = encode_answer(query, answer, context.transport, payload_bytes, granted.options, most_bytes=bound)
-    return Reply(
+    if isinstance(answer, Transfer):
+        return _begun(answer, query, context, signature, options=granted.options, bound=bound, is_proved=is_proved)
+    encoded = encode_answer(
+        query,
+        answer,
+        context.transport,
+        context.policy.udp_payload_bytes,
+        granted.options,
+        most_bytes=bound,
+        reserved_bytes=0 if signature is None else signature.record_bytes,
+    )
+    reply = Reply(
         encoded.wire if encoded.spread is None else encoded.spread.drawn(context.rng),
         answer.rcode,
         query.question.rtype,
@@ -212,6 +177,44 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
         is_bounded=encoded.is_bounded,
         spread=encoded.spread,
         serial_of=encoded.serial_of,
+    )
+    return reply if signature is None else _signed(reply, signature)
+
+
+def _signed(reply: Reply, signature: Signature) -> Reply:
+    # What is signed is for this query alone.
+    wire = signature.signed(reply.wire)
+    return attrs.evolve(reply, wire=wire, keys=None, is_general=False, spread=None, is_sealed=True)
+
+
+def _begun(
+    transfer: Transfer,
+    query: Query,
+    context: QueryContext,
+    signature: Signature | None,
+    *,
+    options: bytes,
+    bound: int | None,
+    is_proved: bool,
+) -> Reply:
+    """Return the first message of a transfer, or the only one."""
+    payload_bytes = context.policy.udp_payload_bytes
+    limit_bytes = reply_limit(query.edns, context.transport, payload_bytes)
+    opt = encode_opt(query.edns, Answer(rcode=Rcode.NOERROR), payload_bytes, options)
+    envelope = Envelope(query, opt, limit_bytes if bound is None else min(limit_bytes, bound), signature)
+    if context.transport is Transport.UDP:
+        transfer = transfer.within(envelope.room_bytes)
+    stream = TransferStream(transfer, envelope, context.transfers.wall_clock)
+    return Reply(
+        stream.next_message() or b"",
+        Rcode.NOERROR,
+        query.question.rtype,
+        question_end=HEADER_BYTES + len(query.question_wire),
+        is_proved=is_proved,
+        has_answer=True,
+        kind=response_class(Rcode.NOERROR, query.question.folded, transfer.origin, has_answer=True, is_made_up=False),
+        is_sealed=True,
+        transfer=stream,
     )
 
 
@@ -250,22 +253,39 @@ def _answer_no_question(wire: bytes, header: Header, context: QueryContext) -> R
     return Reply(reply, rcode, is_proved=granted.is_proved or context.transport is Transport.TCP)
 
 
-def _answer_signed(query: Query, tsig: Tsig, context: QueryContext) -> Reply:
+def _answer_signed(wire: bytes, query: Query, tsig: Tsig, context: QueryContext) -> Reply | Forward:
+    """Answer a signed query.
+
+    Raises:
+        DnsWireError: Its MAC has a length that none can have.
+    """
+    transfers = context.transfers
+    found = transfers.keyring.verified_untrusted(wire, tsig, transfers.wall_clock())
+    if isinstance(found, Signature):
+        return _answer_query(query, attrs.evolve(context, recursion=NO_RECURSION), 0, found)
     payload_bytes = context.policy.udp_payload_bytes
     unsigned = encode_answer(query, Answer(rcode=Rcode.NOTAUTH), context.transport, payload_bytes).wire
-    wire = with_bad_key(unsigned, tsig, reply_limit(query.edns, context.transport, payload_bytes))
-    return Reply(wire, Rcode.NOTAUTH, query.question.rtype, is_proved=context.transport is Transport.TCP)
+    is_tcp = context.transport is Transport.TCP
+    reply = Reply(unsigned, Rcode.NOTAUTH, query.question.rtype, is_proved=is_tcp, tsig_error=found.error)
+    if found.signature is not None:
+        return _signed(reply, found.signature)
+    limit_bytes = reply_limit(query.edns, context.transport, payload_bytes)
+    return attrs.evolve(reply, wire=with_error(unsigned, tsig, found.error, limit_bytes))
 
 
-def _answer(query: Query, zone: ServedZone | None, context: QueryContext) -> Answer | Forward:
+def _answer(
+    query: Query, zone: ServedZone | None, context: QueryContext, signature: Signature | None
+) -> Answer | Forward | Transfer:
     question = query.question
     if question.rclass == RRClass.CH:
         return chaos_answer(question, context.policy)
     if question.rclass not in (RRClass.IN, RRClass.ANY):
         return Answer(rcode=Rcode.REFUSED, ede=EDE_NOT_AUTHORITATIVE)
+    if question.rtype in ZONE_TYPES:
+        return _answer_transfer(query, zone, context, signature)
     if zone is None:
         return _outside(query, context)
-    if context.denies_names or question.rtype in _TRANSFERS:
+    if context.denies_names:
         return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
     if not context.view.cluster_known:
         return Answer(rcode=Rcode.SERVFAIL, ede=EDE_NOT_READY)
@@ -275,6 +295,22 @@ def _answer(query: Query, zone: ServedZone | None, context: QueryContext) -> Ans
     if question.rclass == RRClass.ANY:
         return attrs.evolve(answer, authoritative=False)
     return _followed(answer, query, context)
+
+
+def _answer_transfer(
+    query: Query, zone: ServedZone | None, context: QueryContext, signature: Signature | None
+) -> Answer | Transfer:
+    key = None if signature is None else signature.key
+    if not context.transfers.params.allows(context.client, key):
+        if zone is None:
+            return refuse_outside(query, context.recursion, context.client)
+        return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
+    if context.denies_names:
+        return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
+    is_apex = zone is not None and zone.origin == query.question.folded
+    return answer_transfer(
+        query, context.transfers, context.transport, is_apex=is_apex, is_known=context.view.cluster_known
+    )
 
 
 def _outside(query: Query, context: QueryContext) -> Answer | Forward:
