@@ -22,10 +22,12 @@ from pathlib import Path
 
 import dns.edns
 import dns.message
+import dns.rdata
 import dns.update
 
 from nodedns.testing.loopback import free_hosts
 from nodedns.testing.processes import run_program
+from nodedns.testing.signing import KEYS, peer_key, signed_query
 from nodedns.testing.unbound import unbound
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -36,6 +38,7 @@ QUESTION_TAIL_BYTES = 5
 COOKIE_HEAD = struct.pack("!HH", 10, 8)
 KEY = "hmac-sha256:key.consul:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 NODE = "foo.node.consul"
+SIGNED_S = 1_700_000_000  # the time of the sample that is asked
 
 DIG: dict[str, tuple[str, ...]] = {
     "a": (NODE, "A"),
@@ -195,6 +198,10 @@ def by_dnspython() -> Iterator[tuple[str, bytes]]:
         "update": dns.update.UpdateMessage("consul"),
         "reply": dns.message.make_response(dns.message.make_query(NODE, "A")),
     }
+    axfr, ixfr = dns.message.make_query("consul", "AXFR", use_edns=0), dns.message.make_query("consul", "IXFR")
+    known = ixfr.find_rrset(ixfr.authority, ixfr.question[0].name, "IN", "SOA", create=True)
+    known.add(dns.rdata.from_text("IN", "SOA", f"agent-1.node.dc1.consul. h. {SIGNED_S - 1} 1 1 1 1"))
+    asked["ixfr-known"] = ixfr
     two = dns.message.make_query(NODE, "A")
     two.question = two.question * 2
     asked["two-questions"] = two
@@ -203,6 +210,11 @@ def by_dnspython() -> Iterator[tuple[str, bytes]]:
     asked["cookie-alone"] = alone
     for name, message in asked.items():
         yield f"dnspython-{name}", neutral(message.to_wire())
+    for key in KEYS:
+        for name, message in (("axfr", axfr), ("ixfr", ixfr), ("edns", asked["edns"])):
+            message.id = 0
+            wire = signed_query(message, peer_key(key), SIGNED_S).wire
+            yield f"dnspython-signed-{name}-{key.algorithm.value}", wire
 
 
 def by_unbound(recorder: Recorder) -> Iterator[tuple[str, bytes]]:

@@ -3,7 +3,8 @@
     python fuzz/respond.py fuzz/corpus -max_total_time=600
 
 Every input is asked over UDP and TCP, of a cluster that is known and one that is
-not, and fed as a TCP stream; ``nodedns.testing.dns_checks`` says what must hold.
+not, by a stranger and by a client that may have the zones, and fed as a TCP
+stream; ``nodedns.testing.dns_checks`` says what must hold.
 What breaks it is written to the working directory as ``crash-...``: put it into
 ``fuzz/corpus`` under a name that says what it shows, and mend it. Further
 arguments are libFuzzer's.
@@ -20,6 +21,7 @@ with atheris.instrument_imports(include=["nodedns.dns", "nodedns.table"]):
     from nodedns.testing.dns_checks import checked_reply, checked_stream, sample_context
 
 CONTEXTS = [sample_context(transport, is_known=is_known) for transport in Transport for is_known in (True, False)]
+CONTEXTS += [sample_context(transport, may_transfer=True) for transport in Transport]
 
 
 def one_input(data: bytes) -> None:

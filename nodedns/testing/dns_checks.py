@@ -9,6 +9,8 @@ This draws no input. Source: RFC 1035 section 4.1.1, RFC 6891, RFC 8906.
 
 from __future__ import annotations
 
+from collections import deque
+from ipaddress import ip_network
 from random import Random
 from typing import Any
 
@@ -20,9 +22,12 @@ from nodedns.dns.cookies import Cookies
 from nodedns.dns.forward import Forward
 from nodedns.dns.framing import MAX_MESSAGE_BYTES, MAX_READ_BYTES, TcpFraming
 from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.publications import Publications
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.reverse import ReverseZones
+from nodedns.dns.transfer import NO_TRANSFERS, Transfers
+from nodedns.dns.transfer_params import AllowedClient, TransferParams
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
@@ -32,6 +37,7 @@ from nodedns.model.service import Service
 from nodedns.table.changes import Change, ExternalNode, MemberUpserted, NodeRegistered, ServiceRegistered
 from nodedns.table.member_facts import tags_for
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.signing import KEYS
 
 __all__ = ["checked_reply", "checked_stream", "sample_context"]
 
@@ -82,26 +88,37 @@ SAMPLE: tuple[Change, ...] = (
 )
 
 
-def sample_context(transport: Transport = Transport.UDP, *, is_known: bool = True) -> QueryContext:
+def sample_context(
+    transport: Transport = Transport.UDP, *, is_known: bool = True, may_transfer: bool = False
+) -> QueryContext:
     """Return a pool to ask at default settings, with cookies, as a stranger would.
 
     Args:
         transport: How the queries come.
         is_known: Whether the cluster is known; else every name of it is SERVFAIL.
+        may_transfer: Whether the client may have the zones, and there are keys.
     """
     table = NodeTable("dc1", NodeName("agent-1"), 1_700_000_000, cluster_known=is_known)
     table.apply(SAMPLE)
     policy = DnsPolicy()
     zone = Zone.of_domain("consul")
+    zones = Zones((zone,), ReverseZones.of_prefixes(None, zone.origin))
+    transfers = NO_TRANSFERS
+    if may_transfer:
+        kept = Publications("agent-1", "dc1", int(CLOCK_S))
+        deque(kept.publish(zones, table.view, policy, int(CLOCK_S)), maxlen=0)
+        params = TransferParams(keys=KEYS, allow=(AllowedClient(ip_network(CLIENT.host)),))
+        transfers = Transfers(params, kept.zone, lambda: CLOCK_S)
     return QueryContext(
         CLIENT,
         transport,
         table.view,
-        Zones((zone,), ReverseZones.of_prefixes(None, zone.origin)),
+        zones,
         policy,
         Random(0),  # noqa: S311 - the same each time
         amplification_limit=policy.amplification_limit if transport is Transport.UDP else 0,
         cookies=Cookies.with_secrets((bytes(16),), lambda: CLOCK_S, is_required=False),
+        transfers=transfers,
     )
 
 

@@ -17,7 +17,8 @@ PROGRAMS = {"dig", "kdig", "nsupdate", "dnspython", "unbound"}
 
 @pytest.fixture(scope="module")
 def contexts() -> list[QueryContext]:
-    return [sample_context(transport, is_known=is_known) for transport in Transport for is_known in (True, False)]
+    strangers = [sample_context(transport, is_known=is_known) for transport in Transport for is_known in (True, False)]
+    return [*strangers, *(sample_context(transport, may_transfer=True) for transport in Transport)]
 
 
 def test_every_program_has_seeds() -> None:

@@ -31,6 +31,7 @@ MakeContext = Callable[..., QueryContext]
 TRANSPORTS = st.sampled_from(Transport)
 CONTEXTS = st.sampled_from(
     [sample_context(transport, is_known=is_known) for transport in Transport for is_known in (True, False)]
+    + [sample_context(transport, may_transfer=True) for transport in Transport]
 )
 STRANGER = sample_context()
 CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))
