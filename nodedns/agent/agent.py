@@ -42,7 +42,8 @@ from nodedns.agent.registrations import Registrations
 from nodedns.agent.reloading import Reloader, access_part, dns_part, failed_nodes_part, log_part, tags_part
 from nodedns.agent.replication import Replication
 from nodedns.agent.resolving import Resolver
-from nodedns.agent.statistics import agent_statistics, debug_config
+from nodedns.agent.statistics import agent_statistics, debug_config, status_line
+from nodedns.agent.supervision import Supervision
 from nodedns.agent.user_events import EventBook
 from nodedns.api.actions import (
     Action,
@@ -66,6 +67,7 @@ from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError, JoinError, LocalProtocolError
 from nodedns.model.names import NodeName
 from nodedns.net.gossip_driver import GossipDriver
+from nodedns.net.service_manager import ServiceManager
 from nodedns.net.tcp import TcpDialer
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import GOSSIP_HEALTH_SCORE, SERF_NAME_CONFLICTS_OPEN, Metrics
@@ -104,6 +106,7 @@ class Agent:
         entropy: Random bytes.
         wall_clock: Seconds since 1970; the table's first index, so that indexes rise over restarts.
         read_again: Reads ``config`` anew; None if that cannot be done.
+        manager: Is told how the agent is; None for nobody.
 
     Raises:
         AgentError: Our tags, node meta among them, do not fit into gossip, or the keyring or a certificate cannot be
@@ -121,6 +124,7 @@ class Agent:
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], float],
         read_again: ReadAgain | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._config = config
         self._memory = memory
@@ -189,8 +193,12 @@ class Agent:
                 local_services_part(self._local),
             ),
         )
-        metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
-        metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))
+        self._supervision = Supervision(
+            manager or ServiceManager("", None, trio.current_time),
+            (*self._driver.vitals(), listeners.gossip_udp.vital(), *self._dns.vitals()),
+            lambda: status_line(config.node_name, self._serf.statistics()),
+        )
+        self._gauge_serf()
         self._facts = AgentFacts(
             node_name=config.node_name,
             node_id=memory.node_id,
@@ -209,6 +217,10 @@ class Agent:
         self._check_expectation()
         self._orders = Orders()
         self._take_orders()
+
+    def _gauge_serf(self) -> None:
+        self._metrics.set_by(GOSSIP_HEALTH_SCORE, lambda: self._serf.statistics().health_score)
+        self._metrics.set_by(SERF_NAME_CONFLICTS_OPEN, lambda: len(self._serf.conflicts()))
 
     @property
     def is_encrypted(self) -> bool:
@@ -242,6 +254,7 @@ class Agent:
                 http_over = trio.Event()
                 await nursery.start(self._serve_http, http_over)
                 nursery.start_soon(self._join_at_start)
+                nursery.start_soon(self._supervision.run, self._joiner.tried)
                 self._is_up = True
                 _LOG.info("nodedns agent running!")
                 task_status.started()
@@ -264,6 +277,8 @@ class Agent:
 
     async def _join_at_start(self) -> None:
         config = self._config
+        if not config.retry_join:
+            self._joiner.tried.set()
         if config.retry_join and not await self._joiner.join_until_done(
             config.retry_join, config.retry_interval_s, config.retry_max
         ):
@@ -273,6 +288,7 @@ class Agent:
         """End ``run``; the first call's exit code counts."""
         if not self._stopping.is_set():
             self.exit_code = exit_code
+            self._supervision.stopping()
             self._stopping.set()
 
     async def join(self, addresses: tuple[str, ...]) -> int:
@@ -292,6 +308,7 @@ class Agent:
                 pass  # under way already: wait for it with whoever began it
             else:
                 _LOG.info("leaving the pool")
+                self._supervision.stopping()
             self._driver.wake()
             await self._left.wait()
 
@@ -300,7 +317,8 @@ class Agent:
         if not self._is_up:
             _LOG.error("cannot reload before agent started")
             raise AgentError("cannot reload before agent started")
-        await self._reloader.reload()
+        with self._supervision.reloading():
+            await self._reloader.reload()
         self._config = self._reloader.config
         self._debug_config = debug_config(self._config)
 

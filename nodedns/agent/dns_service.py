@@ -32,6 +32,7 @@ from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.dns_tcp import TcpDnsServer
 from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus, within_descriptors
 from nodedns.net.dns_udp import UdpDnsServer
+from nodedns.net.vitals import Vital
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import Metrics
 
@@ -114,6 +115,10 @@ class DnsService:
                 for listener in listeners.dns_tcp
             ),
         )
+
+    def vitals(self) -> tuple[Vital, ...]:
+        """Return the signs by which to tell whether the servers turn."""
+        return tuple(server.vital() for server in self.servers)
 
     def update(self, config: AgentConfig) -> None:
         """Serve by another configuration of the same zones and listeners from the next message on."""

@@ -31,6 +31,9 @@ class Joiner:
         serf: Contacts the addresses.
         wake: Called after every command to ``serf``.
         resolver: Looks up what is to be joined.
+
+    Attributes:
+        tried: Set once the first round of ``join_until_done`` is over, well or not.
     """
 
     def __init__(self, serf: Serf, wake: Callable[[], None], resolver: Resolver) -> None:
@@ -38,6 +41,7 @@ class Joiner:
         self._wake = wake
         self._resolver = resolver
         self._under_way: dict[int, _Join] = {}
+        self.tried = trio.Event()
 
     def finish(self, done: JoinDone) -> None:
         """Take the outcome of a join, for whoever waits for it."""
@@ -76,6 +80,7 @@ class Joiner:
             try:
                 contacted = await self.join(texts)
             except JoinError as problem:
+                self.tried.set()
                 if max_retries and retries >= max_retries:
                     _LOG.error("Retry join failed", error=EXHAUSTED, retries=retries, last_error=problem)
                     return False
@@ -83,6 +88,7 @@ class Joiner:
                 _LOG.warning("Join cluster failed, will retry", retry_interval=f"{interval_s:g}s", error=problem)
                 await trio.sleep(interval_s)
             else:
+                self.tried.set()
                 _LOG.info("Join cluster completed", contacted=contacted)
                 return True
 

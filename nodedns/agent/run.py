@@ -31,6 +31,8 @@ from nodedns.agent.memory import open_memory
 from nodedns.config.reload import ReadAgain
 from nodedns.config.schema import AgentConfig
 from nodedns.errors import AgentError
+from nodedns.net.inherited import Inherited, take_inherited
+from nodedns.net.service_manager import ServiceManager
 from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
 
@@ -53,26 +55,40 @@ def run_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> int:
         read_again: Reads it anew; None if that cannot be done.
     """
     configure(config.log_level, as_json=config.log_json, stream=sys.stdout)
+    manager = ServiceManager.take_from(os.environ, os.getpid(), time.monotonic)
     try:
+        inherited = take_inherited(os.environ, os.getpid())
         with ExitStack() as stack:
+            stack.callback(inherited.close)
             if config.pid_file is not None:
                 stack.enter_context(_pid_file(config))
-            return trio.run(_serve, config, read_again)
+            return trio.run(_serve, config, read_again, inherited, manager)
     except AgentError as problem:
         sys.stderr.write(f"==> {problem}\n")
         return EXIT_FAILED
 
 
 @contextmanager
-def prepare_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> Iterator[tuple[Agent, str]]:
+def prepare_agent(
+    config: AgentConfig,
+    read_again: ReadAgain | None = None,
+    inherited: Inherited | None = None,
+    manager: ServiceManager | None = None,
+) -> Iterator[tuple[Agent, str]]:
     """Yield an agent with its directory locked and its sockets bound, and its banner.
+
+    Args:
+        config: Checked and complete.
+        read_again: Reads it anew; None if that cannot be done.
+        inherited: Sockets that it serves besides those configured.
+        manager: Is told how the agent is.
 
     Raises:
         AgentError: A port is taken, or the data directory cannot be used.
     """
     metrics = Metrics()
     with open_memory(config, metrics, os.urandom) as memory:
-        listeners = bind_listeners(config)
+        listeners = bind_listeners(config, inherited)
         try:
             agent = Agent(
                 config,
@@ -83,17 +99,20 @@ def prepare_agent(config: AgentConfig, read_again: ReadAgain | None = None) -> I
                 entropy=os.urandom,
                 wall_clock=time.time,
                 read_again=read_again,
+                manager=manager,
             )
             yield agent, banner(config, memory.node_id, listeners, is_encrypted=agent.is_encrypted)
         finally:
             listeners.close()
 
 
-async def _serve(config: AgentConfig, read_again: ReadAgain | None) -> int:
+async def _serve(
+    config: AgentConfig, read_again: ReadAgain | None, inherited: Inherited, manager: ServiceManager
+) -> int:
     # Before anything else: what changes from now on is to be read again.
     files = fingerprint(config.watched_paths) if config.auto_reload_config else ()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        with prepare_agent(config, read_again) as (agent, banner_text):
+        with prepare_agent(config, read_again, inherited, manager) as (agent, banner_text):
             if not config.log_json:
                 sys.stdout.write(banner_text)
                 sys.stdout.flush()

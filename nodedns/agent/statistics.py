@@ -16,9 +16,21 @@ from nodedns.observe.metrics import DNS_DROPPED, DNS_LIMITED, GOSSIP_DROPPED, Me
 from nodedns.serf.statistics import SerfStatistics
 from nodedns.table.view import TableView
 
-__all__ = ["agent_statistics", "debug_config"]
+__all__ = ["agent_statistics", "debug_config", "status_line"]
 
 _SECRETIVE = frozenset({"given", "services", "checks"})
+
+
+def status_line(node_name: str, serf: SerfStatistics) -> str:
+    """Return how an agent is, in a few words for people.
+
+    Args:
+        node_name: The agent's own.
+        serf: The Serf layer's counters now.
+    """
+    absent = [f"{count} {word}" for count, word in ((serf.failed, "failed"), (serf.left, "left")) if count]
+    alive = serf.members - serf.failed - serf.left
+    return f"{node_name} serves {alive} alive member{'s' * (alive != 1)}{''.join(f', {text}' for text in absent)}"
 
 
 def agent_statistics(

@@ -36,6 +36,7 @@ from nodedns.net.dns_tcp_replies import TcpReplies
 from nodedns.net.dns_udp import FastPath
 from nodedns.net.tcp import CONNECTION_ERRNOS, SHORTAGE_ERRNOS, SHORTAGE_PAUSE_S
 from nodedns.net.transport import errno_name
+from nodedns.net.vitals import Vital, is_readable
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_DROPPED, DNS_STREAMS, DNS_STREAMS_OPEN, Metrics
 
@@ -84,6 +85,7 @@ class TcpDnsServer:
         self._connections: dict[int, Connection] = {}
         self._named: deque[tuple[int, int]] = deque()
         self._pending = 0
+        self._turns = 0
         self._now = self._turn_ends = 0.0
         self._has_connections = trio.Event()
 
@@ -96,6 +98,10 @@ class TcpDnsServer:
     def connections(self) -> int:
         """How many of its connections are open."""
         return len(self._connections)
+
+    def vital(self) -> Vital:
+        """Return the sign by which to tell whether it turns: it is the one to accept whoever connects."""
+        return Vital(f"DNS {self.local_address} tcp", lambda: self._turns, lambda: is_readable(self._listener.fileno()))
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer queries until cancelled, then close everything; raises only when the listener is broken."""
@@ -119,6 +125,7 @@ class TcpDnsServer:
 
     def _take_turn(self) -> int:
         """Answer what comes within ``TURN_S``, about ``TURN_WORK`` at most; return how much there was to do."""
+        self._turns += 1
         self._now = trio.current_time()
         self._turn_ends = self._now + TURN_S
         work = 0

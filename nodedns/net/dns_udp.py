@@ -35,6 +35,7 @@ from nodedns.net.transport import (
     is_transient_send_error,
 )
 from nodedns.net.udp import bind_udp
+from nodedns.net.vitals import Vital, is_readable
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import DNS_DROPPED, Metrics
 
@@ -154,12 +155,17 @@ class UdpDnsServer:
         self._fast_path = fast_path
         self._limits = limits
         self._pending = 0
+        self._turns = 0
         self._left: Sequence[tuple[int, int]] = ()  # slots of queries not yet looked at, and the queries' lengths
 
     @property
     def local_address(self) -> Address:
         """The address and port it serves."""
         return self._local_address
+
+    def vital(self) -> Vital:
+        """Return the sign by which to tell whether it turns."""
+        return Vital(f"DNS {self._local_address} udp", lambda: self._turns, lambda: is_readable(self._sock.fileno()))
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer queries until cancelled, then close the socket; raises only when it is broken."""
@@ -177,6 +183,7 @@ class UdpDnsServer:
 
         Nothing else runs meanwhile, so what is packed stays true, and is asked for and counted but once.
         """
+        self._turns += 1
         packed = None if self._fast_path is None else _PackedTurn(self._fast_path)
         now = self._clock()
         ends = now + turn_s

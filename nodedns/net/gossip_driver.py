@@ -31,6 +31,7 @@ from nodedns.gossip.core import GossipCore, StreamExchange
 from nodedns.gossip.events import Datagram, StreamWanted
 from nodedns.model.address import Address
 from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, dial_error_text
+from nodedns.net.vitals import Vital
 from nodedns.observe.metrics import (
     GOSSIP_DATAGRAMS_RECEIVED,
     GOSSIP_DATAGRAMS_SENT,
@@ -108,6 +109,8 @@ class GossipDriver(Generic[EventT]):
         self._deadline_moved = trio.Event()
         self._timer_wakes_at = math.inf
         self._is_settling = False
+        self._timer_turns = 0
+        self._send_turns = 0
         self._outbox_dropped = 0
         self._inbound_streams = 0
         self._outbound_streams = 0
@@ -152,6 +155,17 @@ class GossipDriver(Generic[EventT]):
             self._streams_refused,
         )
 
+    def vitals(self) -> tuple[Vital, ...]:
+        """Return the signs by which to tell whether the core's timers and the sender turn."""
+        return (
+            Vital("gossip timers", lambda: self._timer_turns, self._is_timer_due),
+            Vital("gossip sender", lambda: self._send_turns, lambda: bool(self._outbox)),
+        )
+
+    def _is_timer_due(self) -> bool:
+        deadline = self._core.next_deadline()
+        return deadline is not None and deadline <= trio.current_time()
+
     def _drain(self, nursery: trio.Nursery) -> None:
         core = self._core
         while True:
@@ -177,6 +191,7 @@ class GossipDriver(Generic[EventT]):
             while self._outbox:
                 datagram = self._outbox.popleft()
                 await self._transport.send(datagram.payload, datagram.destination)
+                self._send_turns += 1
                 self._metrics.count(GOSSIP_DATAGRAMS_SENT)
                 self._metrics.count(GOSSIP_OCTETS_SENT, len(datagram.payload))
             self._outbox_filled = trio.Event()
@@ -212,6 +227,7 @@ class GossipDriver(Generic[EventT]):
                 await self._deadline_moved.wait()
             # A deadline already past leaves the wait above without a turn for the others.
             await trio.lowlevel.checkpoint()
+            self._timer_turns += 1
             now = trio.current_time()
             deadline = self._core.next_deadline()
             if deadline is not None and deadline <= now:

@@ -21,6 +21,7 @@ from nodedns.net.transport import (
     is_transient_send_error,
     socket_address,
 )
+from nodedns.net.vitals import Vital, is_readable
 
 __all__ = ["RECEIVE_BUFFER_BYTES", "UdpTransport", "bind_udp"]
 
@@ -139,6 +140,14 @@ class UdpTransport:
             # Tasks that wait on the socket get ClosedResourceError instead of hanging.
             trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
+
+    def vital(self) -> Vital:
+        """Return the sign by which to tell whether anybody receives what comes."""
+        return Vital(
+            "gossip receiver",
+            lambda: self._received + sum(self._receive_errors.values()),
+            lambda: is_readable(self._sock.fileno()),
+        )
 
     def statistics(self) -> DatagramStatistics:
         """Return a snapshot of the counters."""
