@@ -57,7 +57,13 @@ class LiveAccess:
         """Return the HTTP server, which ``update`` then reaches; None where HTTP is off."""
         if listeners.http or listeners.https:
             self._http = HttpServer(
-                listeners.http, actions, metrics, config.http, secured=listeners.https, context=self._context
+                listeners.http,
+                actions,
+                metrics,
+                config.http,
+                secured=listeners.https,
+                context=self._context,
+                wall_clock=self._wall_clock,
             )
         return self._http
 

@@ -36,6 +36,7 @@ __all__ = [
     "Topic",
     "Wait",
     "answer",
+    "index_of",
     "parse_options",
     "refuse_unless_local",
 ]
@@ -161,7 +162,7 @@ def answer(
     if not (ctx.view.cluster_known or options.is_stale):
         raise ApiError(500, "No cluster leader")
     # An index from the future is one of an agent's earlier life, or of another agent's.
-    if options.index == 0 or options.index > _index_of(topic, ctx):
+    if options.index == 0 or options.index > index_of(topic, ctx):
         return _respond(request, ctx, read(ctx))
     spread_s = ctx.rng.uniform(0, options.timeout_s / JITTER_FRACTION)
     question = _Question(request, read, topic, part, options.timeout_s + spread_s)
@@ -189,7 +190,7 @@ def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext
         return _respond(question.request, ctx, reading)
     is_missing = was_missing or reading.is_missing
     return Wait(
-        view_index=_index_of(question.topic, ctx),
+        view_index=index_of(question.topic, ctx),
         timeout_s=question.timeout_s,
         resume=lambda later: _look(question, above, was_missing=is_missing, ctx=later),
         expire=question.respond,
@@ -198,7 +199,8 @@ def _look(question: _Question, above: int, *, was_missing: bool, ctx: ApiContext
     )
 
 
-def _index_of(topic: Topic, ctx: ApiContext) -> int:
+def index_of(topic: Topic, ctx: ApiContext) -> int:
+    """Return the index of a topic as of ``ctx``; whatever changes in it raises that."""
     if topic is Topic.COORDINATES:
         return ctx.coordinates.index if ctx.coordinates else 0
     if topic is Topic.EVENTS:
@@ -209,6 +211,12 @@ def _index_of(topic: Topic, ctx: ApiContext) -> int:
 
 
 def _respond(request: Request, ctx: ApiContext, reading: Reading) -> Response:
+    if ctx.shared is None:
+        return _respond_alone(request, ctx, reading)
+    return ctx.shared.response(request, reading.index, lambda: _respond_alone(request, ctx, reading))
+
+
+def _respond_alone(request: Request, ctx: ApiContext, reading: Reading) -> Response:
     is_led = ctx.view.cluster_known and bool(ctx.view.servers())
     if reading.is_missing and reading.missing_status != 200:
         response = attrs.evolve(empty_response(), status=reading.missing_status)

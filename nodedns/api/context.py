@@ -14,6 +14,7 @@ from typing import TypeAlias
 import attrs
 
 from nodedns.api.access import AccessRules
+from nodedns.api.shared_answers import SharedAnswers
 from nodedns.checks.scripts import ScriptRights
 from nodedns.model.check import Check
 from nodedns.model.conflict import Conflict
@@ -235,6 +236,7 @@ class ApiContext:
         access: Who may do what.
         query_times: How long blocking queries wait.
         local: Services and checks of this agent.
+        shared: Where those who waited for one change share what they are answered; None for a look by itself.
     """
 
     view: TableView
@@ -251,3 +253,4 @@ class ApiContext:
     access: AccessRules = attrs.field(factory=AccessRules)
     query_times: QueryTimes = QueryTimes()
     local: LocalReadings = attrs.field(factory=LocalReadings)
+    shared: SharedAnswers | None = None

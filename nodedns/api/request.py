@@ -13,7 +13,7 @@ Source: Consul agent/http.go; Go's net/url for what a malformed query is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -63,6 +63,10 @@ class Parameters:
     def first(self, key: str) -> str:
         """Return the first value of ``key``; empty where it is absent."""
         return next((value for present, value in self._pairs if present == key), "")
+
+    def without(self, keys: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of all other keys, in order."""
+        return tuple(pair for pair in self._pairs if pair[0] not in keys)
 
     def every(self, key: str) -> tuple[str, ...]:
         """Return each value of ``key``, in order."""

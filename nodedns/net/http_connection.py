@@ -1,51 +1,67 @@
-"""``HttpConnection``: one client's TCP stream, as Hypercorn's connection worker uses it, but bounded.
+"""``HttpConnection``: one client's stream with the HTTP machine on it, both bounded.
 
-Hypercorn sends shielded from cancellation and without a limit of time, goes on
-reading when a send has failed, and sits out its idle time when the client has
-closed already. Here every piece must be taken in time, a failed send ends the
-connection, ``cut`` ends a send at once, and the end of the stream ends the idle time.
+Every wait for the client has its time: for a request's head, for its body, for each piece that it
+is to take. Whatever goes wrong with the stream is ``ClientGone``; there is nobody left to be told then.
 
-``secure`` puts TLS on the stream before it is used.
+``secure`` puts TLS on the stream before it is used. Does not know what is asked or answered.
 
-Does not know HTTP.
+Source: nginx's lingering_close, for why a client that was refused is read from once more.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import suppress
 
 import trio
 
-__all__ = ["HttpConnection"]
+from nodedns.errors import ApiError
+from nodedns.net.http_machine import AnswerHead, HttpMachine, RequestHead, Sign
 
+__all__ = ["ClientGone", "HttpConnection"]
+
+READ_BYTES = 65_536
 PIECE_BYTES = 65_536
+"""Of an answer that are sent at once."""
+PARTS_AT_ONCE = 64
+"""Of a body between two turns of others; ours: half a millisecond of work where each is one byte."""
+DISCARDED_BODIES = 8
+"""How many times the body limit is read and thrown away, so that the client gets to read the 413."""
+LINGER_S = 0.5
+"""How long a refused client is read from: closing with bytes unread takes its answer away (as long as Go's server)."""
+LINGER_READS = 16
+
+_BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class ClientGone(Exception):
+    """The client closed the connection, or does not read; there is nobody to answer."""
 
 
 class HttpConnection:
-    """A stream of which every send makes progress or fails.
+    """One connection; owns its stream.
 
     Args:
-        stream: Owned from now on.
+        stream: Of a socket.
+        host: IP text of the client; empty over a Unix socket.
         send_stall_s: Time in which the client must take ``PIECE_BYTES``.
-        end_when_idle: Has Hypercorn close the connection once no request is under way.
     """
 
-    def __init__(
-        self, stream: trio.SocketStream, send_stall_s: float, end_when_idle: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._socket = stream.socket
+    def __init__(self, stream: trio.SocketStream, host: str, send_stall_s: float) -> None:
+        self._host = host
         self._plain = stream
         self._stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
         self._send_stall_s = send_stall_s
-        self._end_when_idle = end_when_idle
-        self._head = b""
+        self._machine = HttpMachine()
+        self._declared_bytes = 0
+        self._idle = trio.CancelScope()
+        self._is_ending = False
 
     @property
-    def socket(self) -> trio.socket.SocketType:
-        """The socket, for its addresses."""
-        return self._socket
+    def host(self) -> str:
+        """IP text of the client; empty over a Unix socket."""
+        return self._host
 
     async def secure(self, context: ssl.SSLContext, handshake_s: float) -> None:
         """Have everything from now on encrypted.
@@ -64,53 +80,165 @@ class HttpConnection:
             await stream.do_handshake()
         self._stream = stream
 
-    async def send_all(self, data: bytes) -> None:
-        """Send ``data``; the head of a response goes with what follows it.
+    # --- what comes ------------------------------------------------------------------
+
+    async def next_request(self, idle_s: float) -> RequestHead | None:
+        """Wait for the head of a request; None where none comes in time, or any more.
 
         Raises:
-            trio.BrokenResourceError: The client is gone or does not read.
-            trio.ClosedResourceError: ``cut`` or ``aclose`` was called.
+            ApiError: What came is no request; ``refuse`` it with that.
+            ClientGone: The connection broke.
         """
-        if not self._head and _is_response_head(data):
-            self._head = data
-            return
-        data, self._head = self._head + data, b""
-        for start in range(0, len(data), PIECE_BYTES):
+        with trio.move_on_after(idle_s) as self._idle:
+            while not self._is_ending:
+                event = self._machine.next()
+                if event is not Sign.MORE:
+                    if isinstance(event, RequestHead):
+                        self._declared_bytes = event.length
+                        return event
+                    return None
+                await self._receive()
+        return None
+
+    async def read_body(self, limit_bytes: int, timeout_s: float) -> bytes:
+        """Return the body of the request, empty where it has none.
+
+        Raises:
+            ApiError: 413, it is longer than ``limit_bytes``; 408, it was not here after ``timeout_s``; 400, it is
+                no body.
+            ClientGone: The connection broke amid it.
+        """
+        event = self._machine.next()
+        if event is Sign.END:
+            return b""
+        with trio.move_on_after(timeout_s):
+            return await self._whole_body(event, limit_bytes)
+        raise ApiError(408, f"Request body was not received within {timeout_s:g} s")
+
+    async def _whole_body(self, event: RequestHead | bytes | Sign, limit_bytes: int) -> bytes:
+        too_long = ApiError(413, f"Request body is too large, max size: {limit_bytes} bytes")
+        if self._machine.is_asked_to_go_on:
+            if self._declared_bytes > limit_bytes:
+                raise too_long
+            await self._send([self._machine.go_on()])
+        parts: list[bytes] = []
+        size = count = read = 0
+        bound = DISCARDED_BODIES * limit_bytes
+        # What is read besides the body itself, of chunks' sizes and extensions, counts as well.
+        while event is not Sign.END and size <= bound and read <= bound + READ_BYTES:
+            if isinstance(event, bytes):
+                size, count = size + len(event), count + 1
+                if size <= limit_bytes:
+                    parts.append(event)
+                if not count % PARTS_AT_ONCE:
+                    await trio.lowlevel.checkpoint()
+            elif event is Sign.MORE:
+                read += await self._receive()
+            else:
+                raise ClientGone
+            event = self._machine.next()
+        if event is not Sign.END or size > limit_bytes:
+            raise too_long
+        return b"".join(parts)
+
+    async def wait_gone(self) -> None:
+        """Return once the client is gone; for while its request is being answered.
+
+        What it sends meanwhile is kept for later, so far as one read takes; of a client that sends more
+        nobody learns that it is gone until it is answered.
+        """
+        read = 0
+        while read < READ_BYTES:
             try:
-                with trio.fail_after(self._send_stall_s):
-                    await self._stream.send_all(data[start : start + PIECE_BYTES])
-            except trio.TooSlowError as error:
-                self.cut()
-                raise trio.BrokenResourceError("the client does not read") from error
-
-    async def receive_some(self, max_bytes: int) -> bytes:
-        """Wait for data; empty at the end of the stream. Raises as ``send_all``."""
-        data = b""
-        try:
-            data = bytes(await self._stream.receive_some(max_bytes))
-        finally:
+                data = await self._receive()
+            except ClientGone:
+                return
             if not data:
-                await self._end_when_idle()
-        return data
+                return
+            read += data
+        await trio.sleep_forever()
 
-    async def send_eof(self) -> None:
-        """Tell the client that nothing more comes, which over TLS ``aclose`` does. Raises as ``send_all``."""
-        if self._head:
-            await self.send_all(b"")
-        if isinstance(self._stream, trio.SocketStream):
-            await self._stream.send_eof()
+    async def _receive(self) -> int:
+        try:
+            data = bytes(await self._stream.receive_some(READ_BYTES))
+        except _BROKEN:
+            raise ClientGone from None
+        self._machine.receive(data)
+        return len(data)
+
+    # --- what goes -------------------------------------------------------------------
+
+    async def send(self, head: AnswerHead, body: bytes) -> None:
+        """Send a whole answer, whose length its head tells. Raises ``ClientGone``."""
+        await self._send([self._begin(head), *self._machine.part(body), self._machine.end()])
+
+    async def begin(self, head: AnswerHead) -> None:
+        """Send the head of an answer that comes in parts. Raises ``ClientGone``."""
+        await self._send([self._begin(head)])
+
+    async def tell(self, part: bytes) -> None:
+        """Send a part of such an answer. Raises ``ClientGone``."""
+        await self._send(self._machine.part(part))
+
+    async def end(self) -> None:
+        """Send its end. Raises ``ClientGone``."""
+        await self._send([self._machine.end()])
+
+    async def refuse(self, error: ApiError) -> None:
+        """Answer what is no request; the connection ends with that. Raises ``ClientGone``."""
+        self._is_ending = True
+        text = error.message.encode()
+        kind = ("Content-Type", "text/plain; charset=utf-8")
+        await self.send(AnswerHead.of(error.status, [kind, ("Content-Length", str(len(text)))]), text)
+        await self._linger()
+
+    def _begin(self, head: AnswerHead) -> bytes:
+        return self._machine.begin(head, is_last=self._is_ending or not self._machine.is_fully_read)
+
+    async def _send(self, pieces: Sequence[bytes]) -> None:
+        if sum(map(len, pieces)) <= PIECE_BYTES:
+            await self._send_piece(b"".join(pieces))
+            return
+        for piece in pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_BYTES):
+                await self._send_piece(view[start : start + PIECE_BYTES])
+
+    async def _send_piece(self, piece: bytes | memoryview) -> None:
+        if not piece:
+            return
+        try:
+            with trio.fail_after(self._send_stall_s):
+                await self._stream.send_all(piece)
+        except (trio.TooSlowError, *_BROKEN):
+            raise ClientGone from None
+
+    # --- life ------------------------------------------------------------------------
+
+    def start_next(self) -> bool:
+        """Go on to the next request once one is answered; False where there can be none."""
+        return self._machine.start_next()
+
+    def end_when_idle(self) -> None:
+        """Have no further request come; one that has come is still answered."""
+        self._is_ending = True
+        self._idle.cancel()
 
     async def aclose(self) -> None:
-        """Close the stream; closing twice does nothing."""
-        with trio.move_on_after(self._send_stall_s), suppress(ssl.SSLError):
+        """Close the connection so that the client gets what was sent; closing twice does nothing."""
+        with trio.move_on_after(self._send_stall_s), suppress(ssl.SSLError, *_BROKEN):
+            if not self._machine.is_fully_read:
+                await self._linger()
             await self._stream.aclose()
 
+    async def _linger(self) -> None:
+        with trio.move_on_after(LINGER_S), suppress(*_BROKEN):
+            if self._stream is self._plain:
+                await self._plain.send_eof()
+            for _ in range(LINGER_READS):
+                if not await self._stream.receive_some(READ_BYTES):
+                    break
+
     def cut(self) -> None:
-        """Close the stream at once, whoever is using it; cutting twice does nothing."""
-        self._socket.close()
-
-
-def _is_response_head(data: bytes) -> bool:
-    """Whether ``data`` is the whole head of a response whose length is known, so that the rest follows at once."""
-    is_final = data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1"
-    return is_final and data.endswith(b"\r\n\r\n") and b"\r\ncontent-length: " in data
+        """Close the connection at once, whoever is using it; cutting twice does nothing."""
+        self._plain.socket.close()

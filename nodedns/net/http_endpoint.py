@@ -1,4 +1,4 @@
-"""``http_application``: the ASGI side of the HTTP API, on Starlette.
+"""``HttpEndpoint``: one request of the HTTP API, from its head to the last byte of its answer.
 
 Strategy: a request is read whole, within limits; ``api.router.handle`` decides. A ``Wait``
 is resumed whenever what it looks at changes, a ``Perform`` is carried out by the agent; what comes back to
@@ -14,17 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from functools import partial
 from typing import Protocol
 
 import attrs
 import trio
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request as WireRequest
-from starlette.responses import Response as WireResponse
-from starlette.types import Receive, Scope, Send
 
 from nodedns.api.actions import Action, ActionResult, Perform
 from nodedns.api.blocking import Topic, Wait
@@ -34,24 +29,20 @@ from nodedns.api.monitor import FollowLog
 from nodedns.api.queries import AskPool, Follow, Progress, line_of
 from nodedns.api.request import Request, Response
 from nodedns.api.router import handle
-from nodedns.errors import ApiError, NodednsError, shorten
-from nodedns.net.http_lines import LineStream
+from nodedns.errors import NodednsError, shorten
+from nodedns.net.http_answer import Answer, Form, takes_gzip
+from nodedns.net.http_connection import ClientGone
+from nodedns.net.http_lines import LineSink, LineStream
+from nodedns.net.http_machine import AnswerHead, RequestHead
+from nodedns.net.http_waits import Waits
 from nodedns.net.log_stream import tell_log
 from nodedns.observe.followers import LogFollowers
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, Metrics
 from nodedns.table.parts import WHOLE, Part
 
-__all__ = ["AgentActions", "HttpEndpoint", "HttpParams", "http_application"]
+__all__ = ["AgentActions", "Exchange", "HttpEndpoint", "HttpParams"]
 
-GZIP_BYTES = 1_400
-"""Shorter answers fit one packet and are not compressed (Consul's gziphandler)."""
-GZIP_LEVEL = 1
-"""Compressing a long list must not keep gossip waiting."""
-DISCARDED_BODIES = 8
-"""How many times the body limit is read and thrown away, so that the client gets to read the 413."""
-SEND_BYTES = 65_536
-"""Of an answer that are handed over at once, compressed on the way; ours: a millisecond of work."""
 KNOWN_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 _log = logger("http")
@@ -103,28 +94,64 @@ class AgentActions(Protocol):
         ...
 
 
-class _ClientGone(Exception):
-    """The client closed the connection; there is nobody to answer."""
+class Exchange(LineSink, Protocol):
+    """The rest of one request, and the way back; ``HttpConnection`` is one."""
+
+    @property
+    def host(self) -> str:
+        """IP text of the client; empty over a Unix socket."""
+        ...
+
+    async def read_body(self, limit_bytes: int, timeout_s: float) -> bytes:
+        """Return the body. Raises ``ApiError`` if it is too long or too slow, ``ClientGone``."""
+        ...
+
+    async def wait_gone(self) -> None:
+        """Return once the client is gone."""
+        ...
+
+    async def send(self, head: AnswerHead, body: bytes) -> None:
+        """Send a whole answer. Raises ``ClientGone``."""
+        ...
 
 
 class HttpEndpoint:
-    """The ASGI application: reads a request whole, has it decided, sends the answer.
+    """Reads a request whole, has it decided, sends the answer.
 
     Args:
         actions: The agent.
         metrics: Where requests are counted.
         params: Limits.
+        wall_clock: Seconds since 1970, for ``Date``; without a clock there is no such header.
     """
 
-    def __init__(self, actions: AgentActions, metrics: Metrics, params: HttpParams) -> None:
+    def __init__(
+        self,
+        actions: AgentActions,
+        metrics: Metrics,
+        params: HttpParams,
+        wall_clock: Callable[[], float] | None = None,
+    ) -> None:
         self._actions = actions
         self._metrics = metrics
         self._params = params
-        self._waits: dict[trio.CancelScope, None] = {}
+        self._wall_clock = wall_clock
+        self._date = (0, "")
+        self._waits = Waits(actions.api_context, actions.wait_changed, self._make)
+        self._follows: dict[trio.CancelScope, None] = {}
         self._followers = LogFollowers()
         self._is_ending = False
         self._has_told_of_parameter = False
-        self._making = trio.Lock()
+        self._turns = trio.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Blocking queries under way."""
+        return self._waits.count
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Wake blocking queries as things change; until cancelled."""
+        await self._waits.run(task_status=task_status)
 
     def update(self, params: HttpParams) -> None:
         """Obey other limits from the next request on."""
@@ -133,82 +160,68 @@ class HttpEndpoint:
     def end_waits(self) -> None:
         """Have every wait answered now, those that begin later too."""
         self._is_ending = True
-        for scope in tuple(self._waits):
+        self._waits.end()
+        for scope in tuple(self._follows):
             scope.cancel()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; anything but HTTP, such as a WebSocket, is closed."""
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})
-            return
+    async def answer(self, head: RequestHead, exchange: Exchange) -> None:
+        """Answer one request. Raises ``ClientGone``."""
         started_at = trio.current_time()
-        headers = self._actions.api_context().access.headers
-        lines = LineStream(send, headers)
-        try:
-            answer = await self._answer(WireRequest(scope), receive, lines)
-        except _ClientGone:
-            return
-        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-        self._metrics.count(HTTP_REQUESTS, method=method, status=str(answer.status))
+        lines = LineStream(exchange, lambda: self._common(self._actions.api_context()))
+        form = await self._answer(head, exchange, lines)
+        method = head.method if head.method in KNOWN_METHODS else "other"
+        self._metrics.count(HTTP_REQUESTS, method=method, status=str(form.head.status))
         self._metrics.observe(HTTP_REQUEST_SECONDS, trio.current_time() - started_at, method=method)
         if lines.is_begun:
             await lines.end()
-            return
-        wire = WireResponse(answer.body, answer.status)
-        for name, value in answer.headers:
-            wire.headers.append(name, value)
-        for name, value in headers:
-            wire.headers.setdefault(name, value)
-        if len(answer.body) <= SEND_BYTES:
-            await wire(scope, receive, send)
         else:
-            await _send_in_pieces(wire, answer.body, send)
+            await exchange.send(form.head, form.body)
 
-    async def _answer(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
+    async def _answer(self, head: RequestHead, exchange: Exchange, lines: LineStream) -> Form:
+        packs = takes_gzip(head.headers)
         try:
-            return await self._whole(await self._decide(wire, receive, lines))
+            return await (await self._decide(head, exchange, lines)).form(packs=packs, turns=self._turns)
         except NodednsError as error:
-            return error_response(error)
-        except _ClientGone:
+            response = error_response(error)
+        except ClientGone:
             raise
         except Exception as error:
-            _log.exception("request failed", error, method=wire.method, path=shorten(wire.scope["path"]))
-            return text_response(500, "Internal error; the agent's log has more")
+            _log.exception("request failed", error, method=head.method, path=shorten(head.path))
+            response = text_response(500, "Internal error; the agent's log has more")
+        return await self._make(response, self._actions.api_context()).form(packs=packs, turns=self._turns)
 
-    async def _decide(self, wire: WireRequest, receive: Receive, lines: LineStream) -> Response:
-        request = self._request(wire, await self._read_body(receive))
-        outcome = handle(request, self._actions.api_context())
+    def _make(self, response: Response, ctx: ApiContext) -> Answer:
+        return Answer(response, self._common(ctx))
+
+    def _common(self, ctx: ApiContext) -> tuple[tuple[str, str], ...]:
+        """Return the headers of every answer."""
+        if self._wall_clock is None:
+            return ctx.access.headers
+        second = int(self._wall_clock())
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        return (*ctx.access.headers, ("Date", self._date[1]))
+
+    async def _decide(self, head: RequestHead, exchange: Exchange, lines: LineStream) -> Answer:
+        body = await exchange.read_body(self._params.body_bytes, self._params.body_timeout_s)
+        request = self._request(head, exchange.host, body)
+        ctx = self._actions.api_context()
+        outcome = handle(request, ctx)
         match outcome:
             case Response():
-                return outcome
+                return self._make(outcome, ctx)
             case Perform():
-                return outcome.answer(await self._actions.perform(outcome.action))
+                return self._make(outcome.answer(await self._actions.perform(outcome.action)), ctx)
             case Wait():
-                return await self._wait(outcome, receive)
+                return await self._waits.answer(outcome, exchange.wait_gone)
             case Follow():
-                return await self._follow(partial(self._tell_replies, outcome.question, lines), receive, lines)
+                tell_all = partial(self._tell_replies, outcome.question, lines)
             case FollowLog():
-                return await self._follow(partial(tell_log, self._followers, outcome, lines), receive, lines)
+                tell_all = partial(tell_log, self._followers, outcome, lines)
+        return self._make(await self._follow(tell_all, exchange, lines), ctx)
 
-    async def _whole(self, answer: Response) -> Response:
-        """Return the answer with its body whole; what is long is made in turns."""
-        if answer.rest is None:
-            return answer
-        parts = [answer.body]
-        is_over = False
-        while not is_over:
-            # However many ask for long answers, between two turns of the others one piece of one of them is made.
-            async with self._making:
-                piece = next(answer.rest, None)
-            is_over = piece is None
-            parts.append(piece or b"")
-        return attrs.evolve(answer, body=b"".join(parts), rest=None)
-
-    def _request(self, wire: WireRequest, body: bytes) -> Request:
-        client = wire.client.host if wire.client else ""  # none over a Unix socket
-        request = Request.from_wire_untrusted(
-            wire.method, wire.scope["raw_path"], wire.scope["query_string"], wire.headers, body, client=client
-        )
+    def _request(self, head: RequestHead, client: str, body: bytes) -> Request:
+        request = Request.from_wire_untrusted(head.method, head.path, head.query, head.headers, body, client=client)
         if not self._has_told_of_parameter and request.parameters.first("token"):
             self._has_told_of_parameter = True
             _log.warning(
@@ -217,64 +230,19 @@ class HttpEndpoint:
             )
         return request
 
-    async def _read_body(self, receive: Receive) -> bytes:
-        limit = self._params.body_bytes
-        parts: list[bytes] = []
-        size = 0
-        with trio.move_on_after(self._params.body_timeout_s):
-            while size <= limit * DISCARDED_BODIES:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _ClientGone
-                part = message.get("body", b"")
-                size += len(part)
-                if size <= limit:
-                    parts.append(part)
-                else:
-                    parts.clear()
-                if not message.get("more_body", False):
-                    break
-            if size > limit:
-                raise ApiError(413, f"Request body is too large, max size: {limit} bytes")
-            return b"".join(parts)
-        raise ApiError(408, f"Request body was not received within {self._params.body_timeout_s:g} s")
-
-    async def _wait(self, wait: Wait, receive: Receive) -> Response:
-        outcome: Response | Wait = wait
-        is_gone = False
-
-        async def watch_client() -> None:
-            nonlocal is_gone
-            # The body was read to its end, so only the disconnect is left to come (ASGI).
-            await receive()
-            is_gone = True
-            nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch_client)
-            with trio.move_on_after(wait.timeout_s) as bound, self._listed(bound):
-                while isinstance(outcome, Wait):
-                    await self._actions.wait_changed(outcome.view_index, outcome.topic, outcome.part)
-                    outcome = outcome.resume(self._actions.api_context())
-            nursery.cancel_scope.cancel()
-        if is_gone:
-            raise _ClientGone
-        return outcome.expire(self._actions.api_context()) if isinstance(outcome, Wait) else outcome
-
     async def _tell_replies(self, question: AskPool, lines: LineStream) -> None:
         async def tell(progress: Progress) -> None:
             await lines.tell(line_of(progress))
 
         await self._actions.follow(question, tell)
 
-    async def _follow(self, tell_all: Callable[[], Awaitable[None]], receive: Receive, lines: LineStream) -> Response:
-        failure: NodednsError | None = None
-        is_gone = False
+    async def _follow(self, tell_all: Callable[[], Awaitable[None]], exchange: Exchange, lines: LineStream) -> Response:
+        failure: NodednsError | ClientGone | None = None
 
         async def watch_client() -> None:
-            nonlocal is_gone
-            await receive()  # as in ``_wait``
-            is_gone = True
+            nonlocal failure
+            await exchange.wait_gone()
+            failure = ClientGone()
             nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -282,39 +250,19 @@ class HttpEndpoint:
             with trio.CancelScope() as bound, self._listed(bound):
                 try:
                     await tell_all()
-                except NodednsError as error:
+                except (NodednsError, ClientGone) as error:
                     failure = error
             nursery.cancel_scope.cancel()
-        if is_gone:
-            raise _ClientGone
         if failure is not None:
             raise failure
         return Response() if lines.is_begun else text_response(503, "The agent is stopping")
 
     @contextmanager
     def _listed(self, scope: trio.CancelScope) -> Iterator[None]:
-        self._waits[scope] = None
+        self._follows[scope] = None
         if self._is_ending:
             scope.cancel()
         try:
             yield
         finally:
-            del self._waits[scope]
-
-
-async def _send_in_pieces(wire: WireResponse, body: bytes, send: Send) -> None:
-    await send({"type": "http.response.start", "status": wire.status_code, "headers": wire.raw_headers})
-    for start in range(0, len(body), SEND_BYTES):
-        # Compressed, a piece may wait for the next one and not be sent, which would be a turn for others.
-        await trio.lowlevel.checkpoint()
-        more = start + SEND_BYTES < len(body)
-        await send({"type": "http.response.body", "body": body[start : start + SEND_BYTES], "more_body": more})
-
-
-def http_application(endpoint: HttpEndpoint) -> Starlette:
-    """Return ``endpoint`` behind Starlette's error handling and compression."""
-    compression = Middleware(GZipMiddleware, minimum_size=GZIP_BYTES, compresslevel=GZIP_LEVEL)
-    app = Starlette(middleware=[compression])
-    # No routes here: nodedns.api.router is the one table of paths.
-    app.router.default = endpoint
-    return app
+            del self._follows[scope]

@@ -6,31 +6,44 @@ error. The lines are never compressed: a compressor would hold them back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-__all__ = ["LINES_OF_JSON", "LINES_OF_TEXT", "LineStream"]
+from nodedns.net.http_machine import AnswerHead
+
+__all__ = ["LINES_OF_JSON", "LINES_OF_TEXT", "LineSink", "LineStream"]
 
 LINES_OF_JSON = "application/x-ndjson"
 LINES_OF_TEXT = "text/plain; charset=utf-8"
+
+
+class LineSink(Protocol):
+    """Where an answer in parts goes."""
+
+    async def begin(self, head: AnswerHead) -> None:
+        """Send the head."""
+        ...
+
+    async def tell(self, part: bytes) -> None:
+        """Send a part, or wait until it can be sent."""
+        ...
+
+    async def end(self) -> None:
+        """Say that no further part comes."""
+        ...
 
 
 class LineStream:
     """One answer.
 
     Args:
-        send: Of ASGI.
-        headers: Besides those that every such answer has.
+        sink: Sends it.
+        headers: Returns those that every answer has.
     """
 
-    def __init__(
-        self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]], headers: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        self._send = send
-        self._headers = [
-            (b"content-encoding", b"identity"),
-            *((name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers),
-        ]
+    def __init__(self, sink: LineSink, headers: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        self._sink = sink
+        self._headers = headers
         self.is_begun = False
         """Whether the head is out, with status 200."""
 
@@ -38,15 +51,15 @@ class LineStream:
         """Send the head, if it is not out, though there is no line yet; ``kind`` is the content's type."""
         if not self.is_begun:
             self.is_begun = True
-            headers = [(b"content-type", kind.encode("ascii")), *self._headers]
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+            told = [pair for pair in self._headers() if pair[0].lower() != "content-type"]
+            await self._sink.begin(AnswerHead.of(200, [("Content-Type", kind), *told]))
 
     async def tell(self, line: bytes) -> None:
         """Send one line or several, newlines included; waits while the client does not read."""
         await self.begin(LINES_OF_JSON)
-        await self._send({"type": "http.response.body", "body": line, "more_body": True})
+        await self._sink.tell(line)
 
     async def end(self) -> None:
         """Say that no further line comes; nothing before the first one."""
         if self.is_begun:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._sink.end()

@@ -1,13 +1,9 @@
-"""``HttpServer``: the API's listeners and connections, on Hypercorn's trio worker.
+"""``HttpServer``: the API's listeners and connections.
 
 Strategy: ``bind_http`` takes the ports before anything else of the agent starts. Each
-connection is one task that runs Hypercorn's connection worker, which hands
-requests to the ASGI application of ``http_endpoint``. How many connections are open, in all and by
-one client, is bounded; so is the time that a client may keep one busy or idle.
-
-Connections are accepted here and not by ``hypercorn.trio.serve``: there, one
-exception in one connection ends the whole server, and one malformed upgrade to
-HTTP/2 or WebSocket raises such an exception. Here it ends that connection.
+connection is one task, which hands one request after the other to ``http_endpoint``. How many connections are open,
+in all and by one client, is bounded; so is the time that a client may keep one busy or idle.
+Whatever goes wrong in one connection ends that one.
 
 Does not read requests.
 
@@ -16,25 +12,18 @@ Source: Consul's limits (agent/config/default.go: http_max_conns_per_client).
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Any, cast
 
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
 
-from nodedns.errors import shorten
+from nodedns.errors import ApiError, shorten
 from nodedns.model.address import Address
-from nodedns.net.http_connection import HttpConnection
-from nodedns.net.http_endpoint import AgentActions, HttpEndpoint, HttpParams, http_application
+from nodedns.net.http_connection import ClientGone, HttpConnection
+from nodedns.net.http_endpoint import AgentActions, HttpEndpoint, HttpParams
 from nodedns.net.tcp import TcpListener, bind_tcp
 from nodedns.net.transport import address_of
 from nodedns.net.unix import UNIX_PREFIX, UnixListener, bind_unix
@@ -100,6 +89,7 @@ class HttpServer:
         params: Limits.
         secured: From ``bind_http``, for connections over TLS.
         context: Encrypts those.
+        wall_clock: Seconds since 1970, for ``Date``; without a clock answers have no such header.
     """
 
     def __init__(
@@ -111,15 +101,14 @@ class HttpServer:
         *,
         secured: Sequence[socket.socket] = (),
         context: ssl.SSLContext | None = None,
+        wall_clock: Callable[[], float] | None = None,
     ) -> None:
         self._listeners = [_listener(sock) for sock in listening]
         self._secured = [_listener(sock) for sock in secured]
         self._context = context
         self._params = params or HttpParams()
-        self._endpoint = HttpEndpoint(actions, metrics, self._params)
-        self._app = ASGIWrapper(cast("ASGIFramework", http_application(self._endpoint)))
-        self._config = _hypercorn_config(self._params)
-        self._open: dict[HttpConnection, WorkerContext] = {}
+        self._endpoint = HttpEndpoint(actions, metrics, self._params, wall_clock)
+        self._open: dict[HttpConnection, None] = {}
         self._open_of: dict[str, int] = {}
         self._ended = trio.Event()
         self._stopping = trio.Event()
@@ -141,12 +130,16 @@ class HttpServer:
         """Connections open now."""
         return len(self._open)
 
+    @property
+    def waiting(self) -> int:
+        """Blocking queries under way."""
+        return self._endpoint.waiting
+
     def update(self, params: HttpParams, context: ssl.SSLContext | None = None) -> None:
         """Obey other limits, and with ``context`` show another certificate, from the next connection and request on."""
         self._params = params
         self._context = context or self._context
         self._endpoint.update(params)
-        self._config = _hypercorn_config(params)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until ``stop``; returns when every connection is closed.
@@ -155,6 +148,7 @@ class HttpServer:
         at most ``grace_s``. When cancelled, connections are cut.
         """
         async with trio.open_nursery() as connections:
+            await connections.start(self._endpoint.run)
             try:
                 async with trio.open_nursery() as acceptors:
                     for listener in self._listeners:
@@ -165,8 +159,8 @@ class HttpServer:
                     await self._stopping.wait()
                     acceptors.cancel_scope.cancel()
                 self.close()
-                for worker in tuple(self._open.values()):
-                    await worker.terminated.set()
+                for connection in tuple(self._open):
+                    connection.end_when_idle()
                 with trio.move_on_after(self._params.grace_s):
                     await self._drain()
             finally:
@@ -204,10 +198,10 @@ class HttpServer:
                 else:
                     connections.start_soon(_refuse, stream)
                 continue
-            worker = WorkerContext(None)
-            connection = HttpConnection(stream, self._params.send_stall_s, worker.terminated.set)
+            client = host if isinstance(source, Address) else ""
+            connection = HttpConnection(stream, client, self._params.send_stall_s)
             # Counted here and not in the task: many may be accepted before it first runs.
-            self._open[connection] = worker
+            self._open[connection] = None
             self._open_of[host] = self._open_of.get(host, 0) + 1
             connections.start_soon(self._serve_connection, connection, host, self._context if is_secured else None)
 
@@ -221,13 +215,12 @@ class HttpServer:
         try:
             if context is not None and not await self._secure(connection, host, context):
                 return
-            # Hypercorn asks of a stream no more than HttpConnection has.
-            await TCPServer(
-                self._app, self._config, self._open[connection], ConnectionState({}), cast("Any", connection)
-            ).run()
-        except* Exception as errors:
-            # One client's bytes must not end the others' service.
-            self._remote.warning("connection failed", host, error=shorten(_first(errors)))
+            await self._serve_requests(connection)
+            await connection.aclose()
+        except ClientGone:
+            pass
+        except Exception as error:
+            self._remote.warning("connection failed", host, error=shorten(error))
         finally:
             connection.cut()
             del self._open[connection]
@@ -235,6 +228,19 @@ class HttpServer:
             if not self._open_of[host]:
                 del self._open_of[host]
             self._ended.set()
+
+    async def _serve_requests(self, connection: HttpConnection) -> None:
+        while True:
+            try:
+                head = await connection.next_request(self._params.keep_alive_s)
+            except ApiError as error:
+                await connection.refuse(error)
+                return
+            if head is None:
+                return
+            await self._endpoint.answer(head, connection)
+            if not connection.start_next():
+                return
 
     async def _secure(self, connection: HttpConnection, host: str, context: ssl.SSLContext) -> bool:
         try:
@@ -265,17 +271,6 @@ def _tcp_addresses(listeners: Sequence[TcpListener | UnixListener]) -> tuple[Add
     return tuple(listener.local_address for listener in listeners if isinstance(listener, TcpListener))
 
 
-def _hypercorn_config(params: HttpParams) -> Config:
-    config = Config()
-    config.accesslog = None
-    config.errorlog = logging.getLogger(__name__)
-    config.include_server_header = False
-    config.keep_alive_timeout = params.keep_alive_s
-    # Connections are what is bounded, so none may carry many requests at once.
-    config.h2_max_concurrent_streams = 1
-    return config
-
-
 async def _refuse(stream: trio.SocketStream) -> None:
     try:
         with trio.move_on_after(REFUSAL_S):
@@ -287,10 +282,3 @@ async def _refuse(stream: trio.SocketStream) -> None:
         pass
     finally:
         stream.socket.close()
-
-
-def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

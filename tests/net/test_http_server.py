@@ -350,11 +350,13 @@ async def test_too_many_connections_are_429(params: HttpParams) -> None:
     assert (429, 200) == (refused.status, taken.status)
 
 
-async def test_websocket_is_refused() -> None:
+async def test_wish_for_another_protocol_is_passed_over() -> None:
     async with serving() as served:
         stream = await served.connect()
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n" + WEBSOCKET + b"\r\n")
-        assert b"HTTP/1.1 403" == (await read_to_end(stream))[:12]
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 OK\r\n")
+        await stream.send_all(b"GET /v1/nothing HTTP/1.0\r\n\r\n")
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 404 Not Found\r\n")
         await stream.aclose()
 
 

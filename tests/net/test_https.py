@@ -220,7 +220,7 @@ async def test_waits_are_answered_at_the_end_over_tls_too(papers: Papers) -> Non
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait)
             await served.wait_open(1)
-            while not served.server._endpoint._waits:
+            while not served.server.waiting:
                 await trio.lowlevel.checkpoint()
             served.server.stop()
         assert [200] == statuses
