@@ -25,7 +25,7 @@ from nodedns.cli.doctor.facts import Reply
 from nodedns.cli.doctor.patience import Patience
 from nodedns.dns.name import labels_of
 
-__all__ = ["Kind", "Question", "Transport", "ask", "reverse_name"]
+__all__ = ["NO_ANSWER", "REFUSED", "UDP_TRIES", "Kind", "Question", "Transport", "ask", "reverse_name"]
 
 EDNS_PAYLOAD_BYTES = 1232
 """What resolvers offer since DNS flag day 2020."""
@@ -33,10 +33,11 @@ MAX_REPLY_BYTES = 65_535
 TRY_S = 2.0
 """For one datagram and its answer; resolvers ask on themselves meanwhile."""
 UDP_TRIES = 2
-TCP_S = 4.0
+TCP_S = 3.0
 MAX_RECORDS = 64
 """Records of an answer that are kept."""
 NO_ANSWER = "no answer"
+REFUSED = "connection refused"
 
 
 class Transport(Enum):
@@ -80,8 +81,10 @@ def reverse_name(address: str) -> str:
     return str(dns.reversename.from_address(address)).rstrip(".")
 
 
-def ask(host: str, port: int, question: Question, transport: Transport, patience: Patience) -> Reply:
-    """Ask, a second time if over UDP nothing comes, and return what came.
+def ask(
+    host: str, port: int, question: Question, transport: Transport, patience: Patience, *, tries: int = UDP_TRIES
+) -> Reply:
+    """Ask, again if over UDP nothing comes, and return what came.
 
     Args:
         host: The server's IP address as text, with a scope if it is link-local.
@@ -89,25 +92,31 @@ def ask(host: str, port: int, question: Question, transport: Transport, patience
         question: What.
         transport: How.
         patience: Bounds the wait, as this file's own limits do.
+        tries: How often to ask over UDP.
     """
     query = _query(question)
     if query is None:
         return Reply(error="DNS cannot spell the name")
+    is_udp = transport is Transport.UDP
     try:
         family, kind, number, _, address = socket.getaddrinfo(
             host,
             port,
-            type=socket.SOCK_DGRAM if transport is Transport.UDP else socket.SOCK_STREAM,
+            type=socket.SOCK_DGRAM if is_udp else socket.SOCK_STREAM,
             flags=socket.AI_NUMERICHOST,
         )[0]
         with socket.socket(family, kind, number) as sock:
             sock.settimeout(patience.at_most(TCP_S))
             sock.connect(address)
-            return (_ask_udp if transport is Transport.UDP else _ask_tcp)(sock, query, patience)
+            return _ask_udp(sock, query, patience, tries) if is_udp else _ask_tcp(sock, query, patience)
     except TimeoutError:
         return Reply(error=NO_ANSWER)
     except OSError as error:
-        return Reply(error=(error.strerror or str(error)).lower())
+        return Reply(error=REFUSED if isinstance(error, ConnectionRefusedError) else _reason(error))
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _query(question: Question) -> dns.message.Message | None:
@@ -126,9 +135,9 @@ def _query(question: Question) -> dns.message.Message | None:
     return query
 
 
-def _ask_udp(sock: socket.socket, query: dns.message.Message, patience: Patience) -> Reply:
+def _ask_udp(sock: socket.socket, query: dns.message.Message, patience: Patience, tries: int) -> Reply:
     wire = query.to_wire()
-    for _ in range(UDP_TRIES):
+    for _ in range(tries):
         sock.send(wire)
         turn = Patience(lambda: patience.now, patience.at_most(TRY_S))
         while turn.left_s:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -115,7 +116,8 @@ def _holder(endpoint: Endpoint, listeners: Listeners) -> str:
 
 def _read_self(where: str, said: Mapping[str, Any]) -> AgentSays:
     config, debug, cluster = said["Config"], said["DebugConfig"], said["Stats"]["consul"]
-    is_here = is_own_address(str(said["Member"]["Addr"]))
+    address = str(said["Member"]["Addr"])
+    is_here = is_own_address(address)
     return AgentSays(
         facts=AgentFacts(
             where=where,
@@ -125,16 +127,17 @@ def _read_self(where: str, said: Mapping[str, Any]) -> AgentSays:
             wanted_servers=int(cluster["bootstrap_expect"]),
         ),
         domains=(str(debug["domain"]), *map(str, debug["alt_domains"])),
-        dns=_dns_of(list(map(str, debug["dns_addrs"])), int(debug["dns_port"]), is_here=is_here),
+        dns=_dns_of(list(map(str, debug["dns_addrs"])), int(debug["dns_port"]), "" if is_here else address),
         joins=tuple(map(str, debug["retry_join"])),
         is_here=is_here,
     )
 
 
-def _dns_of(hosts: Sequence[str], port: int, *, is_here: bool) -> tuple[tuple[str, int], ...]:
-    asked = [ANY_HOST.get(host, host) for host in hosts]
-    if not is_here:
-        asked = [host for host in asked if not host.startswith("127.") and host != "::1"]
+def _dns_of(hosts: Sequence[str], port: int, elsewhere: str) -> tuple[tuple[str, int], ...]:
+    """Return where to ask the agent's DNS, whose host has the address ``elsewhere`` if it is not this one."""
+    asked = [(elsewhere if elsewhere and host in ANY_HOST else ANY_HOST.get(host, host)) for host in hosts]
+    if elsewhere:
+        asked = [host for host in asked if not ip_address(host).is_loopback]
     return tuple((host, port) for host in asked[:MAX_DNS_ADDRESSES] if port > 0)
 
 

@@ -1,21 +1,34 @@
 """``examine_server``: asks one DNS server what is to be known of it; each answer decides the next question.
 
-A server that has shown to be silent is asked nothing more. One that knows the subject is not asked why it would not.
+A server that has shown to be silent is asked in other ways once, and then no more. One that knows the subject is not
+asked why it would not.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import attrs
 
-from nodedns.cli.doctor.dns_client import Kind, Question, Transport, ask, reverse_name
+from nodedns.cli.doctor.dns_client import (
+    NO_ANSWER,
+    REFUSED,
+    UDP_TRIES,
+    Kind,
+    Question,
+    Transport,
+    ask,
+    reverse_name,
+)
 from nodedns.cli.doctor.facts import Reply, ServerFacts
 from nodedns.cli.doctor.listening import Listeners, is_own_address
-from nodedns.cli.doctor.patience import Patience
+from nodedns.cli.doctor.patience import Patience, at_once
 
 __all__ = ["Plan", "examine_reverse", "examine_server"]
 
+ROUND_S: Final = 5.0
+"""For questions asked at once; each has its own, shorter time."""
 VERSION_NAME: Final = "version.bind"
 WITHOUT_EDNS: Final = ("FORMERR", "NOTIMP", "BADVERS")
 """What servers say that do not know EDNS (RFC 6891 section 7)."""
@@ -53,8 +66,8 @@ class _Server:
     port: int
     patience: Patience
 
-    def ask(self, question: Question, transport: Transport = Transport.UDP) -> Reply:
-        return ask(self.host, self.port, question, transport, self.patience)
+    def ask(self, question: Question, transport: Transport = Transport.UDP, *, tries: int = UDP_TRIES) -> Reply:
+        return ask(self.host, self.port, question, transport, self.patience, tries=tries)
 
 
 def examine_server(host: str, port: int, plan: Plan, listeners: Listeners, patience: Patience) -> ServerFacts:
@@ -69,14 +82,41 @@ def examine_server(host: str, port: int, plan: Plan, listeners: Listeners, patie
     """
     server = _Server(host, port, patience)
     question = Question(name=plan.name, kind=plan.kind)
-    udp, tcp = server.ask(question), server.ask(question, Transport.TCP)
-    plain = None
-    if udp.error or udp.rcode in WITHOUT_EDNS:
-        plain = server.ask(attrs.evolve(question, is_edns=False))
-    facts = ServerFacts(host=host, port=port, udp=udp, tcp=tcp, plain=plain, is_local=is_own_address(host))
+    said = at_once({way: partial(server.ask, question, way) for way in Transport}, patience, ROUND_S)
+    udp, tcp = (said.get(way, Reply(error=NO_ANSWER)) for way in Transport)
+    facts = ServerFacts(host=host, port=port, udp=udp, tcp=tcp, is_local=is_own_address(host))
+    facts = _beyond(server, facts, question)
     if not facts.is_silent:
         facts = _further(server, facts, question, plan)
-    return attrs.evolve(facts, program=_program(server, facts, listeners))
+    listener = listeners.at(host, port, "udp") if facts.is_local else None
+    seen = listeners.program(listener) if listener is not None else ""
+    return attrs.evolve(facts, program=seen) if seen else facts
+
+
+def _beyond(server: _Server, facts: ServerFacts, question: Question) -> ServerFacts:
+    """Ask in other ways, all at once: what the server is, and the subject where it was not answered."""
+    if facts.udp.error == facts.tcp.error == REFUSED:
+        return attrs.evolve(facts, is_up=False)
+    others = {"version": Question(name=VERSION_NAME, kind=Kind.VERSION)}
+    if facts.udp.error or facts.udp.rcode in WITHOUT_EDNS:
+        others["plain"] = attrs.evolve(question, is_edns=False)
+    if facts.udp.rcode == "SERVFAIL" or (facts.udp.error and facts.tcp.error):
+        others["unchecked"] = attrs.evolve(question, is_unchecked=True)
+    jobs = {key: partial(server.ask, other, tries=1) for key, other in others.items()}
+    said = at_once(jobs, server.patience, ROUND_S)
+    version = said.get("version", Reply(error=NO_ANSWER))
+    return attrs.evolve(
+        facts,
+        is_up=not version.error,
+        program=_program(version),
+        plain=said.get("plain"),
+        unchecked=said.get("unchecked"),
+    )
+
+
+def _program(version: Reply) -> str:
+    words = " ".join(version.data).lower()
+    return next((program for word, program in PROGRAMS.items() if word in words), "")
 
 
 def examine_reverse(facts: ServerFacts, address: str, patience: Patience) -> ServerFacts:
@@ -84,25 +124,12 @@ def examine_reverse(facts: ServerFacts, address: str, patience: Patience) -> Ser
     if facts.is_silent:
         return facts
     server = _Server(facts.host, facts.port, patience)
-    return attrs.evolve(facts, reverse=server.ask(Question(name=reverse_name(address), kind=Kind.PTR)))
+    return attrs.evolve(facts, reverse=server.ask(Question(name=reverse_name(address), kind=Kind.PTR), tries=1))
 
 
 def _further(server: _Server, facts: ServerFacts, question: Question, plan: Plan) -> ServerFacts:
-    transport = Transport.TCP if facts.udp.error else Transport.UDP
     said = facts.tcp if facts.udp.error else facts.udp
-    unchecked = fresh = None
-    if said.rcode == "SERVFAIL":
-        unchecked = server.ask(attrs.evolve(question, is_unchecked=True), transport)
     if not said.finds and plan.fresh:
-        fresh = server.ask(Question(name=plan.fresh), transport)
-    facts = attrs.evolve(facts, unchecked=unchecked, fresh=fresh)
+        transport = Transport.TCP if facts.udp.error else Transport.UDP
+        facts = attrs.evolve(facts, fresh=server.ask(Question(name=plan.fresh), transport))
     return examine_reverse(facts, plan.reverse_of, server.patience) if plan.reverse_of else facts
-
-
-def _program(server: _Server, facts: ServerFacts, listeners: Listeners) -> str:
-    listener = listeners.at(facts.host, facts.port, "udp") if facts.is_local else None
-    seen = listeners.program(listener) if listener is not None else ""
-    if seen or facts.is_silent:
-        return seen
-    said = " ".join(server.ask(Question(name=VERSION_NAME, kind=Kind.VERSION)).data).lower()
-    return next((program for words, program in PROGRAMS.items() if words in said), "")

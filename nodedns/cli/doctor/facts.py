@@ -92,10 +92,11 @@ class ServerFacts:
         port: Its port.
         program: What it is, such as ``dnsmasq``, as far as that can be seen; else empty.
         is_local: Whether its address is one of this host's.
+        is_up: Whether it answers a question about itself, for which it need ask nobody.
         udp: Its answer over UDP.
         tcp: Its answer over TCP.
         plain: Its answer over UDP to a query without EDNS, where one with it brought nothing.
-        unchecked: Its answer to a query that asks it not to validate (CD), where it said SERVFAIL.
+        unchecked: Its answer to a query that asks it not to validate (CD), where it said SERVFAIL or nothing.
         fresh: Its answer about a name in the domain that exists and that nobody has asked for before, where it did not
             know the subject.
         reverse: Its answer about the name of the subject's address.
@@ -105,6 +106,7 @@ class ServerFacts:
     port: int = 53
     program: str = ""
     is_local: bool = False
+    is_up: bool = True
     udp: Reply = Reply()
     tcp: Reply = Reply()
     plain: Reply | None = None
@@ -114,7 +116,7 @@ class ServerFacts:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it answered nothing at all."""
+        """Whether it said nothing to the subject."""
         return bool(self.udp.error and self.tcp.error and (self.plain is None or self.plain.error))
 
 

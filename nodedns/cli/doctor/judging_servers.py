@@ -87,9 +87,11 @@ def _named(server: ServerFacts) -> str:
 
 
 def _silent(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
-    if not server.is_silent:
+    if not server.is_silent or server.is_up:
         return None
     says = f"answers neither over UDP ({server.udp.error}) nor over TCP ({server.tcp.error})"
+    if server.is_local and server.program:
+        return failed(hop, f"{says}, though {server.program} listens there", "restart it, and see what its log says")
     if server.is_local:
         return failed(hop, f"{says}: nothing serves DNS there", "start it, or take it out of /etc/resolv.conf")
     mend = f"see whether {server.host} is up and lets this host ask it (UDP and TCP, port {server.port})"
@@ -97,7 +99,7 @@ def _silent(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
 
 
 def _udp_lost(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
-    if not server.udp.error:
+    if not server.udp.error or server.is_silent:
         return None
     if server.plain is not None and not server.plain.error:
         return failed(
@@ -157,15 +159,15 @@ def _transport(hop: str, server: ServerFacts) -> Finding | None:
 
 
 def _validates(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
-    if _said(server).rcode != "SERVFAIL" or server.unchecked is None or not server.unchecked.finds:
+    if server.unchecked is None or not server.unchecked.finds:
         return None
     domain = facts.subject.domain
     tool = tool_of(server, facts.host)
     how = f": nodedns resolver-config {tool} prints how" if tool else f" (domain-insecure, validate-except: {domain})"
     return failed(
         hop,
-        f"says SERVFAIL, and the answer where it is asked not to validate: DNSSEC is in the way, since {domain} is "
-        "not signed",
+        f"says {_said(server).outcome}, and the answer where it is asked not to validate: DNSSEC is in the way, since "
+        f"{domain} is not signed",
         f"have it not validate {domain} and its reverse zones{how}",
     )
 
@@ -198,12 +200,12 @@ def _rebinding(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
 
 def _reaches_nobody(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
     said = _said(server)
-    if said.rcode != "SERVFAIL":
+    if said.rcode != "SERVFAIL" and not said.error:
         return None
     agents = ", ".join(join_host_port(dns.host, dns.port) for dns in facts.agent.dns)
     return failed(
         hop,
-        f"says SERVFAIL{_named(server)}: whom it asks for {facts.subject.domain} does not answer it",
+        f"says {said.outcome}{_named(server)}: whom it asks for {facts.subject.domain} does not answer it",
         f"compare the address and port that it asks with the agent's ({agents}); "
         f"{configure(server, facts.host, facts.subject.domain)}",
     )

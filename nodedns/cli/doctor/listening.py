@@ -107,13 +107,20 @@ def _overlap(one: str, other: str) -> bool:
 def _owners(proc: Path) -> Iterable[tuple[str, str]]:
     for process in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
-            links = [entry.readlink().name for entry in (process / "fd").iterdir()]
+            entries = list((process / "fd").iterdir())
             name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()[:MAX_COMM_CHARS]
         except OSError:
             continue
-        for link in links:
+        for link in map(_target, entries):
             if link.startswith("socket:["):
                 yield link.removeprefix("socket:[").removesuffix("]"), f"{name} (pid {process.name})"
+
+
+def _target(entry: Path) -> str:
+    try:
+        return entry.readlink().name
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def is_own_address(host: str) -> bool:
