@@ -44,6 +44,7 @@ from nodedns.agent.replication import Replication
 from nodedns.agent.resolving import Resolver
 from nodedns.agent.statistics import agent_statistics, debug_config, status_line
 from nodedns.agent.supervision import Supervision
+from nodedns.agent.transfers import LiveTransfers
 from nodedns.agent.user_events import EventBook
 from nodedns.api.actions import (
     Action,
@@ -180,6 +181,9 @@ class Agent:
             wall_clock=wall_clock,
             denies_names=self._access.denies_names,
             coordinates=self._coordinates,
+            transfers=LiveTransfers(
+                config, self.table, memory.zone_serial, metrics, entropy=entropy, wall_clock=wall_clock
+            ),
         )
         self._reloader = Reloader(
             config,
@@ -251,6 +255,7 @@ class Agent:
                 await nursery.start(self._driver.run)
                 for server in self._dns.servers:
                     await nursery.start(server.serve)
+                nursery.start_soon(self._dns.transfers.run)
                 http_over = trio.Event()
                 await nursery.start(self._serve_http, http_over)
                 nursery.start_soon(self._join_at_start)
@@ -441,7 +446,7 @@ class Agent:
 
 
 def _make_table(config: AgentConfig, memory: Memory, metrics: Metrics, wall_s: int) -> LiveTable:
-    ceiling = IndexCeiling(memory, wall_s)
+    ceiling = IndexCeiling(memory.table_index, wall_s)
     rows = NodeTable(
         config.datacenter,
         NodeName(config.node_name),

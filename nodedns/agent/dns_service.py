@@ -19,6 +19,7 @@ from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.query_log import QueryLog
+from nodedns.agent.transfers import LiveTransfers
 from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
 from nodedns.dns.cookies import Cookies, RollingSecret
@@ -63,9 +64,11 @@ class DnsService:
         wall_clock: Seconds since 1970, which cookies hold.
         denies_names: Whether clients may not read our names now.
         coordinates: How far nodes are from each other.
+        transfers: Publishes what is served for secondaries.
 
     Attributes:
         servers: One for each listener.
+        transfers: As given; to be run beside them.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class DnsService:
         wall_clock: Callable[[], float],
         denies_names: Callable[[], bool],
         coordinates: LiveCoordinates,
+        transfers: LiveTransfers,
     ) -> None:
         self._config = config
         self._ledger = ledger
@@ -93,9 +97,12 @@ class DnsService:
         self._forwarder = Forwarder(config.recursion, rng, entropy, metrics)
         self._limits = limits = DnsLimits(config.dns, entropy(SECRET_BYTES), metrics, clock)
         self._cookies = self._make_cookies(config.dns_cookies)
+        self.transfers = transfers
+        zones = self._zones(config)
+        transfers.serve(config, zones)
         self._answers = answers = DnsAnswers(
             table,
-            _zones(config, self._distances),
+            zones,
             config.dns,
             rng,
             ledger,
@@ -107,6 +114,7 @@ class DnsService:
             keepalive_s=census.idle_s,
             denies_names=denies_names,
             distances=self._distances,
+            serials=transfers,
         )
         self.servers: tuple[UdpDnsServer | TcpDnsServer, ...] = (
             *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
@@ -132,7 +140,14 @@ class DnsService:
         if _rules(config) != _rules(before):
             self._limits.update(config.dns)
             self._forwarder.update(config.recursion)
-            self._answers.update(_zones(config, self._distances), config.dns, self._cookies, config.recursion)
+            zones = self._zones(config)
+            self.transfers.serve(config, zones)
+            self._answers.update(zones, config.dns, self._cookies, config.recursion)
+
+    def _zones(self, config: AgentConfig) -> Zones:
+        edition_of = self.transfers.edition
+        forward = Zone.of_domains((config.domain, *config.alt_domains), self._distances.to, edition_of)
+        return Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin, edition_of))
 
     def _make_cookies(self, params: CookieParams) -> Cookies | None:
         if not params.is_enabled:
@@ -145,12 +160,7 @@ class DnsService:
 
 def _rules(config: AgentConfig) -> tuple[object, ...]:
     """Return all that answers depend on besides the table."""
-    return config.dns, config.dns_cookies, config.recursion, config.reverse_zones
-
-
-def _zones(config: AgentConfig, distances: Distances) -> Zones:
-    forward = Zone.of_domains((config.domain, *config.alt_domains), distances.to)
-    return Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin))
+    return config.dns, config.dns_cookies, config.recursion, config.reverse_zones, config.transfer
 
 
 def _tcp_limits(configured: DnsTcpLimits) -> DnsTcpLimits:

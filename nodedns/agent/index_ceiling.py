@@ -5,6 +5,9 @@ changed less than once a second. For the others, and for a clock that was set ba
 index that no run has passed is kept in the data directory, and is raised well before
 the table gets there; so it is written once in thousands of changes.
 
+The serials of published zones (``LiveTransfers``), which go with the clock, have a ceiling of their own likewise, and a
+nearer one, since those of several agents are compared.
+
 A file that cannot be written is logged and tried again; until then a restart may begin too low.
 
 Source: RFC 1982 (a serial that falls is taken for an old one).
@@ -18,7 +21,6 @@ __all__ = ["STEP", "CeilingFile", "IndexCeiling"]
 
 STEP: Final = 4_096
 """Changes between two writes, and the most by which a restart skips ahead: an hour of seconds."""
-_MARGIN: Final = STEP // 4
 
 
 class CeilingFile(Protocol):
@@ -39,20 +41,27 @@ class IndexCeiling:
     Args:
         kept_in: Read and written now.
         wall_s: Seconds since 1970.
+        step: How far ahead of an index the ceiling is put; 4 or more.
 
     Attributes:
         first: Index to begin at.
     """
 
-    def __init__(self, kept_in: CeilingFile, wall_s: int) -> None:
+    def __init__(self, kept_in: CeilingFile, wall_s: int, *, step: int = STEP) -> None:
         self._kept_in = kept_in
+        self._step = step
         self.first = max(1, wall_s, kept_in.index_ceiling())
         self._raise_at = 0
         self.note(self.first)
 
+    def is_near(self, index: int) -> bool:
+        """Whether ``note`` would write."""
+        return index >= self._raise_at
+
     def note(self, index: int) -> None:
-        """Take note of the table's index."""
-        if index < self._raise_at:
+        """Take note of the table's index; blocks if ``is_near``."""
+        if not self.is_near(index):
             return
-        is_kept = self._kept_in.keep_index_ceiling(index + STEP)
-        self._raise_at = index + (STEP - _MARGIN if is_kept else _MARGIN)
+        is_kept = self._kept_in.keep_index_ceiling(index + self._step)
+        margin = self._step // 4
+        self._raise_at = index + (self._step - margin if is_kept else margin)

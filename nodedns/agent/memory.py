@@ -10,6 +10,7 @@
 | ``external-nodes.json`` | registered nodes as they were kept before; read once, then renamed |
 | ``local-services`` | services and checks registered with this agent; ``.changes.N`` beside it likewise |
 | ``table-index`` | an index of the table that no run has passed |
+| ``zone-serial`` | a serial of published zones that no run has passed |
 | ``cluster-known`` | there once ``-bootstrap-expect`` was met; it stays met |
 | ``nodedns.lock`` | held while an agent runs |
 
@@ -33,12 +34,13 @@ from nodedns.observe.metrics import Metrics
 from nodedns.serf.snapshot import SnapshotState, replay_snapshot
 from nodedns.table.changes import ExternalNode
 
-__all__ = ["Memory", "open_memory"]
+__all__ = ["KeptCeiling", "Memory", "open_memory"]
 
 NODE_ID = "node-id"
 NODE_NAME = "node-name"
 CLUSTER_KNOWN = "cluster-known"
 INDEX_CEILING = "table-index"
+SERIAL_CEILING = "zone-serial"
 MAX_INDEX_DIGITS = 18  # far above any second since 1970, below what an index may be
 KEYRING = "serf/local.keyring"
 SNAPSHOT = "serf/local.snapshot"
@@ -68,6 +70,8 @@ class Memory:
     ) -> None:
         self._directory = directory
         self._rejoin_after_leave = config.rejoin_after_leave
+        self.table_index = KeptCeiling(directory, INDEX_CEILING)
+        self.zone_serial = KeptCeiling(directory, SERIAL_CEILING)
         self.snapshot: SnapshotFile | None = None
         self.keyring: KeyringFile | None = None
         self.registrations: RecordLog | None = None
@@ -139,23 +143,36 @@ class Memory:
         except DataDirError as problem:
             _LOG.error("cannot remember that the cluster is known", error=problem)
 
+
+class KeptCeiling:
+    """A number that is kept in a data directory, or nowhere (``CeilingFile``).
+
+    Args:
+        directory: None in dev mode.
+        name: Of the file.
+    """
+
+    def __init__(self, directory: DataDir | None, name: str) -> None:
+        self._directory = directory
+        self._name = name
+
     def index_ceiling(self) -> int:
-        """Return an index that no earlier run has passed; 0 where none is known. Blocks; for the start."""
-        text = self._directory.read_text(INDEX_CEILING) if self._directory is not None else None
+        """Return what was kept last; 0 where nothing was. Blocks; for the start."""
+        text = self._directory.read_text(self._name) if self._directory is not None else None
         if text and text.isascii() and text.isdigit() and len(text) <= MAX_INDEX_DIGITS:
             return int(text)
         if text:
-            _LOG.warning("the kept table index makes no sense and is passed over", text=shorten(text))
+            _LOG.warning("a kept number makes no sense and is passed over", file=self._name, text=shorten(text))
         return 0
 
     def keep_index_ceiling(self, ceiling: int) -> bool:
-        """Keep an index that this run does not pass; returns whether that worked, a failure is logged. Blocks."""
+        """Keep it; return whether that worked, a failure is logged. Blocks."""
         if self._directory is None:
             return True
         try:
-            self._directory.write_text(INDEX_CEILING, str(ceiling))
+            self._directory.write_text(self._name, str(ceiling))
         except DataDirError as problem:
-            _LOG.error("cannot remember the table's index", error=problem)
+            _LOG.error("cannot keep a number", file=self._name, error=problem)
             return False
         return True
 

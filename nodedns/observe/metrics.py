@@ -50,11 +50,13 @@ __all__ = [
     "DNS_PACKED_ANSWERS",
     "DNS_PACKED_HITS",
     "DNS_PACKED_MISSES",
+    "DNS_PUBLISH_SECONDS",
     "DNS_QUERIES",
     "DNS_RECURSOR_ERRORS",
     "DNS_STREAMS",
     "DNS_STREAMS_OPEN",
     "DNS_TRUNCATED",
+    "DNS_ZONE_SERIAL",
     "GOSSIP_DATAGRAMS_RECEIVED",
     "GOSSIP_DATAGRAMS_SENT",
     "GOSSIP_DROPPED",
@@ -224,6 +226,13 @@ DNS_FORWARD_SECONDS = HistogramSpec(
 DNS_RECURSOR_ERRORS = CounterSpec(
     "nodedns_dns_recursor_errors_total", ("reason",), "What recursors did wrong: by reason, or by the response code."
 )
+DNS_ZONE_SERIAL = GaugeSpec("nodedns_dns_zone_serial", ("zone",), "The serial of a zone as published for secondaries.")
+DNS_PUBLISH_SECONDS = HistogramSpec(
+    "nodedns_dns_publish_seconds",
+    (),
+    "Time from beginning to publish all zones to its end, other tasks' turns in between included.",
+    (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
 DNS_NOTIFIES = CounterSpec(
     "nodedns_dns_notifies_total",
     ("event",),
@@ -295,6 +304,8 @@ METRICS: tuple[Spec, ...] = (
     DNS_FORWARDS_OPEN,
     DNS_FORWARD_SECONDS,
     DNS_RECURSOR_ERRORS,
+    DNS_ZONE_SERIAL,
+    DNS_PUBLISH_SECONDS,
     DNS_NOTIFIES,
     DNS_NOTIFIES_WAITING,
     CHECKS_RUN,

@@ -27,7 +27,6 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.query
-import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import dns.xfr
@@ -37,7 +36,19 @@ from nodedns.testing.loopback import free_hosts
 from nodedns.testing.processes import DEADLINE_S, Process, poll, run_program
 from nodedns.testing.programs import require_program
 
-__all__ = ["KINDS", "SECONDARY_PORT", "Followed", "Place", "Secondary", "free_place", "read_recipes", "secondary"]
+__all__ = [
+    "KINDS",
+    "SAMPLE_SECRET",
+    "SECONDARY_PORT",
+    "Followed",
+    "Place",
+    "Secondary",
+    "free_place",
+    "read_recipes",
+    "record_line",
+    "records_of",
+    "secondary",
+]
 
 SECONDARY_PORT = 8653
 """Where they listen, each on an address of its own; but for BIND, see ``free_place``."""
@@ -45,7 +56,7 @@ SECONDARY_PORT = 8653
 KINDS = ("nsd", "knot", "bind", "powerdns")
 
 _SAMPLE_PRIMARIES = ("192.0.2.10", "192.0.2.11")
-_SAMPLE_SECRET = "c2VjcmV0cyBhcmUgbm90IGtlcHQgaW4gZG9jdW1lbnRz"  # noqa: S105 - printed in the docs
+SAMPLE_SECRET = "c2VjcmV0cyBhcmUgbm90IGtlcHQgaW4gZG9jdW1lbnRz"  # noqa: S105 - printed in the docs
 _SAMPLE_ZONES = ("consul", "10.in-addr.arpa")
 _SAMPLE_DATABASE = "/var/lib/powerdns/pdns.sqlite3"
 _SCHEMA = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
@@ -63,7 +74,7 @@ class Followed:
     """
 
     primaries: tuple[str, ...]
-    secret: str = _SAMPLE_SECRET
+    secret: str = SAMPLE_SECRET
     zones: tuple[str, str] = _SAMPLE_ZONES
 
 
@@ -166,11 +177,7 @@ class Secondary:
         """Return every record that it has of a zone, a line each, by fetching the zone from it."""
         copy = dns.zone.Zone(zone, relativize=False)
         dns.query.inbound_xfr(self.place.host, copy, port=self.place.port, lifetime=DEADLINE_S)
-        return frozenset(
-            f"{name} {rdataset.ttl} {dns.rdatatype.to_text(rdataset.rdtype)} {rdata.to_text()}".lower()
-            for name, rdataset in copy.iterate_rdatasets()
-            for rdata in rdataset
-        )
+        return records_of(copy)
 
 
 @contextmanager
@@ -191,6 +198,21 @@ def secondary(kind: str, folder: Path, recipes: Mapping[str, str], followed: Fol
         made.stop()
 
 
+def records_of(zone: dns.zone.Zone) -> frozenset[str]:
+    """Return every record of a zone, a line each, names in lower case."""
+    return frozenset(
+        record_line(name, rdataset.ttl, rdataset.rdtype, rdata.to_text())
+        for name, rdataset in zone.iterate_rdatasets()
+        for rdata in rdataset
+    )
+
+
+def record_line(name: dns.name.Name, ttl: int, rdtype: dns.rdatatype.RdataType, text: str) -> str:
+    """Return one record as ``records_of`` has it."""
+    kind = dns.rdatatype.to_text(rdtype)
+    return f"{str(name).lower()} {ttl} {kind} {text if kind == 'TXT' else text.lower()}"
+
+
 def _fill(recipe: str, followed: Followed, folder: Path) -> str:
     first, second = _SAMPLE_PRIMARIES
     lines = recipe.splitlines(keepends=True)
@@ -199,7 +221,7 @@ def _fill(recipe: str, followed: Followed, folder: Path) -> str:
         lines = [re.sub(rf",? {re.escape(second)}[@:\d]*", "", line) for line in lines]
     text = "".join(lines)
     for sample, real in zip(
-        (*_SAMPLE_PRIMARIES, *_SAMPLE_ZONES, _SAMPLE_SECRET, _SAMPLE_DATABASE),
+        (*_SAMPLE_PRIMARIES, *_SAMPLE_ZONES, SAMPLE_SECRET, _SAMPLE_DATABASE),
         (*followed.primaries, *[""] * (2 - len(followed.primaries)), *followed.zones, followed.secret, folder / "db"),
         strict=True,
     ):

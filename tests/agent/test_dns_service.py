@@ -19,6 +19,8 @@ from nodedns.agent.coordinates import LiveCoordinates
 from nodedns.agent.dns_service import DnsService, make_dns_ledger
 from nodedns.agent.listeners import Listeners, bind_listeners
 from nodedns.agent.live_table import LiveTable
+from nodedns.agent.memory import KeptCeiling
+from nodedns.agent.transfers import LiveTransfers
 from nodedns.config.cookies import CookieParams
 from nodedns.config.encryption import Secret
 from nodedns.config.load import load
@@ -28,6 +30,7 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
 from nodedns.dns.rate_limit import RateLimitPolicy
 from nodedns.dns.recursion import Recursion, Recursor
+from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, TransferParams
 from nodedns.model.names import NodeName
 from nodedns.net.dns_tcp_limits import DnsTcpLimits
 from nodedns.net.dns_udp import UdpDnsServer
@@ -62,6 +65,7 @@ CHANGES = st.fixed_dictionaries(
             [CookieParams(secrets=(Secret(bytes(16)),)), CookieParams(is_enabled=False), CookieParams(is_required=True)]
         ),
         "recursion": st.sampled_from([Recursion(), Recursion(recursors=(Recursor("192.0.2.53", 53),))]),
+        "transfer": st.sampled_from([NO_TRANSFER, TransferParams(allow=(AllowedClient(None, "some"),))]),
         "dns_query_log": st.booleans(),
         "dns_tcp": st.sampled_from([DnsTcpLimits(), DnsTcpLimits(idle_s=3.0)]),
     },
@@ -103,6 +107,14 @@ class Served:
             wall_clock=lambda: 1e9,
             denies_names=lambda: False,
             coordinates=LiveCoordinates(PlacedNodes(), lambda: 0, first_index=1),
+            transfers=LiveTransfers(
+                config,
+                table,
+                KeptCeiling(None, "zone-serial"),
+                self.metrics,
+                entropy=Random(1).randbytes,
+                wall_clock=lambda: 1e9,
+            ),
         )
         server = self.dns.servers[0]
         assert isinstance(server, UdpDnsServer)

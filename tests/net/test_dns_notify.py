@@ -26,6 +26,11 @@ RDATA = packed_name((b"ns", b"consul")) * 2 + b"".join(number.to_bytes(4, "big")
 SOA = b"\xc0\x0c\0\6\0\1\0\0\0\5" + len(RDATA).to_bytes(2, "big") + RDATA
 
 
+@pytest.fixture(autouse=True)
+def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nodedns")
+
+
 class Secondary:
     """Hears what it is told, and answers as it is asked to."""
 
@@ -78,7 +83,6 @@ async def telling(secondary: Secondary, *own_hosts: str) -> AsyncIterator[Desk]:
 
 
 async def test_a_secondary_is_told_and_its_acknowledgement_heard(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "nodedns")
     secondary = Secondary()
     async with telling(secondary) as desk:
         message, _ = await secondary.hear()
@@ -143,7 +147,6 @@ async def test_rubbish_is_counted_and_harms_nothing() -> None:
 async def test_silence_is_told_once_it_lasts_and_so_is_its_end(
     caplog: pytest.LogCaptureFixture, mock_clock: MockClock
 ) -> None:
-    caplog.set_level(logging.INFO, "nodedns")
     mock_clock.rate = 200
     secondary = Secondary()
     desk = Desk()

@@ -1,0 +1,275 @@
+"""Zones are published as the table changes, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import attrs
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from nodedns.agent.index_ceiling import CeilingFile
+from nodedns.agent.live_table import LiveTable
+from nodedns.agent.memory import KeptCeiling
+from nodedns.agent.transfers import GATHER_S, MIN_SPACING_S, SERIAL_STEP, LiveTransfers
+from nodedns.config.load import load
+from nodedns.config.sources import ConfigSources
+from nodedns.dns.name import Labels
+from nodedns.dns.reverse import ReverseZones
+from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, TransferParams
+from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
+from nodedns.model.names import NodeName
+from nodedns.net.files import DataDir
+from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, Metrics
+from nodedns.table.address_index import Digits
+from nodedns.table.changes import ClusterKnown, ExternalNode, NodeRegistered
+from nodedns.table.node_table import NodeTable
+
+WALL_S = 1_700_000_000
+ANYBODY = TransferParams(allow=(AllowedClient(None, "some"),))
+DEV = load(ConfigSources(dev=True, flags={"node": "me"}))
+ZONE: Labels = (b"consul",)
+REVERSE: Labels = (b"10", b"in-addr", b"arpa")
+
+
+class Desk:
+    """Transfers of a live table."""
+
+    def __init__(
+        self, transfer: TransferParams = ANYBODY, kept_in: CeilingFile | None = None, *, is_known: bool = True
+    ) -> None:
+        self.metrics = Metrics()
+        self.table = LiveTable(NodeTable("dc1", NodeName("me"), 1, cluster_known=is_known), self.metrics)
+        self.config = attrs.evolve(DEV, transfer=transfer)
+        self.transfers = LiveTransfers(
+            self.config,
+            self.table,
+            kept_in or KeptCeiling(None, "zone-serial"),
+            self.metrics,
+            entropy=Random(1).randbytes,
+            wall_clock=lambda: WALL_S + trio.current_time(),
+        )
+
+    def serve(self, *prefixes: Digits, **changes: Any) -> None:
+        """Serve the domain and these reverse zones."""
+        self.config = attrs.evolve(self.config, **changes)
+        edition_of = self.transfers.edition
+        forward = Zone.of_domains(("consul",), edition_of=edition_of)
+        self.transfers.serve(self.config, Zones(forward, ReverseZones.of_prefixes(prefixes, ZONE, edition_of)))
+
+    def register(self, name: str, host: str = "10.0.0.1") -> None:
+        """Take a change as the agent does."""
+        self.table.note(NodeRegistered(ExternalNode(NodeName(name), "", host, {}, {})))
+
+    def serial(self, origin: Labels = ZONE) -> int:
+        """Return the serial of a published zone; 0 for one that is not."""
+        zone = self.transfers.published(origin)
+        return zone.serial if zone is not None else 0
+
+    def has(self, name: str) -> bool:
+        """Whether a node is in the zone."""
+        zone = self.transfers.published(ZONE)
+        return zone is not None and any(name.encode() in record for record in zone.records())
+
+    def publishings(self) -> int:
+        """Return how many times publishing was done."""
+        return int(self.metrics.value(f"{DNS_PUBLISH_SECONDS.name}_count"))
+
+
+def play(story: Callable[[Desk], Awaitable[None]], make: Callable[[], Desk] = Desk) -> None:
+    """Run the story on a desk in virtual time, at first at rest."""
+
+    async def main() -> None:
+        desk = make()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.transfers.run)
+            await story(desk)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0.002))
+
+
+def test_zones_are_published_once_they_are_served() -> None:
+    async def story(desk: Desk) -> None:
+        assert 0 == desk.serial()
+        desk.serve(Digits(4, "0a"))
+        await trio.sleep(0.5)
+        assert [WALL_S + 1, WALL_S + 1] == [desk.serial(), desk.serial(REVERSE)]
+
+    play(story)
+
+
+def test_nothing_is_published_where_nobody_may_have_it() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        desk.register("a")
+        await trio.sleep(10)
+        assert not desk.transfers.is_on
+        assert desk.transfers.edition(ZONE, ZONE) is None
+        assert (0, 0, 0) == (desk.serial(), desk.publishings(), desk.table.waited_parts)
+
+    play(story, lambda: Desk(NO_TRANSFER))
+
+
+def test_nothing_is_published_before_the_cluster_is_known() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        desk.register("a")
+        await trio.sleep(5)
+        assert 0 == desk.publishings()
+        desk.table.apply([ClusterKnown()])
+        await trio.sleep(0.1)
+        assert desk.has("a")
+
+    play(story, lambda: Desk(is_known=False))
+
+
+def test_a_change_after_quiet_is_published_within_a_moment_with_what_comes_along() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(10)
+        before = desk.publishings()
+        desk.register("a")
+        await trio.sleep(GATHER_S / 2)
+        desk.register("b", "10.0.0.2")
+        await trio.sleep(GATHER_S)
+        assert (True, True, before + 1) == (desk.has("a"), desk.has("b"), desk.publishings())
+
+    play(story)
+
+
+def test_changes_without_end_are_published_once_a_second() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(10)
+        before = desk.publishings()
+        for number in range(500):
+            desk.register(f"n{number}", f"10.0.{number // 250}.{number % 250}")
+            await trio.sleep(0.01)
+        assert before + 5 == desk.publishings()
+        await trio.sleep(MIN_SPACING_S)
+        assert desk.has("n499")
+
+    play(story)
+
+
+def test_a_serial_is_the_second_of_publishing() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(100)
+        desk.register("a")
+        await trio.sleep(0.5)
+        assert WALL_S + 100 == desk.serial()
+        assert float(desk.serial()) == desk.metrics.value("nodedns_dns_zone_serial", zone="consul.")
+
+    play(story)
+
+
+def test_a_zone_that_did_not_change_keeps_its_serial() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve(Digits(4, "0a"))
+        await trio.sleep(10)
+        desk.register("a", "192.0.2.7")
+        await trio.sleep(0.5)
+        assert [WALL_S + 10, WALL_S + 1] == [desk.serial(), desk.serial(REVERSE)]
+
+    play(story)
+
+
+def test_packed_answers_hear_of_a_serial_that_moved() -> None:
+    async def story(desk: Desk) -> None:
+        versions = [desk.transfers.serials_version]
+        assert desk.transfers.serial_of(ZONE) is None
+        desk.serve()
+        versions.append(desk.transfers.serials_version)
+        await trio.sleep(10)
+        versions.append(desk.transfers.serials_version)
+        desk.register("a")
+        await trio.sleep(0.5)
+        versions.append(desk.transfers.serials_version)
+        assert desk.serial() == desk.transfers.serial_of(ZONE)
+        desk.serve(transfer=NO_TRANSFER)
+        versions.append(desk.transfers.serials_version)
+        assert len(versions) == len(set(versions))
+        assert desk.transfers.serial_of(ZONE) is None
+
+    play(story)
+
+
+def test_a_soa_says_what_is_published() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(0.5)
+        edition = desk.transfers.edition(ZONE, ZONE)
+        assert edition is not None
+        assert ((b"me", b"node", b"dc1", b"consul"), desk.serial()) == (edition.mname, edition.serial)
+
+    play(story)
+
+
+def test_turned_off_and_on_again_serials_rise() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(0.5)
+        first = desk.serial()
+        desk.serve(transfer=NO_TRANSFER)
+        await trio.sleep(0.5)
+        assert (0, False) == (desk.serial(), desk.transfers.is_on)
+        desk.serve(transfer=ANYBODY)
+        await trio.sleep(2)
+        assert first < desk.serial()
+
+    play(story)
+
+
+def test_a_reverse_zone_that_is_served_no_more_is_published_no_more() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve(Digits(4, "0a"))
+        await trio.sleep(0.5)
+        desk.serve()
+        await trio.sleep(2)
+        assert (True, 0) == (desk.serial() > 0, desk.serial(REVERSE))
+
+    play(story)
+
+
+def test_another_ttl_is_published() -> None:
+    async def story(desk: Desk) -> None:
+        desk.register("a")
+        desk.serve()
+        await trio.sleep(10)
+        before = desk.serial()
+        desk.serve(dns=attrs.evolve(desk.config.dns, node_ttl_s=77))
+        await trio.sleep(0.5)
+        assert before < desk.serial()
+
+    play(story)
+
+
+def test_serials_rise_over_a_restart_with_the_clock_set_back(tmp_path: Path) -> None:
+    serials: list[int] = []
+
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        for number in range(30):
+            desk.register(f"n{number}")
+            await trio.sleep(1)
+        serials.append(desk.serial())
+
+    async def again(desk: Desk) -> None:
+        desk.serve()
+        await trio.sleep(0.5)
+        serials.append(desk.serial())
+
+    with DataDir(tmp_path) as directory:
+        kept_in = KeptCeiling(directory, "zone-serial")
+        play(story, lambda: Desk(kept_in=kept_in))
+        play(again, lambda: Desk(kept_in=kept_in))
+
+    before, after = serials
+    assert before < after <= before + SERIAL_STEP + 1
