@@ -101,6 +101,8 @@ def _plain(value: object) -> Json:
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value)

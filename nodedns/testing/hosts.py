@@ -1,12 +1,12 @@
 """``Host``: a machine of its own for a test, as far as network and a few directories go.
 
-Strategy: a host is a pair of namespaces, network and mount, held by a process
+Strategy: a host is three namespaces, network, mount and host name, held by a process
 that reads from a pipe of ours; when the test ends, however that happens, the
 pipe closes, the holder ends, and the kernel takes everything away. Nothing has a
 name outside, so test runs cannot meet. Two hosts are joined by a veth pair.
 
 ``/tmp`` and ``/etc`` of a host show the machine's own entries, except for those
-named in ``PRIVATE``, which are fresh; what the host makes there stays its own.
+named in ``PRIVATE``, or by the test, which are not there; what the host makes in these directories stays its own.
 
 Needs root, iproute2 and util-linux. It does not isolate processes or users.
 """
@@ -16,16 +16,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, run_program
 
-__all__ = ["Host", "host_pair"]
+__all__ = ["PRIVATE", "Host", "Private", "host_pair"]
+
+Private = Mapping[str, Sequence[str]]
+"""By directory, the entries that a host does not share with the machine."""
 
 PREFIX_BITS = 24
-PRIVATE = {"/tmp": ("consul",), "/etc": ("consul.d",)}  # noqa: S108 - what the tutorial names
+PRIVATE: Private = {"/tmp": ("consul",), "/etc": ("consul.d",)}  # noqa: S108 - what the tutorial names
 
 # Each entry of a shadowed directory becomes a link to the original, which stays reachable in the staging area.
 SHADOW = """
@@ -44,17 +47,19 @@ class Host:
     """A network of its own, and directories of its own.
 
     Args:
-        name: For failures and the host name that programs do not see.
+        name: Its host name.
         stage: An empty directory, for the mounts.
+        private: What it has of its own.
     """
 
-    def __init__(self, name: str, stage: Path) -> None:
+    def __init__(self, name: str, stage: Path, private: Private = PRIVATE) -> None:
         self.name = name
         setup = f"stage={stage}\nmount -t tmpfs tmpfs $stage || exit 1\n{SHADOW}"
-        setup += "".join(f'shadow {parent} "{" ".join(names)}"\n' for parent, names in PRIVATE.items())
+        setup += "".join(f'shadow {parent} "{" ".join(names)}"\n' for parent, names in private.items())
+        setup += f"hostname {name} || exit 1\n"
         setup += "ip link set lo up || exit 1\necho made\nexec cat"
         self._holder = subprocess.Popen(  # noqa: S603 - a fixed script
-            [_system("unshare"), "--net", "--mount", "--propagation", "private", _system("sh"), "-c", setup],
+            [_system("unshare"), "--net", "--mount", "--uts", "--propagation", "private", _system("sh"), "-c", setup],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -72,7 +77,7 @@ class Host:
 
     def argv(self, *command: str | Path) -> list[str | Path]:
         """Return the command line that runs ``command`` here; the process is the command's own."""
-        return [_system("nsenter"), "--target", str(self.pid), "--net", "--mount", "--", *command]
+        return [_system("nsenter"), "--target", str(self.pid), "--net", "--mount", "--uts", "--", *command]
 
     def run(self, *command: str | Path, deadline_s: float = DEADLINE_S) -> Finished:
         """Run a program here to its end."""
@@ -107,14 +112,16 @@ class Host:
 
 
 @contextmanager
-def host_pair(addresses: Sequence[str]) -> Iterator[list[Host]]:
-    """Yield two hosts on one cable, with these two addresses."""
+def host_pair(
+    addresses: Sequence[str], names: Sequence[str] = ("one", "two"), private: Private = PRIVATE
+) -> Iterator[list[Host]]:
+    """Yield two hosts on one cable, with these two addresses and names."""
     with ExitStack() as undo:
         hosts: list[Host] = []
-        for name in ("one", "two"):
+        for name in names:
             stage = Path(tempfile.mkdtemp(prefix="nodedns-host-", dir="/var/tmp"))
             undo.callback(shutil.rmtree, stage, ignore_errors=True)
-            hosts.append(Host(name, stage))
+            hosts.append(Host(name, stage, private))
             undo.callback(hosts[-1].close)
         one, two = hosts
         ip = _system("ip")

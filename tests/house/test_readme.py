@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodedns.testing.source_tree import project_root
+from nodedns.testing.ssh_pair import PROGRAMS
 
 ROOT = project_root(Path(__file__))
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -43,6 +44,8 @@ def test_readme_sets_up_and_runs_the_tests_in_the_command_that_ci_runs() -> None
 def test_ci_installs_every_program_that_the_fixtures_name() -> None:
     named = re.findall(r'package="([a-z0-9-]+)"', (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
     named += re.findall(r'package="([a-z0-9-]+)"', (ROOT / "nodedns/testing/programs.py").read_text(encoding="utf-8"))
+
+    named += PROGRAMS.values()
 
     assert set(named)
     assert [] == [package for package in named if not re.search(rf"\b{re.escape(package)}\b", CI)]
