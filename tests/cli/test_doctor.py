@@ -77,6 +77,12 @@ def test_agent_says_who_it_is_and_what_it_counted(told: Any) -> None:
     assert ["bad", "two"] == list(says.members)
 
 
+def test_client_waits_for_no_servers(told: Any) -> None:
+    told.answer("GET /v1/agent/self", SELF | {"Stats": {"consul": {"server": "false"}}})
+
+    assert ask(told).facts.is_known
+
+
 def test_dns_of_an_agent_elsewhere_is_not_looked_for_on_this_host(told: Any) -> None:
     told.answer("GET /v1/agent/self", SELF | {"Member": {"Addr": "192.0.2.1"}})
 

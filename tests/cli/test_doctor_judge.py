@@ -110,6 +110,7 @@ OWN = "agent's DNS 127.0.0.1:8600"
 FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
     # the agent
     "agent stopped": (attrs.evolve(WELL, agent=STOPPED), "agent", F, "connection refused", "start it"),
+    "agent cut off": (agent(error="dial tcp 10.0.0.1:8500: i/o timeout"), "agent", F, "i/o timeout", "firewall"),
     "something else listens there": (
         agent(error="what answers there is no agent", holder="nginx (pid 3)"),
         "agent",
@@ -153,7 +154,7 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "is up",
     ),
     "nameserver hangs": (
-        lost(is_up=False, udp=SILENT, tcp=SILENT),
+        lost(is_up=False, is_taken=True, udp=SILENT, tcp=SILENT),
         NS,
         F,
         "though dnsmasq (pid 8) listens there",

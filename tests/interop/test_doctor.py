@@ -18,7 +18,7 @@ import pytest
 from nodedns.testing.first_cluster import ONE, TWO, FirstCluster, first_cluster
 from nodedns.testing.hosts import Host
 from nodedns.testing.loopback import DNS_PORT
-from nodedns.testing.processes import Process, nodedns_program, running
+from nodedns.testing.processes import Process, nodedns_program, poll, running
 from nodedns.testing.programs import require_program
 
 LOCAL = "127.0.0.1"
@@ -169,6 +169,30 @@ def test_tcp_that_a_firewall_stops_is_found_though_names_resolve(patient: Patien
     assert "over UDP and not over TCP" in findings["nameserver 127.0.0.1"]["Says"]
 
 
+def test_tcp_to_a_peer_that_a_firewall_stops_is_found(patient: Patient) -> None:
+    nft = require_program("nft", package="nftables")
+    with patient.dnsmasq(*RIGHT), ExitStack() as undo:
+        patient.host.check(
+            nft, "add table inet doctor; add chain inet doctor out { type filter hook output priority 0; }"
+        )
+        undo.callback(patient.host.check, nft, "delete table inet doctor")
+        patient.host.check(nft, f"add rule inet doctor out ip daddr {TWO} tcp dport 8301 reject with tcp reset")
+        status, findings = patient.doctor(NAME)
+
+    assert (1, {"peer agent-two": "failed"}) == (status, broken(findings))
+    assert f"TCP to {TWO}:8301 cannot be opened (connection refused)" in findings["peer agent-two"]["Says"]
+
+
+def test_progress_is_shown_on_a_terminal_and_gone_at_the_end(patient: Patient) -> None:
+    with patient.dnsmasq(*RIGHT):
+        done = patient.host.run("script", "-qec", f"{nodedns_program()} doctor {NAME}", "/dev/null")
+
+    progress, _, report = done.out.rpartition("\x1b[K")
+    assert "asking the agent at 127.0.0.1:8500..." in progress
+    assert report.startswith("ok ")
+    assert "\x1b" not in report
+
+
 def test_missing_search_domain_is_at_fault_where_a_short_name_was_asked_for(patient: Patient) -> None:
     patient.asks(f"nameserver {LOCAL}", "search example.org")
     with patient.dnsmasq(*RIGHT):
@@ -274,6 +298,22 @@ def test_stopped_agent_is_at_fault_and_the_resolver_is_not(stopped: Patient) -> 
 
     assert (1, {"agent": "failed", "agent's DNS 127.0.0.1:8600": "failed"}) == (status, broken(findings))
     assert "skipped" == findings["nameserver 127.0.0.1"]["Verdict"]
+
+
+def test_agents_with_different_keys_are_told_apart_from_a_firewall(stopped: Patient) -> None:
+    keys = [stopped.host.nodedns("keygen").out.strip() for _ in range(2)]
+    other = stopped.cluster.hosts[TWO]
+    stopped.cluster.start(ONE, f"-encrypt={keys[0]}")
+    stopped.cluster.start(TWO, f"-encrypt={keys[1]}", f"-retry-join={ONE}")
+
+    # The join is tried as soon as the second one runs.
+    found = poll(lambda: stopped.doctor()[1].get("gossip keys", {}), "streams that no key opens")
+    joiner = other.nodedns("doctor", "-format=json")
+
+    assert "failed" == found["Verdict"]
+    assert "encrypted with a key that this agent does not have" in found["Says"]
+    told = {finding["Hop"]: finding for finding in json.loads(joiner.out)["Findings"]}["gossip"]
+    assert f"joined nobody, though TCP to {ONE}:8301 can be opened" in told["Says"]
 
 
 def test_what_holds_a_port_of_an_agent_that_cannot_start_is_named(stopped: Patient) -> None:

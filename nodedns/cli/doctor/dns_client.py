@@ -38,6 +38,7 @@ MAX_RECORDS = 64
 """Records of an answer that are kept."""
 NO_ANSWER = "no answer"
 REFUSED = "connection refused"
+OWN_FIREWALL = "a firewall of this host does not let it out"
 
 
 class Transport(Enum):
@@ -112,10 +113,14 @@ def ask(
     except TimeoutError:
         return Reply(error=NO_ANSWER)
     except OSError as error:
-        return Reply(error=REFUSED if isinstance(error, ConnectionRefusedError) else _reason(error))
+        return Reply(error=_reason(error))
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return REFUSED
+    if isinstance(error, PermissionError):  # what the sender hears of a rule that drops
+        return OWN_FIREWALL
     return (error.strerror or str(error)).lower()
 
 

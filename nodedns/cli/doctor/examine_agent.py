@@ -115,7 +115,9 @@ def _holder(endpoint: Endpoint, listeners: Listeners) -> str:
 
 
 def _read_self(where: str, said: Mapping[str, Any]) -> AgentSays:
-    config, debug, cluster = said["Config"], said["DebugConfig"], said["Stats"]["consul"]
+    config, debug = said["Config"], said["DebugConfig"]
+    # Clients wait for nobody, and say nothing of it.
+    cluster = said["Stats"].get("consul", {})
     address = str(said["Member"]["Addr"])
     is_here = is_own_address(address)
     return AgentSays(
@@ -123,8 +125,8 @@ def _read_self(where: str, said: Mapping[str, Any]) -> AgentSays:
             where=where,
             node=str(config["NodeName"]),
             version=str(config["Version"]),
-            is_known=cluster["cluster_known"] == "true",
-            wanted_servers=int(cluster["bootstrap_expect"]),
+            is_known=cluster.get("cluster_known", "true") == "true",
+            wanted_servers=int(cluster.get("bootstrap_expect", "0")),
         ),
         domains=(str(debug["domain"]), *map(str, debug["alt_domains"])),
         dns=_dns_of(list(map(str, debug["dns_addrs"])), int(debug["dns_port"]), "" if is_here else address),

@@ -29,22 +29,25 @@ LOOKUP_S = 15.0
 DNS_PORT = 53
 MAX_UPSTREAMS = 4
 MAX_FILE_BYTES = 256 * 1024
-NSSWITCH = Path("/etc/nsswitch.conf")
-RESOLV_CONF = Path("/etc/resolv.conf")
-RESOLVED_UPSTREAMS = Path("/run/systemd/resolve/resolv.conf")
+ROOT = Path("/")
+NSSWITCH = "etc/nsswitch.conf"
+RESOLV_CONF = "etc/resolv.conf"
+RESOLVED_UPSTREAMS = "run/systemd/resolve/resolv.conf"
 RESOLVED_STUBS = ("127.0.0.53", "127.0.0.54")
 RESOLVED_FILES = (
-    ("/usr/lib/systemd/resolved.conf.d", "*.conf"),
-    ("/etc/systemd", "resolved.conf"),
-    ("/run/systemd/resolved.conf.d", "*.conf"),
-    ("/etc/systemd/resolved.conf.d", "*.conf"),
-    ("/etc/systemd/dns-delegate.d", "*.dns-delegate"),
+    ("usr/lib/systemd/resolved.conf.d", "*.conf"),
+    ("etc/systemd", "resolved.conf"),
+    ("run/systemd/resolved.conf.d", "*.conf"),
+    ("etc/systemd/resolved.conf.d", "*.conf"),
+    ("etc/systemd/dns-delegate.d", "*.dns-delegate"),
 )
 
 Answer = ServerFacts | Lookup
 
 
-def examine_host(subject: Subject, plan: Plan, listeners: Listeners, patience: Patience) -> HostFacts:
+def examine_host(
+    subject: Subject, plan: Plan, listeners: Listeners, patience: Patience, *, root: Path = ROOT
+) -> HostFacts:
     """Ask the C library and each of its servers, all at once.
 
     Args:
@@ -52,11 +55,12 @@ def examine_host(subject: Subject, plan: Plan, listeners: Listeners, patience: P
         plan: What to ask the servers.
         listeners: Who listens where on this host.
         patience: Bounds it.
+        root: Where the files are.
     """
     unreadable: list[str] = []
-    sources = host_sources(_read(NSSWITCH, unreadable, f"hosts: {' '.join(DEFAULT_SOURCES)}"))
-    conf = read_resolv_conf(_read(RESOLV_CONF, unreadable, ""))
-    upstreams = _resolved_upstreams(conf, sources)
+    sources = host_sources(_read(root / NSSWITCH, unreadable, f"hosts: {' '.join(DEFAULT_SOURCES)}"))
+    conf = read_resolv_conf(_read(root / RESOLV_CONF, unreadable, ""))
+    upstreams = _resolved_upstreams(root, conf, sources)
     jobs: dict[tuple[str, str], Callable[[], Answer]] = {("look up", subject.name): partial(look_up, subject.name)}
     if subject.short:
         jobs["look up", subject.short] = partial(look_up, subject.short)
@@ -69,7 +73,7 @@ def examine_host(subject: Subject, plan: Plan, listeners: Listeners, patience: P
         nameservers=tuple(_servers(answers, conf.nameservers)),
         unreadable=tuple(unreadable),
         writer=conf.writer,
-        resolved=None if upstreams is None else _resolved(tuple(_servers(answers, upstreams))),
+        resolved=None if upstreams is None else _resolved(root, tuple(_servers(answers, upstreams))),
         system=_lookup(answers, subject.name),
         short=_lookup(answers, subject.short),
     )
@@ -97,17 +101,17 @@ def _lookup(answers: dict[tuple[str, str], Answer], name: str) -> Lookup | None:
     return answer if isinstance(answer, Lookup) else None
 
 
-def _resolved_upstreams(conf: ResolvConf, sources: tuple[str, ...]) -> tuple[str, ...] | None:
+def _resolved_upstreams(root: Path, conf: ResolvConf, sources: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return whom systemd-resolved asks; None where names do not go by way of it."""
     is_used = "resolve" in sources or any(host in RESOLVED_STUBS for host in conf.nameservers)
-    if not is_used or not RESOLVED_UPSTREAMS.is_file():
+    if not is_used or not (root / RESOLVED_UPSTREAMS).is_file():
         return None
-    stubs_upstream = read_resolv_conf(_read(RESOLVED_UPSTREAMS, [], ""))
+    stubs_upstream = read_resolv_conf(_read(root / RESOLVED_UPSTREAMS, [], ""))
     return tuple(host for host in stubs_upstream.nameservers if host not in conf.nameservers)[:MAX_UPSTREAMS]
 
 
-def _resolved(upstreams: tuple[ServerFacts, ...]) -> ResolvedFacts:
-    files = [path for folder, pattern in RESOLVED_FILES for path in sorted(Path(folder).glob(pattern))]
+def _resolved(root: Path, upstreams: tuple[ServerFacts, ...]) -> ResolvedFacts:
+    files = [path for folder, pattern in RESOLVED_FILES for path in sorted((root / folder).glob(pattern))]
     told = read_resolved_conf([_read(path, [], "") for path in files])
     return ResolvedFacts(routes=told.routes, servers=told.servers, upstreams=upstreams)
 

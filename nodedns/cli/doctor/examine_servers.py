@@ -90,7 +90,7 @@ def examine_server(host: str, port: int, plan: Plan, listeners: Listeners, patie
         facts = _further(server, facts, question, plan)
     listener = listeners.at(host, port, "udp") if facts.is_local else None
     seen = listeners.program(listener) if listener is not None else ""
-    return attrs.evolve(facts, program=seen) if seen else facts
+    return attrs.evolve(facts, program=seen or facts.program, is_taken=listener is not None)
 
 
 def _beyond(server: _Server, facts: ServerFacts, question: Question) -> ServerFacts:

@@ -92,6 +92,7 @@ class ServerFacts:
         port: Its port.
         program: What it is, such as ``dnsmasq``, as far as that can be seen; else empty.
         is_local: Whether its address is one of this host's.
+        is_taken: Whether something listens there, where that is on this host.
         is_up: Whether it answers a question about itself, for which it need ask nobody.
         udp: Its answer over UDP.
         tcp: Its answer over TCP.
@@ -106,6 +107,7 @@ class ServerFacts:
     port: int = 53
     program: str = ""
     is_local: bool = False
+    is_taken: bool = False
     is_up: bool = True
     udp: Reply = Reply()
     tcp: Reply = Reply()

@@ -18,6 +18,8 @@ GOSSIP = "gossip"
 KEYS = "gossip keys"
 CLOCK = "clock"
 FORBIDDEN = 403
+TIMED_OUT = "timeout"
+"""How the client says that nothing came back."""
 WARN_CLOCK_S = 5.0
 """Ours: registrations of two agents are ordered by their clocks."""
 BAD_CLOCK_S = 300.0
@@ -50,6 +52,12 @@ def _judge_http(agent: AgentFacts) -> Finding:
             f"{agent.error}; {agent.holder} listens at {agent.where}",
             "if that is no agent, stop it or have the agent listen elsewhere (-http-port); "
             "else say where the agent is with -http-addr",
+        )
+    if agent.error.endswith(TIMED_OUT):
+        return failed(
+            AGENT,
+            agent.error,
+            f"see whether a firewall stops TCP to {agent.where}; if the agent is elsewhere, say where with -http-addr",
         )
     if agent.error:
         return failed(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nodedns.cli.doctor.facts import Facts, Lookup, ResolvedFacts, ServerFacts
 from nodedns.cli.doctor.finding import Finding, Verdict, failed, ok, skipped
-from nodedns.cli.doctor.tools import RESOLVED
+from nodedns.cli.doctor.tools import RESOLV_CONF, RESOLVED, tool_of
 
 __all__ = ["judge_files", "judge_lookups", "judge_resolved"]
 
@@ -115,9 +115,14 @@ def _judge_short(facts: Facts) -> list[Finding]:
             if subject.suffix.lower() in facts.host.search
             else f"{says}: the search list ({search}) does not have {subject.suffix}",
             f"add {subject.suffix} to the line search in /etc/resolv.conf, or where the program that writes it is told "
-            "(nodedns resolver-config prints how), or use the whole name",
+            f"(nodedns resolver-config -search {_searching_tool(facts)} prints how), or use the whole name",
         )
     ]
+
+
+def _searching_tool(facts: Facts) -> str:
+    first = next(iter(facts.host.nameservers), None)
+    return (tool_of(first, facts.host) if first is not None else "") or RESOLV_CONF
 
 
 def _agrees(short: Lookup, facts: Facts) -> bool:

@@ -90,8 +90,11 @@ def _silent(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
     if not server.is_silent or server.is_up:
         return None
     says = f"answers neither over UDP ({server.udp.error}) nor over TCP ({server.tcp.error})"
-    if server.is_local and server.program:
-        return failed(hop, f"{says}, though {server.program} listens there", "restart it, and see what its log says")
+    if server.is_local and server.is_taken:
+        holder = server.program or "something"
+        return failed(
+            hop, f"{says}, though {holder} listens there", "see its log and the firewall of this host, or restart it"
+        )
     if server.is_local:
         return failed(hop, f"{says}: nothing serves DNS there", "start it, or take it out of /etc/resolv.conf")
     mend = f"see whether {server.host} is up and lets this host ask it (UDP and TCP, port {server.port})"

@@ -14,6 +14,7 @@ __all__ = ["judge_start"]
 CONFIGURATION = "configuration"
 DATA_DIR = "data directory"
 KEYRING = "keyring"
+OURS = "is taken by nodedns"
 
 
 def judge_start(facts: Facts) -> list[Finding]:
@@ -25,7 +26,7 @@ def judge_start(facts: Facts) -> list[Finding]:
         return [failed(CONFIGURATION, problem, "nodedns validate tells when it is well") for problem in start.problems]
     ports = [finding for port in start.ports for finding in _judge_port(port)]
     if not start.is_configured:
-        return ports
+        return [finding for finding in ports if OURS not in finding.says]
     return [ok(CONFIGURATION, "an agent can read it"), *(ports or _all_free(start)), *_judge_files(start)]
 
 

@@ -24,7 +24,7 @@ TOOLS: Final = (
     UNBOUND,
     "bind",
     "knot-resolver",
-    "powerdns",
+    "pdns-recursor",
     "coredns",
     DOCKER,
     RESOLV_CONF,
@@ -37,8 +37,8 @@ _BY_PROGRAM: Final = {
     "named": "bind",
     "isc-net": "bind",
     "kresd": "knot-resolver",
-    "pdns_recursor": "powerdns",
-    "pdns-recursor": "powerdns",
+    "pdns_recursor": "pdns-recursor",
+    "pdns-recursor": "pdns-recursor",
     "coredns": "coredns",
 }
 """Beginnings of programs' names; the kernel keeps fifteen letters of each, BIND renames its threads."""
@@ -50,7 +50,7 @@ _FLUSH: Final = {
     UNBOUND: "unbound-control flush_zone {domain}",
     "bind": "rndc flushtree {domain}",
     "knot-resolver": "cache.clear('{domain}') at its control socket",
-    "powerdns": "rec_control wipe-cache {domain}$",
+    "pdns-recursor": "rec_control wipe-cache {domain}$",
 }
 
 
@@ -81,7 +81,7 @@ def configure(server: ServerFacts, host: HostFacts, domain: str) -> str:
         )
     return (
         f"have {server.host} ask an agent for {domain}, or name the agent in its place: nodedns resolver-config "
-        f"{RESOLV_CONF} prints how; nodedns resolver-config -h lists what else it knows"
+        f"{RESOLV_CONF} prints how; nodedns resolver-config -list shows what else it knows"
     )
 
 
