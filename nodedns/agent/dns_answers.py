@@ -19,6 +19,7 @@ from nodedns.agent.live_table import LiveTable
 from nodedns.agent.packed_cookies import PackedWithCookies
 from nodedns.agent.packed_tcp import PackedOverTcp
 from nodedns.agent.packed_truth import PackedTruth, PublishedSerials, TableSerials
+from nodedns.agent.transfer_desk import TransferDesk
 from nodedns.dns.cookies import Cookies
 from nodedns.dns.dependency import DISTANCES, NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.forward import Forward
@@ -29,10 +30,12 @@ from nodedns.dns.question import Transport
 from nodedns.dns.recursion import NO_RECURSION, Recursion, with_ra
 from nodedns.dns.responder import Drop, QueryContext, Reply, respond
 from nodedns.dns.service_kind import is_service_there
+from nodedns.dns.transfer import NO_TRANSFERS
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later
 from nodedns.net.dns_limits import DnsLimits
+from nodedns.net.dns_stream import ReplyStream
 from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import ServiceChange
 
@@ -61,6 +64,7 @@ class DnsAnswers:
         ask: Asks them; without it there is no recursion.
         denies_names: Whether our names are refused now.
         distances: What ``zones`` order instances by; None if that never changes.
+        desk: Says who may have which zone, and bounds that; None if nobody may, and no key is known.
         serials: What ``zones`` tell as their serials; unless given, they follow the table.
 
     Attributes:
@@ -83,6 +87,7 @@ class DnsAnswers:
         ask: Ask | None = None,
         denies_names: Callable[[], bool] = lambda: False,
         distances: Distances | None = None,
+        desk: TransferDesk | None = None,
         serials: PublishedSerials | None = None,
     ) -> None:
         serials = serials or TableSerials()
@@ -96,6 +101,7 @@ class DnsAnswers:
         self._cookies = cookies
         self._keepalive_s = keepalive_s
         self._distances = distances
+        self._desk = desk
         self._serves = lru_cache(MAX_REMEMBERED_CLIENTS)(lambda packed: self._recursion.serves(Address(packed, 0)))
         self._truth = PackedTruth(table, ledger, Transport.UDP, denies_names, catch_up=self._catch_up, serials=serials)
         self._is_there = {NODE_KEY: self._is_node_there, SERVICE_KEY: self._is_service_there}
@@ -139,8 +145,8 @@ class DnsAnswers:
         self._begin_bounded()
         self.over_tcp.clear()
 
-    def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | None:
-        """Return the reply to one message, None for silence, or what to await (``nodedns.net``'s ``Respond``)."""
+    def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | Later | ReplyStream | None:
+        """Return the reply to one message, None for silence, or what comes later (``nodedns.net``'s ``Respond``)."""
         started = self._clock()
         lone = None if is_tcp or self._with_cookies is None else find_lone_cookie(wire)
         if lone is not None:
@@ -163,6 +169,7 @@ class DnsAnswers:
             recursion=self._recursion,
             amplification_limit=limits.amplification_limit if is_bounded else 0,
             denies_names=self._denies_names(),
+            transfers=NO_TRANSFERS if self._desk is None else self._desk.transfers,
         )
         outcome = respond(wire, context)
         if isinstance(outcome, Forward):
@@ -175,8 +182,14 @@ class DnsAnswers:
                 self._keep(wire, outcome, self._bounded if is_bounded else self._packed)
                 if lone is not None and outcome.is_general:
                     self._keep_without_cookie(lone, context)
-            if self._recursion.serves(client):
+            if not outcome.is_sealed and self._recursion.serves(client):
                 outcome = attrs.evolve(outcome, wire=with_ra(outcome.wire))
+            if self._desk is not None and self._desk.concerns(outcome):
+                settled = self._desk.settled(wire, outcome, client)
+                if isinstance(settled, ReplyStream):
+                    self._ledger.note(wire, client, transport, outcome, self._clock() - started)
+                    return settled
+                outcome = settled
         self._ledger.note(wire, client, transport, outcome, self._clock() - started)
         return None if isinstance(outcome, Drop) else limits.passed(outcome, client, len(wire))
 

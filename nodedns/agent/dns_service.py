@@ -19,6 +19,7 @@ from nodedns.agent.dns_ledger import DnsLedger
 from nodedns.agent.listeners import Listeners
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.query_log import QueryLog
+from nodedns.agent.transfer_desk import TransferDesk
 from nodedns.agent.transfers import LiveTransfers
 from nodedns.config.cookies import CookieParams
 from nodedns.config.schema import AgentConfig
@@ -26,6 +27,7 @@ from nodedns.dns.cookies import Cookies, RollingSecret
 from nodedns.dns.missing_names import MissingNames
 from nodedns.dns.rate_limit import SECRET_BYTES
 from nodedns.dns.reverse import ReverseZones
+from nodedns.dns.transfer import Transfers
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.net.dns_forward import Forwarder
@@ -100,6 +102,7 @@ class DnsService:
         self.transfers = transfers
         zones = self._zones(config)
         transfers.serve(config, zones)
+        self._desk = TransferDesk(self._transfers(config), metrics, clock)
         self._answers = answers = DnsAnswers(
             table,
             zones,
@@ -115,6 +118,7 @@ class DnsService:
             denies_names=denies_names,
             distances=self._distances,
             serials=transfers,
+            desk=self._desk,
         )
         self.servers: tuple[UdpDnsServer | TcpDnsServer, ...] = (
             *(UdpDnsServer(sock, answers.respond, metrics, answers, limits, clock=clock) for sock in listeners.dns_udp),
@@ -137,6 +141,8 @@ class DnsService:
             self._census.limits = _tcp_limits(config.dns_tcp)
         if config.dns_cookies != before.dns_cookies:
             self._cookies = self._make_cookies(config.dns_cookies)
+        if config.transfer != before.transfer:
+            self._desk.transfers = self._transfers(config)
         if _rules(config) != _rules(before):
             self._limits.update(config.dns)
             self._forwarder.update(config.recursion)
@@ -148,6 +154,9 @@ class DnsService:
         edition_of = self.transfers.edition
         forward = Zone.of_domains((config.domain, *config.alt_domains), self._distances.to, edition_of)
         return Zones(forward, ReverseZones.of_prefixes(config.reverse_zones, forward[0].origin, edition_of))
+
+    def _transfers(self, config: AgentConfig) -> Transfers:
+        return Transfers(config.transfer, self.transfers.published, self._wall_clock)
 
     def _make_cookies(self, params: CookieParams) -> Cookies | None:
         if not params.is_enabled:

@@ -41,12 +41,14 @@ __all__ = [
     "ZONE_TYPES",
     "Change",
     "Envelope",
+    "Published",
     "Transfer",
     "TransferKind",
     "TransferStream",
     "TransferZone",
     "Transfers",
     "answer_transfer",
+    "nothing_published",
 ]
 
 ZONE_TYPES: Final = frozenset({RRType.AXFR, RRType.IXFR})
@@ -112,8 +114,13 @@ class TransferZone(Protocol):
         ...
 
 
-def _nothing(_: Labels) -> None:
-    return None
+Published = Callable[[Labels], TransferZone | None]
+"""Gives the state of the moment of a zone, by its folded name; None for what is not published."""
+
+
+def nothing_published(_: Labels) -> None:
+    """Return None: a ``Published`` of no zone."""
+    return
 
 
 def _no_time() -> float:
@@ -126,13 +133,13 @@ class Transfers:
 
     Attributes:
         params: Who may have a zone, and the keys.
-        published: Gives the state of the moment of a zone, by its folded name; None for what is not published.
+        published: Gives the zones.
         wall_clock: Seconds since 1970, for signatures.
         keyring: The keys, ready to be used.
     """
 
     params: TransferParams = NO_TRANSFER
-    published: Callable[[Labels], TransferZone | None] = _nothing
+    published: Published = nothing_published
     wall_clock: Callable[[], float] = _no_time
     keyring: Keyring = attrs.field(
         init=False, default=attrs.Factory(lambda self: Keyring(self.params.keys), takes_self=True)
@@ -259,6 +266,13 @@ class TransferStream:
         self.records += len(taken)
         self.wire_bytes += len(wire)
         return wire
+
+    def refusal(self) -> bytes:
+        """Return what says, instead of all messages, that they cannot be had now: SERVFAIL."""
+        query, opt, signature = self._envelope.query, self._envelope.opt, self._envelope.signature
+        flags = _FLAG_QR | query.flags & _FLAGS_ECHOED | Rcode.SERVFAIL
+        wire = HEADER.pack(query.query_id, flags, 1, 0, 0, 1 if opt else 0) + query.question_wire + opt
+        return wire if signature is None else signature.signed(wire)
 
     def _take(self, room_bytes: int) -> list[bytes]:
         """Return as many records as have room, and one at least."""

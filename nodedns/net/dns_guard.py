@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal, overload
 
 import trio
 
 from nodedns.dns.framing import MAX_MESSAGE_BYTES
-from nodedns.errors import TooBig, shorten
+from nodedns.errors import LocalProtocolError, TooBig, shorten
 from nodedns.model.address import Address
+from nodedns.net.dns_stream import ReplyStream
 from nodedns.observe.logs import logger
 from nodedns.observe.metrics import DNS_ERRORS, Metrics
 
@@ -24,8 +26,9 @@ __all__ = ["GuardedResponder", "Later", "Respond", "servfail"]
 Later = Callable[[], Awaitable[bytes | None]]
 """A reply that somebody else must be asked for first; awaiting it gives the reply, or None for silence."""
 
-Respond = Callable[[bytes, Address, bool], bytes | Later | None]
-"""``respond(wire, client, is_tcp)``: the reply, None for silence, or a reply that takes waiting. Synchronous."""
+Respond = Callable[[bytes, Address, bool], bytes | Later | ReplyStream | None]
+"""``respond(wire, client, is_tcp)``: the reply, None for silence, or a reply that takes waiting; over TCP, one of many
+messages too. Synchronous."""
 
 TRACEBACK_INTERVAL_S = 10.0  # at most one traceback in this time
 HEADER_BYTES = 12
@@ -53,6 +56,14 @@ def _checked(reply: bytes) -> bytes:
     return reply
 
 
+def _streamed(stream: ReplyStream, *, is_tcp: bool) -> ReplyStream:
+    """Return a stream that can be sent. Raises ``LocalProtocolError`` over UDP."""
+    if not is_tcp:
+        stream.close()
+        raise LocalProtocolError("a reply of many messages over UDP")
+    return stream
+
+
 class GuardedResponder:
     """Calls ``respond`` and turns an unforeseen exception into SERVFAIL."""
 
@@ -63,17 +74,39 @@ class GuardedResponder:
         self._quiet_until = float("-inf")
         self._suppressed = 0
 
-    def reply_to(self, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | Later | None:
-        """Return the reply to one message, None for silence, or what to await for it. Never raises an ``Exception``."""
+    @overload
+    def reply_to(self, wire: bytes, client: Address, *, is_tcp: Literal[False]) -> bytes | Later | None: ...
+    @overload
+    def reply_to(
+        self, wire: bytes, client: Address, *, is_tcp: Literal[True]
+    ) -> bytes | Later | ReplyStream | None: ...
+    def reply_to(self, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | Later | ReplyStream | None:
+        """Return the reply to one message, None for silence, or what to await or stream. Never raises ``Exception``."""
         try:
             reply = self._respond(wire, client, is_tcp)
             if isinstance(reply, bytes):
                 return _checked(reply) if is_tcp else reply
+            if isinstance(reply, ReplyStream):
+                return _streamed(reply, is_tcp=is_tcp)
         except Exception as error:
             return self._failed(error, wire, client, is_tcp=is_tcp)
         if reply is None:
             return None
         return partial(self._later, reply, wire, client, is_tcp=is_tcp)
+
+    def next_of(self, stream: ReplyStream, client: Address) -> bytes | None:
+        """Return the next message of a stream, None at its end. Never raises an ``Exception``; such a stream is closed.
+
+        Whether it came to its end or was closed, ``ended`` was told.
+        """
+        try:
+            message = stream.next_message()
+            return None if message is None else _checked(message)
+        except Exception as error:
+            stream.close()
+            self._errors[True].add()
+            self._tell(error, b"", client)
+            return None
 
     async def _later(self, later: Later, wire: bytes, client: Address, *, is_tcp: bool) -> bytes | None:
         try:

@@ -10,7 +10,8 @@ a stream for each connection cost several times the answer (ADR 0021).
 
 A connection carries any number of queries (RFC 7766 section 6.2.1). Replies that
 somebody else must be asked for are waited for in tasks of their own and
-overtaken by the others (section 6.2.1.1). A client that has shut down its
+overtaken by the others (section 6.2.1.1). Of a reply of many messages, as a zone transfer is, one
+message is sent whenever the client has taken the one before. A client that has shut down its
 sending side still gets all its answers.
 
 What a client may hold is in ``dns_tcp_limits``; what to answer is decided by
@@ -29,6 +30,7 @@ import trio
 from nodedns.dns.framing import frame
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later, Respond, servfail
+from nodedns.net.dns_stream import ReplyStream
 from nodedns.net.dns_tcp_connection import NOTHING, READABLE, Connection
 from nodedns.net.dns_tcp_limits import StreamCensus
 from nodedns.net.dns_tcp_listener import StreamSource
@@ -49,6 +51,8 @@ BUSY_WORK = 8
 WAIT_S = 0.001  # the longest such wait, with everybody else waiting as well
 VISIT_MESSAGES = 32  # answered of one connection before the next has its turn
 VISIT_BYTES = 65_536  # of replies, after which the next has its turn likewise
+STREAM_WORK = BUSY_WORK
+"""What one message of a stream counts for: it is long, and has taken about as long as so many answers."""
 MAX_EVENTS = 64  # taken from the poller at once
 MAX_PENDING = 1_024  # replies being waited for, over all connections; BIND's recursive-clients is 1,000
 SWEEP_S = 0.25  # how late a time-out may be noticed
@@ -196,7 +200,7 @@ class TcpDnsServer:
                 return 0
         if not connection.is_ending and not connection.framing.has_message:
             connection.receive()
-        return self._answer(connection)
+        return self._answer(connection) + self._stream(connection)
 
     def _answer(self, connection: Connection) -> int:
         """Answer some of what was read, in one write; return how many messages."""
@@ -217,6 +221,9 @@ class TcpDnsServer:
                 framing.clear()
                 connection.is_ending = True
                 break
+            if isinstance(reply, ReplyStream):
+                connection.streams.append(reply)
+                continue
             if not isinstance(reply, bytes):
                 reply = self._ask_others(connection, message, reply)
             if reply is not None:
@@ -229,6 +236,22 @@ class TcpDnsServer:
         if replies:
             connection.send(b"".join(replies), self._now)
         return count
+
+    def _stream(self, connection: Connection) -> int:
+        """Send one message of what is streamed, if the client takes any; return about how much work it was.
+
+        One stream after the other: few clients expect two transfers intermingled. Queries that
+        come meanwhile are answered between two messages (RFC 5936 section 4.1.1).
+        """
+        if not connection.streams or connection.is_blocked:
+            return 0
+        message = self._replies.next_of(connection.streams[0], connection.client)
+        if message is not None:
+            connection.active_at = self._now
+            connection.send(frame(message), self._now)
+        elif not connection.streams.popleft().is_whole:
+            raise ConnectionAbortedError  # what the client has of it would look like all of it
+        return STREAM_WORK
 
     def _settle(self, connection: Connection) -> None:
         """Close what is done or has too much coming; have the poller watch for what the others need next."""
@@ -312,8 +335,8 @@ class TcpDnsServer:
         for connection in sorted(self._connections.values(), key=attrgetter("active_at")):
             if connection.pending and not connection.is_blocked:
                 continue
-            # With messages left over it waits for room to write, as when it is blocked.
-            is_slow = connection.is_blocked or connection.framing.has_message
+            # With messages left over, or more to send, it waits for room to write, as when it is blocked.
+            is_slow = connection.is_blocked or connection.framing.has_message or bool(connection.streams)
             since = connection.active_at if connection.blocked_at is None else connection.blocked_at
             if now - since >= (self._census.limits.write_s if is_slow else self._census.idle_s()):
                 self._close(connection, "slow-reader" if is_slow else "")

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import select
 import socket
+from collections import deque
 
 from nodedns.dns.framing import MAX_READ_BYTES, TcpFraming
 from nodedns.model.address import Address
+from nodedns.net.dns_stream import ReplyStream
 
 __all__ = ["NOTHING", "READABLE", "WRITABLE", "Connection"]
 
@@ -39,6 +41,7 @@ class Connection:
         active_at: When a message was last answered.
         blocked_at: Since when the client has not taken all that was sent; None if it has.
         pending: Replies that somebody else is being asked for.
+        streams: Replies of many messages, of which the first is being sent.
         is_ending: Nothing more is read; what is owed is still sent.
         is_closed: The socket is closed.
         watched: What the poller was last told to look for.
@@ -55,6 +58,7 @@ class Connection:
         "is_closed",
         "is_ending",
         "pending",
+        "streams",
         "watched",
     )
 
@@ -68,6 +72,7 @@ class Connection:
         self.active_at = now
         self.blocked_at: float | None = None
         self.pending = 0
+        self.streams: deque[ReplyStream] = deque()
         self.is_ending = False
         self.is_closed = False
         self.watched: int | None = None
@@ -117,10 +122,10 @@ class Connection:
     def wanted(self, pending_limit: int) -> int:
         """Return what to wait for: room to write, something to read, or nothing but the later replies.
 
-        A connection of which messages are left over waits for room to write, which there is: so the poller
-        names it again at once, in turn with the others.
+        A connection of which messages are left over, or that has more to send, waits for room to write, which
+        there is: so the poller names it again at once, in turn with the others.
         """
-        if self.is_blocked:
+        if self.is_blocked or self.streams:
             return WRITABLE
         if self.pending >= pending_limit:
             return NOTHING
@@ -131,9 +136,12 @@ class Connection:
     @property
     def is_done(self) -> bool:
         """Whether nothing is owed to a client that will ask no more."""
-        return self.is_ending and not self.pending and not self.is_blocked and not self.framing.has_message
+        is_owed = self.pending or self.streams or self.is_blocked or self.framing.has_message
+        return self.is_ending and not is_owed
 
     def close(self) -> None:
-        """Close the socket; closing twice does nothing."""
+        """Close the socket and what is streamed; closing twice does nothing."""
         self.is_closed = True
+        while self.streams:
+            self.streams.popleft().close()
         self._sock.close()

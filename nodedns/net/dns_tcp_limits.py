@@ -18,7 +18,7 @@ import attrs
 
 from nodedns.model.address import Address
 
-__all__ = ["DnsTcpLimits", "StreamCensus", "within_descriptors"]
+__all__ = ["DnsTcpLimits", "StreamCensus", "client_key", "within_descriptors"]
 
 DESCRIPTORS_SHARE = 4  # ours: strangers may hold a fourth of the process's files; gossip and the API need theirs
 IPV4_BYTES = 4
@@ -71,18 +71,18 @@ class StreamCensus:
         """Return why ``client`` may not have another connection, empty if it may."""
         if self._total >= self.limits.connections:
             return "too-many-streams"
-        if self._by_client[_client_key(client)] >= self.limits.connections_per_client:
+        if self._by_client[client_key(client)] >= self.limits.connections_per_client:
             return "too-many-streams-of-client"
         return ""
 
     def opened(self, client: Address) -> None:
         """Count a connection."""
         self._total += 1
-        self._by_client[_client_key(client)] += 1
+        self._by_client[client_key(client)] += 1
 
     def closed(self, client: Address) -> None:
         """Count one less."""
-        key = _client_key(client)
+        key = client_key(client)
         self._total -= 1
         self._by_client[key] -= 1
         if not self._by_client[key]:
@@ -96,7 +96,8 @@ class StreamCensus:
         return min(limits.busy_idle_s, limits.idle_s) if is_busy else limits.idle_s
 
 
-def _client_key(client: Address) -> bytes:
+def client_key(client: Address) -> bytes:
+    """Return what is the same for all addresses that count as one client."""
     packed = client.packed
     if len(packed) == IPV4_BYTES or _is_of_a_site(packed):
         return packed

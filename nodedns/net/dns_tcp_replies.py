@@ -14,6 +14,7 @@ from nodedns.dns.packed import PackedAnswers
 from nodedns.dns.recursion import with_ra
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
+from nodedns.net.dns_stream import ReplyStream
 from nodedns.net.dns_udp import FastPath
 from nodedns.observe.metrics import Metrics
 
@@ -53,8 +54,12 @@ class TcpReplies:
         if self._fast_path is not None and self._packed is not None:
             self._fast_path.note_packed(((trio.current_time() - self._began, self._hits),), self._misses)
 
-    def reply_to(self, message: bytes) -> bytes | Later | None:
-        """Return the reply to one message, None for silence, or what to await for it."""
+    def next_of(self, stream: ReplyStream, client: Address) -> bytes | None:
+        """Return the next message of a stream to ``client``; None at its end, or where making it failed."""
+        return self._responder.next_of(stream, client)
+
+    def reply_to(self, message: bytes) -> bytes | Later | ReplyStream | None:
+        """Return the reply to one message, None for silence, or what to await or to stream."""
         found = None if self._packed is None else self._packed.find(message)
         if found is None:
             self._misses += 1

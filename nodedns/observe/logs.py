@@ -299,6 +299,13 @@ class RemoteLog:
         self._log.warning(message, **self._line(source, fields))
         return True
 
+    def info(self, message: str, source: str, /, **fields: object) -> bool:
+        """As ``warning``, at INFO."""
+        if not self._may_pass(logging.INFO, message, source):
+            return False
+        self._log.info(message, **self._line(source, fields))
+        return True
+
     def debug(self, message: str, source: str, /, **fields: object) -> bool:
         """As ``warning``, at DEBUG."""
         if not self._may_pass(logging.DEBUG, message, source):

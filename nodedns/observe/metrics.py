@@ -241,6 +241,16 @@ DNS_NOTIFIES = CounterSpec(
 DNS_NOTIFIES_WAITING = GaugeSpec(
     "nodedns_dns_notifies_waiting", (), "Secondaries, for each zone, that have not acknowledged its newest serial."
 )
+DNS_TRANSFERS = CounterSpec(
+    "nodedns_dns_transfers_total",
+    ("kind", "outcome"),
+    "Zone transfers asked for: done, aborted, refused, or busy (too many at once).",
+)
+DNS_TRANSFER_BYTES = CounterSpec("nodedns_dns_transfer_bytes_total", ("kind",), "Bytes of zone transfers, as sent.")
+DNS_TRANSFERS_OPEN = GaugeSpec("nodedns_dns_transfers_open", (), "Zone transfers being sent now, in many messages.")
+DNS_TSIG_ERRORS = CounterSpec(
+    "nodedns_dns_tsig_errors_total", ("error",), "Signed queries whose signature was not good, by TSIG error."
+)
 CHECKS_RUN = CounterSpec("nodedns_checks_run_total", ("type", "status"), "Runs of this agent's checks.")
 CHECKS_REGISTERED = GaugeSpec("nodedns_checks_registered", (), "Checks of this agent.")
 CHECKS_RUNNING = GaugeSpec("nodedns_checks_running", (), "Checks that run now.")
@@ -308,6 +318,10 @@ METRICS: tuple[Spec, ...] = (
     DNS_PUBLISH_SECONDS,
     DNS_NOTIFIES,
     DNS_NOTIFIES_WAITING,
+    DNS_TRANSFERS,
+    DNS_TRANSFER_BYTES,
+    DNS_TRANSFERS_OPEN,
+    DNS_TSIG_ERRORS,
     CHECKS_RUN,
     CHECKS_REGISTERED,
     CHECKS_RUNNING,

@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trio
@@ -15,6 +15,7 @@ import trio
 from nodedns.errors import BindError
 from nodedns.model.address import Address
 from nodedns.net.dns_guard import Later, Respond
+from nodedns.net.dns_stream import ReplyStream
 from nodedns.net.dns_tcp import MAX_PENDING, TURN_S, TURN_WORK, VISIT_MESSAGES, TcpDnsServer
 from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus
 from nodedns.net.dns_tcp_listener import bind_dns_tcp
@@ -676,6 +677,200 @@ def test_client_that_goes_without_reading_harms_nobody() -> None:
         assert 1 == world.server.connections
 
     serve(body)
+
+
+# --- replies of many messages -----------------------------------------------------------------
+
+
+class Streams:
+    """Answers ``!N...`` with N messages of 60 kB each, and all else at once; knows what was made and how it ended."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.made = 0
+        self.ends: list[bool] = []
+        self.answered: list[tuple[int, bytes]] = []
+        self._fails_at = fails_at
+
+    def respond(self, wire: bytes, client: Address, is_tcp: bool) -> bytes | ReplyStream:
+        self.answered.append((self.made, wire))
+        if not wire.startswith(b"!"):
+            return wire + b"!"
+        return ReplyStream(self._messages(wire, int(wire[1:4])), self.ends.append)
+
+    def _messages(self, wire: bytes, count: int) -> Iterator[bytes]:
+        for number in range(count):
+            if number == self._fails_at:
+                raise ValueError("no such message")
+            self.made += 1
+            yield b"%03d" % number + wire + bytes(60_000)
+
+
+def heads(stream: bytes) -> list[bytes]:
+    return [message[:7].rstrip(b"\0") for message in unframed(stream)]
+
+
+def wanted(count: int) -> list[bytes]:
+    return [b"%03d!%03d" % (number, count) for number in range(count)]
+
+
+def test_reply_of_many_messages_comes_whole_and_in_order() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!040"))
+        await stream.send_eof()
+        assert wanted(40) == heads(await read_to_end(stream))
+        assert [True] == streams.ends
+
+    serve(body, streams.respond)
+
+
+def test_no_more_is_made_than_the_client_takes() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!900"))
+        await settled()
+        before = streams.made
+        assert before < 20
+        await read_exactly(stream, 600_000)
+        await settled()
+        assert before < streams.made < before + 20
+        assert [] == streams.ends
+
+    serve(body, streams.respond)
+    assert [False] == streams.ends
+
+
+def test_queries_behind_a_long_reply_are_answered_meanwhile() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"first", b"!040", b"second"))
+        await read_exactly(stream, 600_000)
+        await stream.send_all(framed(b"third"))
+        await stream.send_eof()
+        await read_to_end(stream)
+        made = {wire: made for made, wire in streams.answered}
+        assert 0 == made[b"second"]
+        assert made[b"third"] < 40 == streams.made
+
+    serve(body, streams.respond)
+
+
+def test_two_long_replies_come_one_after_the_other() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!004", b"!003"))
+        await stream.send_eof()
+        assert [*wanted(4), *wanted(3)] == heads(await read_to_end(stream))
+        assert [True, True] == streams.ends
+
+    serve(body, streams.respond)
+
+
+def test_others_are_answered_between_the_messages_of_a_long_reply() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        slow, other = world.dial("10.0.0.2"), world.dial("10.0.0.3")
+        await slow.send_all(framed(b"!300"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read_exactly, slow, 300 * 60_009)
+            for _ in range(5):
+                await other.send_all(framed(b"query"))
+                assert framed(b"query!") == await read_exactly(other, 8)
+        made = [made for made, wire in streams.answered if wire == b"query"]
+        assert made[-1] < 300 == streams.made
+
+    serve(body, streams.respond)
+
+
+def test_client_that_stops_reading_a_long_reply_is_cut() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!900"))
+        await trio.sleep(5.0 - LATE_S)
+        assert [] == streams.ends
+        await trio.sleep(2 * LATE_S)
+        assert [False] == streams.ends
+        assert (1, 0) == (world.dropped("slow-reader"), world.server.connections)
+
+    serve(body, streams.respond, DnsTcpLimits(write_s=5.0, idle_s=2.0))
+
+
+def test_client_that_reads_slowly_and_steadily_gets_all_of_it() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!020"))
+        data = b""
+        while len(data) < 20 * 60_009:
+            await trio.sleep(1.0)
+            data += await read_exactly(stream, min(120_000, 20 * 60_009 - len(data)))
+        assert wanted(20) == heads(data)
+
+    serve(body, streams.respond, DnsTcpLimits(write_s=5.0, idle_s=2.0))
+
+
+def test_client_that_vanishes_ends_all_that_is_streamed_to_it() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!900", b"!900"))
+        await read_exactly(stream, 1_000)
+        await stream.aclose()
+        await settled()
+        assert [False, False] == streams.ends
+        assert 0 == world.server.connections
+
+    serve(body, streams.respond)
+
+
+def test_fault_in_a_long_reply_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    streams = Streams(fails_at=3)
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        await stream.send_all(framed(b"!040"))
+        assert wanted(40)[:3] == heads(await read_to_end(stream))
+        assert [False] == streams.ends
+        assert 1 == world.metrics.value("nodedns_dns_errors_total", transport="tcp")
+
+    serve(body, streams.respond)
+    assert "answering failed" in caplog.text
+
+
+def test_tasks_have_their_turn_between_the_messages_of_a_long_reply() -> None:
+    streams = Streams()
+
+    async def body(world: World) -> None:
+        stream = world.dial()
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count)
+            await stream.send_all(framed(b"!200"))
+            await read_exactly(stream, 200 * 60_009)
+            nursery.cancel_scope.cancel()
+        assert turns > 10
+
+    serve(body, streams.respond)
 
 
 # --- real sockets -----------------------------------------------------------------------------------------
