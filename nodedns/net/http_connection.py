@@ -10,6 +10,7 @@ Source: nginx's lingering_close, for why a client that was refused is read from 
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
@@ -89,16 +90,20 @@ class HttpConnection:
             ApiError: What came is no request; ``refuse`` it with that.
             ClientGone: The connection broke.
         """
+        if self._is_ending:
+            return None
+        event = self._machine.next()
+        if event is not Sign.MORE:
+            # It came together with the one before; others have a turn between the two.
+            await trio.lowlevel.checkpoint()
         with trio.move_on_after(idle_s) as self._idle:
-            while not self._is_ending:
-                event = self._machine.next()
-                if event is not Sign.MORE:
-                    if isinstance(event, RequestHead):
-                        self._declared_bytes = event.length
-                        return event
-                    return None
+            while event is Sign.MORE:
                 await self._receive()
-        return None
+                event = self._machine.next()
+        if not isinstance(event, RequestHead):
+            return None
+        self._declared_bytes = event.length
+        return event
 
     async def read_body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """Return the body of the request, empty where it has none.
@@ -160,21 +165,28 @@ class HttpConnection:
 
     async def _receive(self) -> int:
         try:
-            data = bytes(await self._stream.receive_some(READ_BYTES))
-        except _BROKEN:
+            data = await (self._read_plain() if self._stream is self._plain else self._stream.receive_some(READ_BYTES))
+        except (OSError, *_BROKEN):
             raise ClientGone from None
-        self._machine.receive(data)
+        self._machine.receive(bytes(data))
         return len(data)
+
+    async def _read_plain(self) -> bytes:
+        while True:
+            # Most of the time nothing is there yet; to look first, as trio's streams do, costs an exception.
+            await trio.lowlevel.wait_readable(self._plain.socket)
+            with suppress(BlockingIOError):
+                return os.read(self._plain.socket.fileno(), READ_BYTES)
 
     # --- what goes -------------------------------------------------------------------
 
     async def send(self, head: AnswerHead, body: bytes) -> None:
         """Send a whole answer, whose length its head tells. Raises ``ClientGone``."""
-        await self._send([self._begin(head), *self._machine.part(body), self._machine.end()])
+        await self._send(self._machine.answer(head, body, is_last=self._is_last))
 
     async def begin(self, head: AnswerHead) -> None:
         """Send the head of an answer that comes in parts. Raises ``ClientGone``."""
-        await self._send([self._begin(head)])
+        await self._send([self._machine.begin(head, is_last=self._is_last)])
 
     async def tell(self, part: bytes) -> None:
         """Send a part of such an answer. Raises ``ClientGone``."""
@@ -192,17 +204,29 @@ class HttpConnection:
         await self.send(AnswerHead.of(error.status, [kind, ("Content-Length", str(len(text)))]), text)
         await self._linger()
 
-    def _begin(self, head: AnswerHead) -> bytes:
-        return self._machine.begin(head, is_last=self._is_ending or not self._machine.is_fully_read)
+    @property
+    def _is_last(self) -> bool:
+        return self._is_ending or not self._machine.is_fully_read
 
     async def _send(self, pieces: Sequence[bytes]) -> None:
         if sum(map(len, pieces)) <= PIECE_BYTES:
-            await self._send_piece(b"".join(pieces))
+            data = b"".join(pieces)
+            # What the kernel takes at once costs no turn: one follows when the next request is waited for.
+            sent = self._write_plain(data) if self._stream is self._plain else 0
+            await self._send_piece(data[sent:])
             return
         for piece in pieces:
             view = memoryview(piece)
             for start in range(0, len(view), PIECE_BYTES):
                 await self._send_piece(view[start : start + PIECE_BYTES])
+
+    def _write_plain(self, data: bytes) -> int:
+        try:
+            return os.write(self._plain.socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            raise ClientGone from None
 
     async def _send_piece(self, piece: bytes | memoryview) -> None:
         if not piece:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from http import HTTPStatus
 
 import attrs
@@ -60,7 +61,7 @@ class RequestHead:
     length: int = 0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class AnswerHead:
     """Status and headers of an answer, checked once, for any number of connections.
 
@@ -87,6 +88,12 @@ class AnswerHead:
         except h11.LocalProtocolError as error:
             raise ValueError(f"no header: {error}") from error
 
+    @cached_property
+    def written(self) -> bytes:
+        """The head on a connection that goes on."""
+        lines = [b"%b: %b\r\n" % pair for pair in self._event.headers.raw_items()]
+        return b"".join([b"HTTP/1.1 %d %b\r\n" % (self.status, self._event.reason), *lines, b"\r\n"])
+
     def closing(self) -> AnswerHead:
         """Return the same with the word that the connection ends."""
         headers = [*self._event.headers.raw_items(), (b"Connection", b"close")]
@@ -99,9 +106,10 @@ class HttpMachine:
     """One connection, from the first byte to the last."""
 
     def __init__(self) -> None:
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._h11 = _fresh()
         self._is_ended = False
         self._is_head_asked = False
+        self._is_answered = False
         self._refusal: ApiError | None = None
 
     def receive(self, data: bytes) -> None:
@@ -155,6 +163,20 @@ class HttpMachine:
         """Return what tells the client to send its body."""
         return self._h11.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
 
+    def answer(self, head: AnswerHead, body: bytes, *, is_last: bool = False) -> list[bytes]:
+        """Return what is sent of a whole answer, the body uncopied.
+
+        Args:
+            head: Of the answer, with the length of ``body``.
+            body: Whole.
+            is_last: Whether the connection ends with it.
+        """
+        if is_last or self._is_head_asked or self._h11.their_state is not h11.DONE:
+            return [self.begin(head, is_last=is_last), *self.part(body), self.end()]
+        # The request is whole and the connection goes on: there is nothing that h11 would have to decide or remember.
+        self._is_answered = True
+        return [head.written, body]
+
     def begin(self, head: AnswerHead, *, is_last: bool = False) -> bytes:
         """Return an answer's head.
 
@@ -176,10 +198,22 @@ class HttpMachine:
 
     def start_next(self) -> bool:
         """Go on to the next request; False if there can be none."""
+        if self._is_answered:
+            data, is_ended = self._h11.trailing_data
+            self._h11, self._is_answered = _fresh(), False
+            if data:
+                self._h11.receive_data(data)
+            if is_ended:
+                self._h11.receive_data(b"")
+            return True
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
             return False
         self._h11.start_next_cycle()
         return True
+
+
+def _fresh() -> h11.Connection:
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
 
 def _head(event: h11.Request) -> RequestHead:

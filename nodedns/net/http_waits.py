@@ -183,5 +183,8 @@ class Waits:
                 waiter.wait = outcome
                 return
             # The response is kept with its answer, so that no other one has its identity.
-            _, waiter.answer = answers.setdefault(id(outcome), (outcome, self._make(outcome, ctx)))
+            known = answers.get(id(outcome))
+            if known is None:
+                known = answers[id(outcome)] = (outcome, self._make(outcome, ctx))
+            waiter.answer = known[1]
         waiter.scope.cancel()

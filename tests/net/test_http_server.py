@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -23,9 +22,9 @@ import trio.testing
 
 from nodedns.api.access import AccessRules
 from nodedns.api.actions import Join, Leave
-from nodedns.errors import ApiError, BindError, JoinError
+from nodedns.errors import ApiError, JoinError
 from nodedns.model.names import NodeName
-from nodedns.net.http_server import HttpParams, HttpServer, bind_http, http_address
+from nodedns.net.http_server import HttpParams, HttpServer, bind_http
 from nodedns.observe.followers import MAX_FOLLOWERS
 from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
@@ -350,6 +349,24 @@ async def test_too_many_connections_are_429(params: HttpParams) -> None:
     assert (429, 200) == (refused.status, taken.status)
 
 
+async def test_others_have_turns_between_requests_that_come_at_once() -> None:
+    many, turns = 300, 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with serving() as served, await served.connect() as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(count_turns)
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * (many - 1) + b"GET / HTTP/1.0\r\n\r\n")
+        got = await read_to_end(stream)
+        nursery.cancel_scope.cancel()
+    assert many == got.count(b"HTTP/1.1 200 OK\r\n")
+    assert many <= turns
+
+
 async def test_wish_for_another_protocol_is_passed_over() -> None:
     async with serving() as served:
         stream = await served.connect()
@@ -391,69 +408,6 @@ async def test_hostile_connection_harms_no_other(name: str, capfd: pytest.Captur
         await stream.aclose()
         assert 200 == (await served.get("/v1/agent/members")).status
     assert ("", "") == capfd.readouterr()
-
-
-def test_taken_port_is_one_clear_error() -> None:
-    (taken,) = bind_http(["127.0.0.1"], 0)
-    port = taken.getsockname()[1]
-    with pytest.raises(BindError) as raised:
-        bind_http(["127.0.0.2", "127.0.0.1"], port)
-    taken.close()
-    text = f"cannot listen on 127.0.0.1:{port} (tcp): EADDRINUSE (Address already in use); change it with -http-port"
-    assert text == str(raised.value)
-    # The address that could be had was given back.
-    for sock in bind_http(["127.0.0.2"], port):
-        sock.close()
-
-
-async def ask_unix(path: Path) -> bytes:
-    async with await trio.open_unix_socket(path) as stream:
-        await stream.send_all(b"GET /v1/status/leader HTTP/1.0\r\n\r\n")
-        return (await read_to_end(stream)).rpartition(b"\r\n")[2]
-
-
-async def test_unix_socket_is_served_and_its_file_goes_with_the_server(tmp_path: Path) -> None:
-    path = tmp_path / "http.sock"
-    (sock,) = bind_http([f"unix://{path}"], 8500)
-    assert f"unix://{path}" == http_address(sock)
-    server = HttpServer([sock], a_pool(), Metrics())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: server.serve(task_status=task_status))
-        assert b'"10.0.0.1:8301"' == await ask_unix(path)
-        nursery.cancel_scope.cancel()
-    assert not path.exists()
-
-
-def test_unix_socket_left_by_a_crash_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
-    where = f"unix://{tmp_path / 'http.sock'}"
-    (first,) = bind_http([where], 8500)
-    with pytest.raises(BindError, match=rf"cannot listen on {where}: EADDRINUSE .*change it with -client"):
-        bind_http([where], 8500)
-    first.close()
-    (second,) = bind_http([where], 8500)
-    second.close()
-
-
-def test_file_in_the_place_of_a_unix_socket_is_not_removed(tmp_path: Path) -> None:
-    path = tmp_path / "precious"
-    path.write_bytes(b"data")
-    with pytest.raises(BindError, match="EADDRINUSE"):
-        bind_http([f"unix://{path}"], 8500)
-    assert b"data" == path.read_bytes()
-
-
-async def test_every_address_is_served() -> None:
-    agent = a_pool()
-    server = HttpServer(bind_http(["127.0.0.1", "127.0.0.2"], 0), agent, Metrics())
-    assert ["127.0.0.1", "127.0.0.2"] == [address.host for address in server.local_addresses]
-    async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: server.serve(task_status=task_status))
-        for address in server.local_addresses:
-            stream = await trio.open_tcp_stream(address.host, address.port)
-            await stream.send_all(b"GET /v1/status/leader HTTP/1.0\r\n\r\n")
-            assert b'"10.0.0.1:8301"' == (await read_to_end(stream)).rpartition(b"\r\n")[2]
-            await stream.aclose()
-        nursery.cancel_scope.cancel()
 
 
 async def test_server_that_never_served_can_be_closed() -> None:
