@@ -175,6 +175,10 @@ class SshPair:
         """Return the agent that was last started under a name."""
         return self._agents[name]
 
+    def flags_of(self, name: str) -> tuple[str, ...]:
+        """Return the flags with which that agent was started."""
+        return self._agent_flags[name]
+
     def wait_status(self, name: str, status: str) -> None:
         """Wait until the first host's agent has a member in this state."""
         poll(lambda: self._status(name) == status, f"{name} is {status} to {NAMES[0]}")

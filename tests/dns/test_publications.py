@@ -139,3 +139,12 @@ def test_serial_rises_though_the_clock_stands_still(publisher: Callable[..., Pub
     made.apply(external("new", "10.1.1.77"))
     made.publish()
     assert (NOW + 1, NOW + 1) == (made.zone().serial, made.kept.highest_serial)
+
+
+def test_fingerprints_of_host_keys_are_in_the_zone(publisher: Callable[..., Publisher]) -> None:
+    meta = {"sshfp-4-1": 40 * "0"}
+    made = publisher(changes=(NodeRegistered(ExternalNode(NodeName("web"), "", "10.1.1.1", {}, meta)),))
+    made.publish()
+    assert {f"web.node.consul. 0 IN SSHFP 4 1 {40 * '0'}"} == {
+        line for line in made.lines() if line.startswith("web.node.consul.") and " IN A " not in line
+    }

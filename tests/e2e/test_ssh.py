@@ -43,9 +43,14 @@ def hosts(ip_program: Path, dig_program: Path) -> Iterator[SshPair]:
         yield pair
 
 
+def two_flags(address: str = TWO) -> tuple[str, ...]:
+    """The flags of the second agent."""
+    return f"-bind={address}", f"-retry-join={ONE}"
+
+
 def start_two(pair: SshPair, address: str = TWO) -> None:
     """Start the second agent, again perhaps."""
-    pair.start_agent(NAMES[1], f"-bind={address}", f"-retry-join={ONE}")
+    pair.start_agent(NAMES[1], *two_flags(address))
     pair.wait_status(NAMES[1], "alive")
 
 
@@ -53,6 +58,9 @@ def start_two(pair: SshPair, address: str = TWO) -> None:
 def pair(hosts: SshPair) -> SshPair:
     """The two hosts, and an ``ssh`` that knows nobody."""
     hosts.forget_hosts()
+    if hosts.flags_of(NAMES[1]) != two_flags():
+        start_two(hosts)
+        poll(lambda: f"{TWO}:" in hosts.one.nodedns("members").out, "it is back where it was")
     return hosts
 
 
