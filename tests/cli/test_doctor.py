@@ -25,6 +25,7 @@ SELF: dict[str, Any] = {
         "dns_addrs": ["0.0.0.0", "127.0.0.9"],
         "dns_port": 8600,
         "retry_join": [],
+        "recursion": {"recursors": []},
     },
     "Stats": {"consul": {"cluster_known": "false", "bootstrap_expect": "3"}},
     "Member": {"Addr": "127.0.0.1"},

@@ -241,6 +241,16 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "is not the first",
         "put 127.0.0.1 first",
     ),
+    "the agent alone, without recursors": (
+        attrs.evolve(
+            agent(has_recursors=False, dns=(attrs.evolve(OWN_DNS, port=53),)),
+            host=attrs.evolve(HOST, nameservers=(attrs.evolve(OWN_DNS, port=53),)),
+        ),
+        "other names",
+        W,
+        "refuses all names outside consul",
+        "-recursor",
+    ),
     "the second does not know": (
         host(nameservers=(DNSMASQ, ELSEWHERE)),
         "nameserver 10.0.0.53",

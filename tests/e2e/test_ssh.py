@@ -98,6 +98,12 @@ def follow(pair: SshPair, told: Typed) -> Finished:
     return done
 
 
+def is_called_well(pair: SshPair) -> None:
+    """Have the doctor examine the way to the second host; it must find nothing, not even something to look at."""
+    examined = pair.type(f"nodedns doctor {TWO_NAME}")
+    assert (0, "All is well.") == (examined.code, examined.out.splitlines()[-1]), examined.out
+
+
 def is_first_visit(line: str) -> bool:
     """Whether ``ssh`` says it because it has not been there before."""
     beginnings = (
@@ -124,6 +130,7 @@ def test_ssh_finds_the_node_by_what_was_printed_for(pair: SshPair, tool: str) ->
         poll(lambda: TWO in pair.type(f"getent ahosts {TWO_NAME}").out, f"{tool} answers")
         for told in (*typed("By name"), *typed("Fingerprints in DNS", "dig")):
             follow(pair, told)
+        is_called_well(pair)
 
 
 def test_ssh_finds_the_node_by_resolv_conf_alone_and_the_world_is_still_there(alone: SshPair) -> None:
@@ -131,6 +138,7 @@ def test_ssh_finds_the_node_by_resolv_conf_alone_and_the_world_is_still_there(al
         follow(alone, told)
     assert OUTSIDE[1] in alone.type(f"getent hosts {OUTSIDE[0]}").out
     assert 0 != alone.type("getent hosts nobody.node.consul").code
+    is_called_well(alone)
 
 
 def test_a_node_with_both_families_is_reached_by_each(alone: SshPair) -> None:

@@ -126,6 +126,7 @@ def _read_self(where: str, said: Mapping[str, Any]) -> AgentSays:
             node=str(config["NodeName"]),
             version=str(config["Version"]),
             is_known=cluster.get("cluster_known", "true") == "true",
+            has_recursors=bool(debug["recursion"]["recursors"]),
             wanted_servers=int(cluster.get("bootstrap_expect", "0")),
         ),
         domains=(str(debug["domain"]), *map(str, debug["alt_domains"])),

@@ -183,7 +183,7 @@ class AgentFacts:
         is_known: Whether it has met the servers that it waits for.
         wanted_servers: How many those are.
         dns: Its own DNS, asked at each address; empty where it serves none, or none that can be asked from here.
-        dns_note: Why ``dns`` is empty, if it is.
+        has_recursors: Whether it asks others for names that are not its own.
         names: The names of all members.
         peers: Some of them, those that matter most.
         joins: The members to join of its configuration, where it knows no other member.
@@ -201,7 +201,7 @@ class AgentFacts:
     is_known: bool = True
     wanted_servers: int = 0
     dns: tuple[ServerFacts, ...] = ()
-    dns_note: str = ""
+    has_recursors: bool = True
     names: tuple[str, ...] = ()
     peers: tuple[PeerFacts, ...] = ()
     joins: tuple[Dial, ...] = ()

@@ -34,7 +34,7 @@ def judge_servers(facts: Facts) -> list[Finding]:
                 says=f"{finding.says}; it is asked only where those before it give no answer",
             )
         findings.append(finding)
-    findings += _behind_another(findings)
+    findings += [*_behind_another(findings), *_rest_of_the_world(facts)]
     findings += [finding for server in facts.host.nameservers[:1] for finding in _reverse(server, facts)]
     return findings
 
@@ -50,6 +50,22 @@ def _behind_another(findings: list[Finding]) -> list[Finding]:
             "order of nameservers",
             f"{good} knows the names and is not the first: the C library believes the first one that says anything",
             f"put {good.removeprefix('nameserver ')} first in /etc/resolv.conf, or have the others ask the agent too",
+        )
+    ]
+
+
+def _rest_of_the_world(facts: Facts) -> list[Finding]:
+    own = {(server.host, server.port) for server in facts.agent.dns}
+    servers = facts.host.nameservers
+    if facts.agent.has_recursors or not servers or any((one.host, one.port) not in own for one in servers):
+        return []
+    return [
+        Finding(
+            "other names",
+            Verdict.WARNING,
+            f"the agent is the only nameserver and has no recursors, so it refuses all names outside "
+            f"{facts.subject.domain}",
+            "give it some (-recursor), or have another resolver ask it: nodedns resolver-config -list shows which",
         )
     ]
 
