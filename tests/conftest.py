@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from nodedns.testing.programs import is_ci, require_network_namespaces, require_program
 
+RESOLVED_PLACES = "/usr/lib/systemd:/usr/local/lib/systemd-resolved/lib/systemd"
+
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile(
     "ci",
@@ -57,6 +59,12 @@ def kdig_program() -> Path:
 def unbound_program() -> Path:
     """The resolver ``unbound``."""
     return require_program("unbound", package="unbound")
+
+
+@pytest.fixture(scope="session")
+def systemd_resolved_program() -> Path:
+    """The resolver ``systemd-resolved``, installed or only unpacked."""
+    return require_program("systemd-resolved", package="systemd-resolved", further=RESOLVED_PLACES)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from nodedns.testing.loopback import DNS_PORT, free_hosts
 from nodedns.testing.processes import Process
 from nodedns.testing.programs import require_program
 
-__all__ = ["nsd"]
+__all__ = ["nsd", "nsd_settings"]
 
 _SERVER = """
 server:
@@ -32,6 +32,25 @@ remote-control:
 """
 
 
+def nsd_settings(folder: Path, zones: Mapping[str, Iterable[str]], host: str, port: int) -> Path:
+    """Write all its files; return that of its settings.
+
+    Args:
+        folder: For the files.
+        zones: The lines of each zone's file, by the zone's name.
+        host: Where it is to listen.
+        port: Likewise.
+    """
+    config = [_SERVER.format(host=host, port=port, folder=folder)]
+    for zone, lines in zones.items():
+        file = zone.strip(".") or "root"
+        (folder / file).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{file}"\n')
+    settings = folder / "nsd.conf"
+    settings.write_text("".join(config), encoding="ascii")
+    return settings
+
+
 @contextmanager
 def nsd(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """Run it, or skip the test where it is missing; yield its address once it answers on ``DNS_PORT``.
@@ -41,13 +60,7 @@ def nsd(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[str]:
         zones: The lines of each zone's file, by the zone's name.
     """
     program, host = require_program("nsd", package="nsd"), next(free_hosts(DNS_PORT))
-    config = [_SERVER.format(host=host, port=DNS_PORT, folder=folder)]
-    for zone, lines in zones.items():
-        file = zone.strip(".") or "root"
-        (folder / file).write_text("\n".join([*lines, ""]), encoding="utf-8")
-        config.append(f'zone:\n  name: "{zone}"\n  zonefile: "{file}"\n')
-    settings = folder / "nsd.conf"
-    settings.write_text("".join(config), encoding="ascii")
+    settings = nsd_settings(folder, zones, host, DNS_PORT)
     with Process([program, "-d", "-c", settings]) as process:
         process.wait_line("nsd started")
         yield host

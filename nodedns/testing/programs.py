@@ -26,17 +26,18 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
-def require_program(name: str, *, package: str) -> Path:
+def require_program(name: str, *, package: str, further: str = "") -> Path:
     """Return the path of a program, or end the calling test.
 
     Args:
         name: Program as it stands on the search path, e.g. ``serf``.
         package: Debian package that brings it, told to the reader.
+        further: Directories beyond those where programs are, with colons between.
 
     Returns:
         The program's full path.
     """
-    found = shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+    found = shutil.which(name) or shutil.which(name, path=f"/usr/local/sbin:/usr/sbin:/sbin:{further}")
     if found is None:
         _missing(f"{name} is not installed (Debian package {package})")
     return Path(found)

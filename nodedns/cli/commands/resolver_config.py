@@ -13,13 +13,14 @@ from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, int_flag, li
 if TYPE_CHECKING:
     from nodedns.cli.resolvers.agent_facts import Given
     from nodedns.cli.resolvers.facts import ResolverFacts
-    from nodedns.cli.resolvers.recipe import Recipe
+    from nodedns.cli.resolvers.recipe import Recipe, Wishes
 
 __all__ = ["resolver_config"]
 
 SELF_PATH = "/v1/agent/self"
 NODES_PATH = "/v1/catalog/nodes"
 FORMATS = ("text", "json")
+APPLYING = ("yes", "reload", "force")
 
 
 @click.command(
@@ -30,57 +31,66 @@ FORMATS = ("text", "json")
     help="""Prints the files and commands with which a program that resolves names asks the agent for the agent's
     names, and goes on asking others for all others. -list shows the programs.
 
-    Addresses, domains and reverse zones are those of the running agent; with -dns-addr no agent is asked.""",
+    Addresses, domains and reverse zones are those of the running agent; with -dns-addr no agent is asked.
+
+    Nothing is changed unless -apply is given. Then files of our own are written where the program has a directory for
+    such, once the changes were shown and agreed to; -undo takes them back.""",
 )
 @bool_flag("list", "Print the programs that there is a recipe for.")
 @bool_flag("search", "Let a node's name alone be enough, such as agent-two: node.DOMAIN becomes a search domain.")
 @text_flag("style", "name", "Which of a tool's ways. unbound: stub (the default), forward; bind: forward, static-stub.")
-@int_flag("tool-version", "number", "The first number of the program's version, where its settings depend on that.")
-@text_flag("dir", "path", "Directory of the program's drop-in files, where it is not Debian's.")
+@int_flag(
+    "tool-version",
+    "number",
+    "The first number of the program's version, where the recipe depends on that. Default: that of the one here.",
+)
+@text_flag("dir", "path", "Directory of the program's configuration, where it is not Debian's.")
 @list_flag("dns-addr", "IP:port", "Where an agent serves DNS; then none is asked. May be given several times.")
 @list_flag("domain", "name", "A domain of the agent's, instead of those that it says. May be given several times.")
 @list_flag("reverse-zone", "prefix", "A reverse zone, instead of those that the agent has. May be given several times.")
 @bool_flag("no-reverse", "Leave reverse zones out.")
 @bool_flag("recursion", "With -dns-addr: that agent has recursors, and answers for every name.")
 @text_flag("format", "text|json", "text (the default), or json for programs.")
+@bool_flag("apply", "Show what would change, ask, and write the files.")
+@bool_flag("undo", "Show what would change, ask, and take back what -apply wrote.")
+@bool_flag("yes", "With -apply or -undo: do not ask.")
+@bool_flag("reload", "With -apply or -undo: run the commands as well that make it effective.")
+@bool_flag("force", "With -apply or -undo: also where files were changed since they were written.")
+@text_flag("root", "path", "With -apply or -undo: the root directory of the system to be changed. Default: /.")
 @client_flags
 @click.argument("args", nargs=-1)
 def resolver_config(*, http_addr: str | None, args: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's
-    """Print it."""
+    """Print it, or write it, or take it back."""
     # Imported here, as in the agent's command: the help should not wait for it.
-    from nodedns.cli.resolvers.agent_facts import Given  # noqa: PLC0415
+    from nodedns.cli.drop_ins import DropInError  # noqa: PLC0415
+    from nodedns.cli.resolver_applying import Applying, apply, undo  # noqa: PLC0415
     from nodedns.cli.resolvers.facts import RecipeError  # noqa: PLC0415
-    from nodedns.cli.resolvers.recipe import Wishes, shown  # noqa: PLC0415
+    from nodedns.cli.resolvers.recipe import shown  # noqa: PLC0415
     from nodedns.cli.resolvers.tools import TOOLS  # noqa: PLC0415
 
     if flags["list"]:
         width = max(map(len, TOOLS))
-        for name, tool in TOOLS.items():
-            click.echo(f"{name.ljust(width)}  {tool.synopsis}")
+        click.echo("\n".join(f"{name.ljust(width)}  {tool.synopsis}" for name, tool in TOOLS.items()))
         return 0
     name = _tool_name(args, tuple(TOOLS))
-    if flags["format"] not in (None, *FORMATS):
-        raise CommandError(f'-format takes text or json, not "{flags["format"]}".', show_help=True)
-    given = Given(
-        flags["dns_addr"],
-        flags["domain"],
-        flags["reverse_zone"],
-        has_no_reverse=bool(flags["no_reverse"]),
-        recurses=bool(flags["recursion"]),
-    )
-    wishes = Wishes(
-        search=bool(flags["search"]),
-        style=flags["style"] or "",
-        version=flags["tool_version"],
-        folder=(flags["dir"] or "").rstrip("/"),
+    _refuse(flags)
+    applying = Applying(
+        flags["root"] or "/", is_agreed=bool(flags["yes"]), runs=bool(flags["reload"]), is_forced=bool(flags["force"])
     )
     try:
-        recipe = TOOLS[name].recipe(_facts(given, http_addr), wishes)
+        if flags["undo"]:
+            return undo(name, applying)
+        recipe = TOOLS[name].recipe(_facts(_given(flags), http_addr), _wishes(name, flags))
+        if flags["apply"]:
+            return apply(recipe, applying)
     except ClientError as error:
         raise CommandError(f"Error querying agent: {error}") from error
     except RecipeError as error:
         raise CommandError(f"No configuration for {name}: {error}") from error
-    click.echo(json.dumps(_as_json(recipe), indent=4) if flags["format"] == "json" else shown(recipe), nl=False)
+    except DropInError as error:
+        raise CommandError(f"Cannot configure {name}: {error}") from error
+    text = json.dumps(_as_json(recipe), indent=4) + "\n" if flags["format"] == "json" else shown(recipe)
+    click.echo(text, nl=False)
     return 0
 
 
@@ -90,6 +100,45 @@ def _tool_name(args: tuple[str, ...], names: tuple[str, ...]) -> str:
     if args[0] not in names:
         raise CommandError(f'No tool is called "{args[0]}"; there are {", ".join(names)}')
     return args[0]
+
+
+def _refuse(flags: dict[str, Any]) -> None:
+    if flags["format"] not in (None, *FORMATS):
+        raise CommandError(f'-format takes text or json, not "{flags["format"]}".', show_help=True)
+    if flags["apply"] and flags["undo"]:
+        raise CommandError("Only one of -apply or -undo may be given", show_help=True)
+    if flags["apply"] or flags["undo"]:
+        return
+    for name in APPLYING:
+        if flags[name]:
+            raise CommandError(f"-{name} needs -apply or -undo: without them nothing is changed", show_help=True)
+
+
+def _given(flags: dict[str, Any]) -> Given:
+    from nodedns.cli.resolvers.agent_facts import Given  # noqa: PLC0415
+
+    return Given(
+        flags["dns_addr"],
+        flags["domain"],
+        flags["reverse_zone"],
+        has_no_reverse=bool(flags["no_reverse"]),
+        recurses=bool(flags["recursion"]),
+    )
+
+
+def _wishes(name: str, flags: dict[str, Any]) -> Wishes:
+    from nodedns.cli.resolver_applying import version_here  # noqa: PLC0415
+    from nodedns.cli.resolvers.recipe import Wishes  # noqa: PLC0415
+
+    version = flags["tool_version"]
+    if version is None and not flags["root"]:
+        version = version_here(name)
+    return Wishes(
+        search=bool(flags["search"]),
+        style=flags["style"] or "",
+        version=version,
+        folder=(flags["dir"] or "").rstrip("/"),
+    )
 
 
 def _facts(given: Given, http_addr: str | None) -> ResolverFacts:

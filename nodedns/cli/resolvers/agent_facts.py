@@ -64,12 +64,14 @@ def facts_of_flags(given: Given) -> ResolverFacts:
         RecipeError: A value cannot be used.
     """
     domains = tuple(map(domain_of, given.domains)) or (DEFAULT_DOMAIN,)
+    servers = tuple(map(server_of, given.servers))
     return ResolverFacts(
-        servers=tuple(map(server_of, given.servers)),
+        servers=servers,
         domains=domains,
         reverse=_reverse_given(given),
         recurses_for=_ANY if given.recurses else (),
         sample=f"ns.{domains[0]}",
+        outer=tuple(server for server in servers if not server.is_loopback),
     )
 
 
@@ -97,6 +99,7 @@ def facts_of_agent(about: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]],
         reverse=_reverse_of_agent(config["reverse_zones"], nodes, given),
         recurses_for=_ANY if given.recurses else tuple(recursion["allowed"]) if recursion["recursors"] else (),
         sample=f"{name}.node.{domains[0]}" if is_dns_label(name) else f"ns.{domains[0]}",
+        outer=_outer(config["dns_addrs"], str(config["advertise_addr"]), int(config["dns_port"])),
     )
 
 
@@ -107,6 +110,12 @@ def _servers(hosts: Sequence[str], port: int) -> tuple[Server, ...]:
     near = [server for server in servers if server.is_loopback]
     near.sort(key=lambda server: ":" in server.host)
     return tuple(near[:1] or servers)
+
+
+def _outer(hosts: Sequence[str], advertised: str, port: int) -> tuple[Server, ...]:
+    found = [advertised if host in _WILDCARDS else host for host in hosts]
+    servers = (Server(str(ipaddress.ip_address(host)), port) for host in dict.fromkeys(found))
+    return tuple(server for server in servers if not server.is_loopback)
 
 
 def _reverse_given(given: Given) -> tuple[ReverseName, ...]:

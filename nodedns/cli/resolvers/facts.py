@@ -92,6 +92,7 @@ class ResolverFacts:
         reverse: Its reverse zones.
         recurses_for: Networks whose clients it answers for every other name too; none without recursors.
         sample: A name that exists, for trying things out.
+        outer: Where other machines ask the agent, as far as is known.
     """
 
     servers: tuple[Server, ...]
@@ -99,6 +100,7 @@ class ResolverFacts:
     reverse: tuple[ReverseName, ...] = ()
     recurses_for: tuple[str, ...] = ()
     sample: str
+    outer: tuple[Server, ...] = ()
 
     @property
     def zones(self) -> tuple[str, ...]:

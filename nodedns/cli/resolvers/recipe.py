@@ -85,10 +85,17 @@ class ByHand:
 
 @attrs.frozen
 class Command:
-    """A command that makes the files effective; with ``is_check`` one that only looks whether they are right."""
+    """A command that makes the files effective.
+
+    Attributes:
+        argv: Its words.
+        is_check: Whether it only looks whether the files are right.
+        undo: What takes it back; the same command where nothing is said.
+    """
 
     argv: tuple[str, ...]
     is_check: bool = False
+    undo: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

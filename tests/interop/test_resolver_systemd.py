@@ -1,0 +1,86 @@
+"""systemd-resolved, set up by ``nodedns resolver-config -apply`` on a host of its own, and asked as programs ask.
+
+It runs without systemd and without a bus, as it does early at boot. That there is a link with a server, it is told
+by the file in which systemd-networkd would say so. It validates, beginning with a key of the test's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from nodedns.testing.dig import DigAnswer
+from nodedns.testing.hosts import Host, host_pair
+from nodedns.testing.nsd import nsd_settings
+from nodedns.testing.processes import nodedns_program, poll
+from nodedns.testing.programs import require_program
+from nodedns.testing.signed_root import signed_root
+
+ADDRESSES = ("172.20.20.10", "172.20.20.11")
+STUB = "127.0.0.53"
+CAPABILITIES = "+net_raw,+net_bind_service,+setpcap"
+NOBODY = "65534"
+
+
+@pytest.fixture(scope="module")
+def host(
+    dig_program: Path, ip_program: Path, systemd_resolved_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """One with an agent, a resolver that was told of it, and a link whose server knows all else."""
+    root = signed_root(tmp_path_factory.mktemp("keys"))
+    with ExitStack() as undo:
+        one, two = undo.enter_context(host_pair(ADDRESSES))
+        settings = nsd_settings(tmp_path_factory.mktemp("nsd"), root.zones, ADDRESSES[1], 53)
+        undo.enter_context(two.start(require_program("nsd", package="nsd"), "-d", "-c", settings)).wait_line("started")
+        agent = [nodedns_program(), "agent", "-dev", "-node=one", f"-bind={ADDRESSES[0]}"]
+        undo.enter_context(one.start(*agent)).wait_line("nodedns agent running!")
+        _prepare(one, root.ds)
+        assert 0 == one.nodedns("resolver-config", "-search", "-apply", "-yes", "systemd-resolved").code
+        rights = [f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
+        setpriv = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", *rights]
+        resolved = undo.enter_context(one.start(*setpriv, systemd_resolved_program))
+        poll(lambda: resolved.is_running and of(one, "www.example", "A")[1], f"it answers: {resolved.output}")
+        yield one
+
+
+def _prepare(host: Host, ds: str) -> None:
+    """Give it directories of its own for what this changes, as they are on a machine with the program."""
+    script = f"""set -e
+        mount -t tmpfs tmpfs /run
+        mkdir -p /run/systemd/resolve /run/systemd/netif/links
+        chown {NOBODY} /run/systemd/resolve
+        index=$(ip -o link show eth0 | cut -d: -f1)
+        printf 'ADMIN_STATE=configured\\nOPER_STATE=routable\\nDNS={ADDRESSES[1]}\\n' > /run/systemd/netif/links/$index
+        rm -rf /etc/systemd /etc/dnssec-trust-anchors.d /etc/resolv.conf
+        mkdir -p /etc/systemd /etc/dnssec-trust-anchors.d
+        printf '[Resolve]\\nDNSSEC=yes\\nLLMNR=no\\n' > /etc/systemd/resolved.conf
+        echo '. IN DS {ds}' > /etc/dnssec-trust-anchors.d/root.positive
+        ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
+    host.check("sh", "-c", script)
+
+
+def of(host: Host, *what: str) -> tuple[str, list[str]]:
+    answer = DigAnswer.of_text(host.run("dig", f"@{STUB}", "+timeout=5", "+tries=1", *what).out)
+    return answer.status, answer.data
+
+
+def test_names_and_addresses_of_nodes_are_found(host: Host) -> None:
+    assert ("NOERROR", [ADDRESSES[0]]) == of(host, "one.node.consul", "A")
+    assert ("NOERROR", ["one.node.dc1.consul."]) == of(host, "-x", ADDRESSES[0])
+
+
+def test_what_is_not_there_is_denied_and_not_failed(host: Host) -> None:
+    assert ["NXDOMAIN"] * 2 == [of(host, *what)[0] for what in [("two.node.consul", "A"), ("-x", "172.20.20.99")]]
+
+
+def test_other_names_are_still_asked_elsewhere_and_validated(host: Host) -> None:
+    assert ("NOERROR", ["198.18.0.80"]) == of(host, "www.example", "A")
+    assert ["NXDOMAIN", "SERVFAIL"] == [of(host, name, "A")[0] for name in ("nobody.nowhere", "www.broken")]
+
+
+@pytest.mark.parametrize("name", ["one.node.consul", "one"])
+def test_programs_find_the_whole_name_and_the_node_name_alone(host: Host, name: str) -> None:
+    assert [ADDRESSES[0], "one.node.consul"] == host.check("getent", "hosts", name).split()
