@@ -84,3 +84,10 @@ def test_other_names_are_still_asked_elsewhere_and_validated(host: Host) -> None
 @pytest.mark.parametrize("name", ["one.node.consul", "one"])
 def test_programs_find_the_whole_name_and_the_node_name_alone(host: Host, name: str) -> None:
     assert [ADDRESSES[0], "one.node.consul"] == host.check("getent", "hosts", name).split()
+
+
+def test_command_that_fails_is_named_with_the_way_back(host: Host) -> None:
+    done = host.nodedns("resolver-config", "-search", "-apply", "-yes", "-reload", "systemd-resolved")
+
+    assert 1 == done.code
+    assert "systemctl restart systemd-resolved ended with 1; the files are written; take them back with" in done.err

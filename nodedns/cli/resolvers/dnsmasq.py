@@ -26,11 +26,13 @@ FOLDER = "/etc/dnsmasq.d"
 def dnsmasq(facts: ResolverFacts, wishes: Wishes) -> Recipe:
     """Return the recipe."""
     folder = wishes.folder or FOLDER
+    path = f"{folder}/nodedns.conf"
+    check = Command(("dnsmasq", "--test", f"--conf-file={path}"), is_check=True)
     return Recipe(
         tool="dnsmasq",
-        files=(DropIn(f"{folder}/nodedns.conf", zone_lines(facts, "dnsmasq"), folder),),
+        files=(DropIn(path, zone_lines(facts, "dnsmasq"), folder),),
         edits=(resolv_conf_of(facts, wishes),),
-        commands=(Command(("dnsmasq", "--test"), is_check=True), Command(("systemctl", "restart", "dnsmasq"))),
+        commands=(check, Command(("systemctl", "restart", "dnsmasq"))),
         checks=checks_of(facts, wishes),
         notes=(
             "The directory is Debian's and Fedora's. Elsewhere dnsmasq reads it once /etc/dnsmasq.conf has the line "
