@@ -35,7 +35,7 @@ def host(
         one, two = undo.enter_context(host_pair(ADDRESSES))
         settings = nsd_settings(tmp_path_factory.mktemp("nsd"), root.zones, ADDRESSES[1], 53)
         undo.enter_context(two.start(require_program("nsd", package="nsd"), "-d", "-c", settings)).wait_line("started")
-        agent = [nodedns_program(), "agent", "-dev", "-node=one", f"-bind={ADDRESSES[0]}"]
+        agent = [nodedns_program(), "agent", "-dev", "-node=agent-one", f"-bind={ADDRESSES[0]}"]
         undo.enter_context(one.start(*agent)).wait_line("nodedns agent running!")
         _prepare(one, root.ds)
         assert 0 == one.nodedns("resolver-config", "-search", "-apply", "-yes", "systemd-resolved").code
@@ -68,12 +68,12 @@ def of(host: Host, *what: str) -> tuple[str, list[str]]:
 
 
 def test_names_and_addresses_of_nodes_are_found(host: Host) -> None:
-    assert ("NOERROR", [ADDRESSES[0]]) == of(host, "one.node.consul", "A")
-    assert ("NOERROR", ["one.node.dc1.consul."]) == of(host, "-x", ADDRESSES[0])
+    assert ("NOERROR", [ADDRESSES[0]]) == of(host, "agent-one.node.consul", "A")
+    assert ("NOERROR", ["agent-one.node.dc1.consul."]) == of(host, "-x", ADDRESSES[0])
 
 
 def test_what_is_not_there_is_denied_and_not_failed(host: Host) -> None:
-    assert ["NXDOMAIN"] * 2 == [of(host, *what)[0] for what in [("two.node.consul", "A"), ("-x", "172.20.20.99")]]
+    assert ["NXDOMAIN"] * 2 == [of(host, *what)[0] for what in [("agent-two.node.consul", "A"), ("-x", "172.20.20.99")]]
 
 
 def test_other_names_are_still_asked_elsewhere_and_validated(host: Host) -> None:
@@ -81,9 +81,9 @@ def test_other_names_are_still_asked_elsewhere_and_validated(host: Host) -> None
     assert ["NXDOMAIN", "SERVFAIL"] == [of(host, name, "A")[0] for name in ("nobody.nowhere", "www.broken")]
 
 
-@pytest.mark.parametrize("name", ["one.node.consul", "one"])
+@pytest.mark.parametrize("name", ["agent-one.node.consul", "agent-one"])
 def test_programs_find_the_whole_name_and_the_node_name_alone(host: Host, name: str) -> None:
-    assert [ADDRESSES[0], "one.node.consul"] == host.check("getent", "hosts", name).split()
+    assert [ADDRESSES[0], "agent-one.node.consul"] == host.check("getent", "hosts", name).split()
 
 
 def test_command_that_fails_is_named_with_the_way_back(host: Host) -> None:
