@@ -35,8 +35,8 @@ def host(
         one, two = undo.enter_context(host_pair(ADDRESSES))
         settings = nsd_settings(tmp_path_factory.mktemp("nsd"), root.zones, ADDRESSES[1], 53)
         undo.enter_context(two.start(require_program("nsd", package="nsd"), "-d", "-c", settings)).wait_line("started")
-        agent = [nodedns_program(), "agent", "-dev", "-node=agent-one", f"-bind={ADDRESSES[0]}"]
-        undo.enter_context(one.start(*agent)).wait_line("nodedns agent running!")
+        flags = ["agent", "-dev", "-node=agent-one", f"-bind={ADDRESSES[0]}"]
+        undo.enter_context(one.start(nodedns_program(), *flags)).wait_line("nodedns agent running!")
         _prepare(one, root.ds)
         assert 0 == one.nodedns("resolver-config", "-search", "-apply", "-yes", "systemd-resolved").code
         rights = [f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
