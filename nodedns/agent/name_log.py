@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nodedns.errors import shorten
-from nodedns.model.names import is_dns_label
+from nodedns.model.names import is_dns_label, is_dotted_name
 from nodedns.model.service import Service
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.table.changes import NodeRegistered, Registration, ServiceRegistered
@@ -41,7 +41,7 @@ class NameLog:
                     pass  # what goes, or has no name in DNS
 
     def _note_node(self, name: str) -> None:
-        if not all(map(is_dns_label, name.split("."))):
+        if not is_dotted_name(name):
             self._remote.warning("the node has no name in DNS: its name is no domain name", SOURCE, node=shorten(name))
 
     def _note_service(self, node: str, service: Service) -> None:
@@ -49,5 +49,10 @@ class NameLog:
         if not is_dns_label(service.name):
             self._remote.warning("the service has no name in DNS: its name is no label", SOURCE, **named)
         for tag in service.tags:
-            if not is_dns_label(tag):
-                self._remote.warning("the tag has no name in DNS: it is no label", SOURCE, **named, tag=shorten(tag))
+            if not is_dotted_name(tag):
+                self._remote.warning(
+                    "the tag has no name in DNS: it is no label, nor labels with dots between them",
+                    SOURCE,
+                    **named,
+                    tag=shorten(tag),
+                )

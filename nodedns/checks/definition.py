@@ -14,7 +14,7 @@ import attrs
 from nodedns.checks.kinds import Kind, ScriptKind, type_of
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.durations import format_duration
-from nodedns.model.names import is_dns_label
+from nodedns.model.names import is_dns_label, is_dotted_name
 from nodedns.model.service import Service
 
 __all__ = ["CheckDefinition", "ServiceDefinition", "check_warnings", "service_warnings"]
@@ -145,11 +145,14 @@ def service_warnings(definition: ServiceDefinition) -> tuple[str, ...]:
     """Return what of it DNS cannot answer for, and what of its checks is not done as asked."""
     found = []
     service = definition.service
-    for what, name in (("Service name", service.name), *(("Service tag", tag) for tag in service.tags)):
-        if not is_dns_label(name):
-            found.append(
-                f"{what} {name!r} is no DNS label (letters, digits and dashes, 1 to 63), so DNS has no name for it"
-            )
+    label = "label (letters, digits and dashes, 1 to 63)"
+    if not is_dns_label(service.name):
+        found.append(f"Service name {service.name!r} is no DNS {label}, so DNS has no name for it")
+    found += [
+        f"Service tag {tag!r} is no DNS {label}, nor labels with dots between, so DNS has no name for it"
+        for tag in service.tags
+        if not is_dotted_name(tag)
+    ]
     for check in definition.checks:
         found.extend(check_warnings(check))
     return tuple(found)

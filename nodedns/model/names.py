@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from typing import NewType
 
-__all__ = ["MAX_LABEL_BYTES", "NodeName", "fold", "is_dns_label", "is_service_name"]
+__all__ = ["MAX_LABEL_BYTES", "NodeName", "fold", "is_dns_label", "is_dotted_name", "is_service_name"]
 
 NodeName = NewType("NodeName", str)
 
@@ -27,6 +27,11 @@ def fold(name: str) -> str:
 def is_dns_label(name: str) -> bool:
     """Whether ``name`` is one label of letters, digits and dashes, 1 to 63 bytes long."""
     return 0 < len(name) <= MAX_LABEL_BYTES and all(char in _LABEL_CHARS for char in name)
+
+
+def is_dotted_name(name: str) -> bool:
+    """Whether ``name`` is such labels with dots between them, as names of nodes and tags may be; one label is."""
+    return all(map(is_dns_label, name.split(".")))
 
 
 def is_service_name(host: str) -> bool:

@@ -32,7 +32,7 @@ def log() -> Iterator[io.StringIO]:
         (NodeRegistered(ExternalNode(NodeName("a b"), "", "10.0.0.1")), 1),
         (ServiceRegistered(NODE, Service("under_score", "web", ("v1",))), 0),
         (ServiceRegistered(NODE, Service("web", "under_score")), 1),
-        (ServiceRegistered(NODE, Service("web", "web", ("a.b", "ok", ""))), 2),
+        (ServiceRegistered(NODE, Service("web", "web", ("a.b", "a..b", "ok", ""))), 2),
         (ServiceDeregistered(NODE, "a b"), 0),
     ],
 )
@@ -42,9 +42,10 @@ def test_name_that_is_none_in_dns_is_told(log: io.StringIO, change: Registration
 
 
 def test_line_says_what_has_no_name(log: io.StringIO) -> None:
-    NameLog(lambda: 0.0).note([ServiceRegistered(NODE, Service("web", "web", ("a.b",)))])
-    assert "the tag has no name in DNS: it is no label: from=http node=" in log.getvalue()
-    assert "a.b" in log.getvalue()
+    NameLog(lambda: 0.0).note([ServiceRegistered(NODE, Service("web", "web", ("a b",)))])
+    expected = "the tag has no name in DNS: it is no label, nor labels with dots between them: from=http node="
+    assert expected in log.getvalue()
+    assert "a b" in log.getvalue()
 
 
 def test_flood_of_names_does_not_flood_the_log(log: io.StringIO) -> None:
