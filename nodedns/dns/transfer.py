@@ -22,7 +22,7 @@ Source: RFC 5936, RFC 1995, RFC 1982, RFC 6891 section 7.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, Protocol
 
@@ -105,8 +105,8 @@ class TransferZone(Protocol):
         """The SOA record."""
         ...
 
-    def records(self) -> Sequence[bytes]:
-        """Return every other record."""
+    def each_record(self) -> Iterator[bytes]:
+        """Return every other record, one after the other."""
         ...
 
     def since(self, serial: int, mname: Labels) -> Sequence[Change] | None:
@@ -170,24 +170,20 @@ class Transfer:
         origin: The zone.
         from_serial: What the client has; None if it did not say.
         serial: What it will have.
-        parts: The records, in their order.
+        parts: The records, in their order; gone through once.
     """
 
     kind: TransferKind
     origin: Labels
     from_serial: int | None
     serial: int
-    parts: tuple[Sequence[bytes], ...] = attrs.field(repr=False)
+    parts: tuple[Iterable[bytes], ...] = attrs.field(repr=False)
 
     def within(self, room_bytes: int) -> Transfer:
         """Return what is told where there is one message: this, or if it is longer, the SOA record alone."""
-        left = room_bytes
-        for record in chain.from_iterable(self.parts):
-            left -= len(record)
-            if left < 0:
-                # RFC 1995 section 2: so the client is sent to TCP. Each form begins with the SOA record of now.
-                return attrs.evolve(self, kind=TransferKind.CURRENT, parts=(self.parts[0],))
-        return self
+        is_short = self.kind is not TransferKind.WHOLE and _is_within(chain.from_iterable(self.parts), room_bytes)
+        # RFC 1995 section 2: so the client is sent to TCP. Each form begins with the SOA record of now.
+        return self if is_short else attrs.evolve(self, kind=TransferKind.CURRENT, parts=(self.parts[0],))
 
 
 @attrs.frozen
@@ -230,7 +226,15 @@ class TransferStream:
     """
 
     __slots__ = (
-        "_at", "_envelope", "_part", "_parts", "_signer", "key", "messages", "records", "transfer", "wire_bytes",
+        "_envelope",
+        "_following",
+        "_records",
+        "_signer",
+        "key",
+        "messages",
+        "records",
+        "transfer",
+        "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, transfer: Transfer, envelope: Envelope, wall_clock: Callable[[], float]) -> None:
@@ -240,15 +244,13 @@ class TransferStream:
         self.records = self.messages = self.wire_bytes = 0
         self._envelope = envelope
         self._signer = None if signature is None else signature.signer(wall_clock)
-        self._parts: Iterator[Sequence[bytes]] = iter(transfer.parts)
-        self._part: Sequence[bytes] = next(self._parts)
-        self._at = 0
-        self._skip_empty()
+        self._records = chain.from_iterable(transfer.parts)
+        self._following = next(self._records, None)
 
     @property
     def is_finished(self) -> bool:
         """Whether every record is told."""
-        return self._at == len(self._part)
+        return self._following is None
 
     def next_message(self) -> bytes | None:
         """Return the next message; None if there is none."""
@@ -277,22 +279,15 @@ class TransferStream:
     def _take(self, room_bytes: int) -> list[bytes]:
         """Return as many records as have room, and one at least."""
         taken: list[bytes] = []
-        while not self.is_finished:
-            record = self._part[self._at]
+        record = self._following
+        while record is not None:
             room_bytes -= len(record)
             if room_bytes < 0 and taken:
                 break
             taken.append(record)
-            self._at += 1
-            self._skip_empty()
+            record = next(self._records, None)
+        self._following = record
         return taken
-
-    def _skip_empty(self) -> None:
-        while self._at == len(self._part):
-            following = next(self._parts, None)
-            if following is None:
-                return
-            self._part, self._at = following, 0
 
 
 def answer_transfer(
@@ -326,7 +321,7 @@ def answer_transfer(
 
 def _whole(zone: TransferZone, kind: TransferKind, from_serial: int | None) -> Transfer:
     soa = (zone.soa,)
-    return Transfer(kind, zone.origin, from_serial, zone.serial, (soa, zone.records(), soa))
+    return Transfer(kind, zone.origin, from_serial, zone.serial, (soa, zone.each_record(), soa))
 
 
 def _changes(zone: TransferZone, client: ClientSoa) -> Transfer:
@@ -336,10 +331,14 @@ def _changes(zone: TransferZone, client: ClientSoa) -> Transfer:
     if not changes:
         return _whole(zone, TransferKind.WHOLE, client.serial)
     # RFC 1995 section 4: the new SOA; of each change the old SOA, what went, the new SOA, what came; the new SOA.
-    parts: list[Sequence[bytes]] = [(zone.soa,)]
+    parts: list[Iterable[bytes]] = [(zone.soa,)]
     for change in changes:
         parts += ((change.before_soa,), change.removed, (change.after_soa,), change.added)
     return Transfer(TransferKind.IXFR, zone.origin, client.serial, zone.serial, (*parts, (zone.soa,)))
+
+
+def _is_within(records: Iterable[bytes], room_bytes: int) -> bool:
+    return all((room_bytes := room_bytes - len(record)) >= 0 for record in records)
 
 
 def _is_same_or_later(serial: int, than: int) -> bool:

@@ -41,6 +41,7 @@ from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.coordinates import PlacedNodes
 from nodedns.testing.dns_queries import OPT, query_wire
+from nodedns.testing.signing import KEYS
 
 COOKIE_OPT = OPT[:-2] + b"\0\x0c\0\x0a\0\x08clientck"
 """An OPT record with a client cookie and no server cookie."""
@@ -65,9 +66,15 @@ CHANGES = st.fixed_dictionaries(
             [CookieParams(secrets=(Secret(bytes(16)),)), CookieParams(is_enabled=False), CookieParams(is_required=True)]
         ),
         "recursion": st.sampled_from([Recursion(), Recursion(recursors=(Recursor("192.0.2.53", 53),))]),
-        "transfer": st.sampled_from([NO_TRANSFER, TransferParams(allow=(AllowedClient(None, "some"),))]),
         "dns_query_log": st.booleans(),
         "dns_tcp": st.sampled_from([DnsTcpLimits(), DnsTcpLimits(idle_s=3.0)]),
+        "transfer": st.sampled_from(
+            [
+                NO_TRANSFER,
+                TransferParams(keys=KEYS, allow=(AllowedClient(None, KEYS[0].name),)),
+                TransferParams(allow=(AllowedClient(ipaddress.ip_network("127.0.0.0/8")),)),
+            ]
+        ),
     },
 )
 QUERIES = [
@@ -78,6 +85,7 @@ QUERIES = [
         ("missing.node.consul", RRType.A),
         ("1.0.0.10.in-addr.arpa", RRType.PTR),
         ("www.example.com", RRType.A),
+        ("consul", RRType.AXFR),
     )
     for opt in (b"", OPT)
 ]

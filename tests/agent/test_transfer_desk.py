@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -39,8 +39,8 @@ class OneZone:
     serial: int = 7
     soa: bytes = b"\xc0\x0c\0\6\0\1\0\0\0\0\0\x18\xc0\x0c\xc0\x0c" + bytes(20)
 
-    def records(self) -> Sequence[bytes]:
-        return (b"\xc0\x0c\0\x10\0\1\0\0\0\0\x01\x00\xff" + bytes(255),) * self.count
+    def each_record(self) -> Iterator[bytes]:
+        return iter((b"\xc0\x0c\0\x10\0\1\0\0\0\0\x01\x00\xff" + bytes(255),) * self.count)
 
     def since(self, serial: int, mname: tuple[bytes, ...]) -> None:
         return None
