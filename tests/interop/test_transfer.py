@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import socket
-import struct
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -147,13 +146,12 @@ def test_query_on_the_connection_of_a_transfer_is_answered(agent: LoneAgent) -> 
     axfr = dns.message.make_query("consul", "AXFR")
     axfr.use_tsig(peer_key(TSIG_256))
     other = dns.message.make_query("n7.node.consul", "A")
-    with socket.create_connection((agent.host, DNS_PORT), timeout=20) as stream:
+    with socket.create_connection((agent.host, DNS_PORT), timeout=20) as stream, stream.makefile("rb") as replies:
         for query in (axfr.to_wire(), other.to_wire()):
             stream.sendall(len(query).to_bytes(2, "big") + query)
         ids: list[int] = []
         while not {axfr.id, other.id} <= set(ids):
-            (length,) = struct.unpack("!H", stream.recv(2, socket.MSG_WAITALL))
-            wire = stream.recv(length, socket.MSG_WAITALL)
+            wire = replies.read(int.from_bytes(replies.read(2), "big"))
             ids.append(int.from_bytes(wire[:2], "big"))
     assert 1 == ids.count(other.id)
 
