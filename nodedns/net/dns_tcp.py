@@ -238,7 +238,7 @@ class TcpDnsServer:
         return count
 
     def _stream(self, connection: Connection) -> int:
-        """Send one message of what is streamed, if the client takes any; return about how much work it was.
+        """Send one message of what is streamed, if the client takes any, and end the turn; return the work it was.
 
         One stream after the other: few clients expect two transfers intermingled. Queries that
         come meanwhile are answered between two messages (RFC 5936 section 4.1.1).
@@ -249,6 +249,8 @@ class TcpDnsServer:
         if message is not None:
             connection.active_at = self._now
             connection.send(frame(message), self._now)
+            # Whoever copies a zone can wait; whoever asks for a name over UDP meanwhile shall not.
+            self._turn_ends = self._now
         elif not connection.streams.popleft().is_whole:
             raise ConnectionAbortedError  # what the client has of it would look like all of it
         return STREAM_WORK
