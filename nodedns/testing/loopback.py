@@ -140,9 +140,9 @@ class LoneAgent:
 
 
 @contextmanager
-def lone_agent(folder: Path, name: str = "lone") -> Iterator[LoneAgent]:
-    """Yield an agent that is not started yet; at the end it is killed."""
-    agent = LoneAgent(name, next(free_hosts(GOSSIP_PORT, DNS_PORT, HTTP_PORT)), folder)
+def lone_agent(folder: Path, name: str = "lone", *, dns_port: int = DNS_PORT) -> Iterator[LoneAgent]:
+    """Yield an agent that is not started yet, where these ports are free; at the end it is killed."""
+    agent = LoneAgent(name, next(free_hosts(GOSSIP_PORT, dns_port, HTTP_PORT)), folder)
     try:
         yield agent
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nodedns.cli.doctor.tools import TOOLS as NAMED_BY_DOCTOR
 from nodedns.cli.resolvers.tools import TOOLS
 from nodedns.testing.source_tree import project_root
 
@@ -46,6 +47,10 @@ def texts(out: str) -> str:
 
 def test_manual_shows_every_tool() -> None:
     assert set(TOOLS) == {block.splitlines()[0].split()[-1] for block in SHOWN} - {"-list"}
+
+
+def test_doctor_names_tools_that_there_are() -> None:
+    assert set() == set(NAMED_BY_DOCTOR) - set(TOOLS)
 
 
 @pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.splitlines()[0].removeprefix("$ nodedns "))

@@ -10,9 +10,12 @@ import pytest
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import LoneAgent, lone_agent
 from nodedns.testing.nsd import nsd
+from nodedns.testing.processes import poll
 from nodedns.testing.resolver_setups import SETUPS, Elsewhere, Resolver, printed
 from nodedns.testing.signed_root import signed_root
 
+SOON_S = 3.0
+"""Some keep an answer to the end of the second whatever its TTL is; Knot Resolver by itself would for five."""
 CONFIG = """
 alt_domains = ["lan", "test"]
 """
@@ -60,6 +63,16 @@ def resolver(
         yield running
 
 
+@pytest.fixture(scope="module")
+def stub_agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
+    """One on port 53, the only one that BIND's static-stub knows."""
+    folder = tmp_path_factory.mktemp("stub-agent")
+    with lone_agent(folder, dns_port=53) as lone:
+        lone.start("-dns-port=53")
+        assert 200 == lone.http("PUT", "/v1/catalog/register", NODES[0])[0]
+        yield lone
+
+
 def of(answer: DigAnswer) -> tuple[str, list[str]]:
     return answer.status, answer.data
 
@@ -103,3 +116,24 @@ def test_whoever_asks_for_validation_finds_the_names_too(resolver: Resolver) -> 
 
     assert ("NOERROR", ["10.0.0.4"]) == of(answer)
     assert "ad" not in answer.flags
+
+
+def test_node_that_was_missing_a_moment_ago_is_found(
+    resolver: Resolver, agent: LoneAgent, request: pytest.FixtureRequest
+) -> None:
+    name = f"late-{WAYS.index(request.node.callspec.params['resolver'])}"
+    assert "NXDOMAIN" == resolver.dig(f"{name}.node.consul", "A").status
+    assert 200 == agent.http("PUT", "/v1/catalog/register", {"Node": name, "Address": "10.0.0.6"})[0]
+
+    poll(lambda: resolver.dig(f"{name}.node.consul", "A").data == ["10.0.0.6"], "it is found", deadline_s=SOON_S)
+
+
+def test_static_stub_lets_its_part_of_a_private_zone_through(
+    stub_agent: LoneAgent, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    made = printed(tmp_path / "printed", "bind", f"-http-addr={stub_agent.host}:8500", "-style=static-stub")
+    with SETUPS["bind"](tmp_path, made, elsewhere) as resolver:
+        assert ("NOERROR", ["10.0.0.4"]) == of(resolver.dig("four.node.consul", "A"))
+        assert ("NOERROR", ["four.node.dc1.consul."]) == of(resolver.dig("-x", "10.0.0.4"))
+        assert ["NXDOMAIN"] * 2 == [resolver.dig("-x", ip).status for ip in ("10.0.0.99", "10.200.0.1")]
+        assert ("NOERROR", ["198.18.0.80"]) == of(resolver.dig("www.example", "A"))

@@ -91,3 +91,17 @@ def test_command_that_fails_is_named_with_the_way_back(host: Host) -> None:
 
     assert 1 == done.code
     assert "systemctl restart systemd-resolved ended with 1; the files are written; take them back with" in done.err
+
+
+def test_commands_are_run_once_the_files_are_written_and_once_they_are_taken_back(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    path = f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"
+    command = ["env", path, nodedns_program(), "resolver-config", "-yes", "-reload"]
+    written = host.path("/etc/systemd/resolved.conf.d/nodedns.conf")
+
+    host.check(*command, "-apply", "-tool-version=252", "systemd-resolved")
+    assert "DNS=127.0.0.1:8600\nDomains=~consul" in written.read_text()
+    host.check(*command, "-undo", "systemd-resolved")
+    assert not written.parent.exists()
+    assert ["restart systemd-resolved"] * 2 == (tmp_path / "called").read_text().splitlines()

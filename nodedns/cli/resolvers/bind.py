@@ -96,6 +96,8 @@ def _zones(facts: ResolverFacts, style: str) -> Iterator[str]:
             yield f"    forwarders {{ {_listed(facts.servers)} }};"
         else:
             yield f"    server-addresses {{ {' '.join(f'{server.host};' for server in facts.servers)} }};"
+            # Forwarders for all names would be asked instead.
+            yield "    forwarders { };"
         yield "};"
 
 
