@@ -97,7 +97,7 @@ def test_commands_are_run_once_the_files_are_written_and_once_they_are_taken_bac
     (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
     (tmp_path / "systemctl").chmod(0o755)
     path = f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"
-    command = ["env", path, nodedns_program(), "resolver-config", "-yes", "-reload"]
+    command: list[str | Path] = ["env", path, nodedns_program(), "resolver-config", "-yes", "-reload"]
     written = host.path("/etc/systemd/resolved.conf.d/nodedns.conf")
 
     host.check(*command, "-apply", "-tool-version=252", "systemd-resolved")
