@@ -155,13 +155,14 @@ def test_flags_of_the_query_are_as_told() -> None:
         seen.append(query)
         return [response(query).to_wire()]
 
-    for question in (QUESTION, Question(name=NAME, is_edns=False, is_unchecked=True)):
+    for question in (QUESTION, Question(name=NAME, is_edns=False), Question(name=NAME, is_unchecked=True)):
         with udp_server(answer) as port:
             ask("127.0.0.1", port, question, Transport.UDP, ticking())
 
-    with_edns, without = seen
+    with_edns, without, unchecked = seen
     assert (0, 1232, False) == (with_edns.edns, with_edns.payload, bool(with_edns.flags & dns.flags.CD))
-    assert (-1, True) == (without.edns, bool(without.flags & dns.flags.CD))
+    assert (-1, False) == (without.edns, bool(without.flags & dns.flags.CD))
+    assert (True, True) == (bool(unchecked.flags & dns.flags.CD), bool(unchecked.ednsflags & dns.flags.DO))
 
 
 def test_name_that_dns_cannot_spell_is_said() -> None:

@@ -57,6 +57,15 @@ def test_resolved_is_read_where_it_runs(root: Path) -> None:
     assert ["127.0.0.9"] == [upstream.host for upstream in resolved.upstreams]
 
 
+def test_resolved_without_upstreams_has_none(root: Path) -> None:
+    write(root, "run/systemd/resolve/resolv.conf", "search .\n")
+
+    resolved = examine(root).resolved
+
+    assert resolved is not None
+    assert () == resolved.upstreams
+
+
 def test_resolved_that_is_not_on_the_way_is_left_out(root: Path) -> None:
     write(root, "etc/nsswitch.conf", "hosts: files dns\n")
     write(root, "run/systemd/resolve/resolv.conf", "nameserver 127.0.0.9\n")

@@ -174,6 +174,20 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "DNSSEC is in the way",
         "nodedns resolver-config unbound",
     ),
+    "slow to find out that it knows nobody to ask": (
+        lost(udp=SILENT, tcp=SILENT, plain=SERVFAIL, unchecked=SERVFAIL, fresh=SERVFAIL),
+        NS,
+        F,
+        "says SERVFAIL (dnsmasq (pid 8)): whom it asks",
+        "with the agent's (127.0.0.1:8600)",
+    ),
+    "slow": (
+        nameserver(udp=SILENT, tcp=SILENT, plain=FOUND, unchecked=FOUND),
+        NS,
+        W,
+        "only when asked again",
+        "whom it asks before the agent",
+    ),
     "UDP to it lost": (nameserver(udp=SILENT, plain=SILENT), NS, F, "over TCP and not over UDP", "let UDP port 53"),
     "TCP to it lost": (nameserver(tcp=SILENT), NS, F, "long answers are lost", "let TCP port 53"),
     "TCP to it lost, answer cut": (
@@ -278,6 +292,18 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "do not send consul anywhere",
         "nodedns resolver-config systemd-resolved",
     ),
+    "resolved not told, and its upstream silent": (
+        host(
+            nameservers=(attrs.evolve(RESOLVED, udp=SERVFAIL, tcp=SERVFAIL, unchecked=SERVFAIL),),
+            resolved=ResolvedFacts(upstreams=(UPSTREAM,)),
+            system=NOT_THERE,
+            short=NOT_THERE,
+        ),
+        "nameserver 127.0.0.53",
+        F,
+        "does not ask the agent for consul",
+        "nodedns resolver-config systemd-resolved",
+    ),
     "resolved told and not restarted": (
         host(
             nameservers=(RESOLVED,),
@@ -352,11 +378,27 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "add node.consul",
     ),
     "search finds another": (
-        host(short=Lookup(addresses=("10.9.9.9",))),
+        attrs.evolve(
+            host(short=Lookup(addresses=("10.9.9.9",))), subject=subject_of("two.node.consul", "web", ["consul"])
+        ),
         "search list",
         W,
-        "web alone is 10.9.9.9",
+        "two alone is 10.9.9.9",
         "use the whole name",
+    ),
+    "search missing, own name is in the hosts file": (
+        host(search=(), short=Lookup(addresses=("127.0.1.1",))),
+        "search list",
+        W,
+        "those of other nodes need the domain: the search list (empty) does not have node.consul",
+        "add node.consul",
+    ),
+    "own name is in the hosts file": (
+        host(short=Lookup(addresses=("127.0.1.1",))),
+        "search list",
+        OK,
+        "has node.consul",
+        "",
     ),
     # the peers
     "UDP blocked": (

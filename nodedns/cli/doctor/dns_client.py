@@ -136,6 +136,8 @@ def _query(question: Question) -> dns.message.Message | None:
     if question.is_edns and question.kind is not Kind.VERSION:
         query.use_edns(0, payload=EDNS_PAYLOAD_BYTES)
     if question.is_unchecked:
+        # systemd-resolved leaves validation to its client only if it asks for signatures (DO) as well.
+        query.want_dnssec()
         query.flags |= dns.flags.CD
     return query
 

@@ -106,8 +106,8 @@ def _resolved_upstreams(root: Path, conf: ResolvConf, sources: tuple[str, ...]) 
     is_used = "resolve" in sources or any(host in RESOLVED_STUBS for host in conf.nameservers)
     if not is_used or not (root / RESOLVED_UPSTREAMS).is_file():
         return None
-    stubs_upstream = read_resolv_conf(_read(root / RESOLVED_UPSTREAMS, [], ""))
-    return tuple(host for host in stubs_upstream.nameservers if host not in conf.nameservers)[:MAX_UPSTREAMS]
+    upstreams = read_resolv_conf(_read(root / RESOLVED_UPSTREAMS, [], "")).named
+    return tuple(host for host in upstreams if host not in conf.nameservers)[:MAX_UPSTREAMS]
 
 
 def _resolved(root: Path, upstreams: tuple[ServerFacts, ...]) -> ResolvedFacts:

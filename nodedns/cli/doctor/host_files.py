@@ -28,14 +28,19 @@ class ResolvConf:
     """What resolv.conf says.
 
     Attributes:
-        nameservers: At most three.
+        named: The nameservers that it names, at most three.
         search: Domains to try with a short name.
         writer: The program that says it has written the file; else empty.
     """
 
-    nameservers: tuple[str, ...] = (DEFAULT_NAMESERVER,)
+    named: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     writer: str = ""
+
+    @property
+    def nameservers(self) -> tuple[str, ...]:
+        """Whom the C library asks."""
+        return self.named or (DEFAULT_NAMESERVER,)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +67,7 @@ def host_sources(nsswitch: str) -> tuple[str, ...]:
 
 def read_resolv_conf(text: str) -> ResolvConf:
     """Return what the C library makes of the file."""
-    nameservers: list[str] = []
+    named: list[str] = []
     search: tuple[str, ...] = ()
     for line in text.splitlines():
         words = line.split()
@@ -70,12 +75,10 @@ def read_resolv_conf(text: str) -> ResolvConf:
             continue
         match words[0], words[1:]:
             case "nameserver", [address, *_]:
-                nameservers.append(address)
+                named.append(address)
             case (("search" | "domain"), domains):  # the last of them counts
                 search = tuple(domain.rstrip(".").lower() for domain in domains[:MAX_SEARCH] if domain != ".")
-    return ResolvConf(
-        nameservers=tuple(nameservers[:MAX_NAMESERVERS]) or (DEFAULT_NAMESERVER,), search=search, writer=_writer(text)
-    )
+    return ResolvConf(named=tuple(named[:MAX_NAMESERVERS]), search=search, writer=_writer(text))
 
 
 def _writer(text: str) -> str:

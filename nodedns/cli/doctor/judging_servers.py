@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 import attrs
 
-from nodedns.cli.doctor.facts import Facts, Reply, ServerFacts
+from nodedns.cli.doctor.facts import Facts, Reply, ResolvedFacts, ServerFacts
 from nodedns.cli.doctor.finding import Finding, Verdict, failed, ok, skipped
-from nodedns.cli.doctor.tools import configure, flush, tool_of
+from nodedns.cli.doctor.tools import RESOLVED, configure, flush, tool_of
 from nodedns.cli.tables import join_host_port
 
 __all__ = ["judge_server", "judge_servers"]
 
 DNS_PORT = 53
+WAIT_S = 4.0
+"""For how long ``dns_client.ask`` waits."""
 DENIALS = {"NXDOMAIN", "NOERROR", "REFUSED"}
 
 Rule = Callable[[str, ServerFacts, Facts], Finding | None]
@@ -121,6 +123,8 @@ def _udp_lost(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
     if not server.udp.error or server.is_silent:
         return None
     if server.plain is not None and not server.plain.error:
+        if not server.plain.finds or (server.unchecked is not None and not server.unchecked.error):
+            return None  # it was only slow: it answers with EDNS, or had found nothing when it was asked again
         return failed(
             hop,
             "answers queries without EDNS and not those with it: something on the way drops them",
@@ -156,7 +160,22 @@ def _finds(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
             f"{flush(server, facts.host, facts.subject.domain)}; if it says so again, "
             f"{configure(server, facts.host, facts.subject.domain)}",
         )
-    return _transport(hop, server) or ok(hop, f"finds {facts.subject.name}: {said.outcome}{_named(server)}")
+    return (
+        _slow(hop, server, facts)
+        or _transport(hop, server)
+        or ok(hop, f"finds {facts.subject.name}: {said.outcome}{_named(server)}")
+    )
+
+
+def _slow(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
+    if not server.udp.error or not server.tcp.error:
+        return None
+    return Finding(
+        hop,
+        Verdict.WARNING,
+        f"finds {facts.subject.name} only when asked again: its first answer takes longer than {WAIT_S:g} s",
+        f"see in its log whom it asks before the agent; {configure(server, facts.host, facts.subject.domain)}",
+    )
 
 
 def _transport(hop: str, server: ServerFacts) -> Finding | None:
@@ -221,6 +240,9 @@ def _reaches_nobody(hop: str, server: ServerFacts, facts: Facts) -> Finding | No
     said = _said(server)
     if said.rcode != "SERVFAIL" and not said.error:
         return None
+    resolved = facts.host.resolved
+    if resolved is not None and tool_of(server, facts.host) == RESOLVED and not _is_routed(resolved, facts):
+        return None  # its upstreams, which know nothing of us, do not answer it
     agents = ", ".join(join_host_port(dns.host, dns.port) for dns in facts.agent.dns)
     return failed(
         hop,
@@ -228,6 +250,10 @@ def _reaches_nobody(hop: str, server: ServerFacts, facts: Facts) -> Finding | No
         f"compare the address and port that it asks with the agent's ({agents}); "
         f"{configure(server, facts.host, facts.subject.domain)}",
     )
+
+
+def _is_routed(resolved: ResolvedFacts, facts: Facts) -> bool:
+    return facts.subject.domain.lower() in resolved.routes
 
 
 def _asks_elsewhere(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
