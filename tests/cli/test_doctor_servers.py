@@ -12,6 +12,7 @@ from nodedns.cli.doctor.facts import HostFacts, ServerFacts
 from nodedns.cli.doctor.listening import Listeners
 from nodedns.cli.doctor.patience import Patience
 from nodedns.cli.doctor.tools import TOOLS, configure, flush, tool_of
+from nodedns.cli.resolvers.tools import TOOLS as RECIPES
 from nodedns.testing.name_server import ZONE_ORIGIN, name_server
 
 DOMAIN = ZONE_ORIGIN.rstrip(".")
@@ -60,6 +61,10 @@ def test_tool_is_told_by_program_address_and_writer(host: str, program: str, wri
     assert (tool or "resolv.conf") in configure(server, facts, "consul")
     assert "" != flush(server, facts, "consul")
     assert not tool or tool in TOOLS
+
+
+def test_every_tool_that_is_named_has_a_recipe() -> None:
+    assert [] == [tool for tool in TOOLS if tool not in RECIPES]
 
 
 @pytest.mark.parametrize(

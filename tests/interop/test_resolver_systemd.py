@@ -86,6 +86,14 @@ def test_programs_find_the_whole_name_and_the_node_name_alone(host: Host, name: 
     assert [ADDRESSES[0], "agent-one.node.consul"] == host.check("getent", "hosts", name).split()
 
 
+def test_doctor_finds_nothing_wrong_with_it(host: Host) -> None:
+    done = host.nodedns("doctor", "agent-one.node.consul")
+
+    assert (0, "All is well.") == (done.code, done.out.splitlines()[-1]), done.out
+    assert "its files send consul to 127.0.0.1:8600" in done.out
+    assert f"upstream {ADDRESSES[1]}" in done.out
+
+
 def test_command_that_fails_is_named_with_the_way_back(host: Host) -> None:
     done = host.nodedns("resolver-config", "-search", "-apply", "-yes", "-reload", "systemd-resolved")
 
