@@ -10,10 +10,12 @@ Programs are real and so is time. Agents have their usual ports on addresses of 
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import dns.exception
@@ -24,17 +26,16 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import dns.tsigkeyring
-import dns.xfr
-import dns.zone
 
+from nodedns.observe.metrics import DNS_NOTIFIES, DNS_TRANSFERS
 from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
 from nodedns.testing.processes import DEADLINE_S, poll
-from nodedns.testing.secondaries import KINDS, SAMPLE_SECRET, Followed, Secondary, free_place, record_line, records_of
+from nodedns.testing.secondaries import KINDS, SAMPLE_SECRET, Followed, Secondary, fetched, free_place, record_line
 
-__all__ = ["KEY_NAME", "SECRET", "Fleet", "ask", "fleet", "said", "transfer_config"]
+__all__ = ["KEY_NAME", "SECRET", "Fleet", "Told", "ask", "fleet", "register", "said", "transfer_config"]
 
 KEY_NAME = "nodedns-transfer"
+ASKED_AT_ONCE = 64
 SECRET = SAMPLE_SECRET
 
 
@@ -65,12 +66,17 @@ class Fleet:
     Args:
         agents: The first is the one that is compared with.
         secondaries: Each follows all of ``agents``.
+        flags: The agents are started with.
+
+    Attributes:
+        fetches: How often the first agent's zones were fetched for a comparison.
     """
 
     def __init__(self, agents: Sequence[LoneAgent], secondaries: Sequence[Secondary], flags: Sequence[str]) -> None:
         self.agents = tuple(agents)
         self.secondaries = tuple(secondaries)
         self._flags = tuple(flags)
+        self.fetches = 0
 
     zones = ("consul", "10.in-addr.arpa")
 
@@ -96,12 +102,18 @@ class Fleet:
         return self.serial(zone)
 
     def wait_followed(self, agent: LoneAgent | None = None) -> None:
-        """Return once each secondary has the serials of an agent, the first by default."""
+        """Return once each secondary has the serials of an agent, the first by default, or later ones of another."""
         for each in self.secondaries:
             poll(partial(self._is_followed, each, agent or self.agent), f"{each.kind} to have the serials of now")
 
     def _is_followed(self, each: Secondary, agent: LoneAgent) -> bool:
-        return all(each.serial(zone) == self.serial(zone, agent) for zone in self.zones)
+        return all((each.serial(zone) or 0) >= self.serial(zone, agent) for zone in self.zones)
+
+    def wait_known(self, name: str, *, is_there: bool = True) -> None:
+        """Return once each secondary has an address for a name, or none any more."""
+        for each in self.secondaries:
+            what = f"{each.kind} to have {name}" if is_there else f"{each.kind} to have no {name}"
+            poll(partial(_is_so, each, name, is_there), what)
 
     # --- what is counted --------------------------------------------------------------
 
@@ -113,40 +125,47 @@ class Fleet:
 
     # --- comparing --------------------------------------------------------------------
 
-    def differences(self, agent: LoneAgent | None = None) -> list[str]:
-        """Return where what a secondary has is not what an agent has, or says of a name; none if all is well."""
+    def differences(self, agent: LoneAgent | None = None) -> str:
+        """Return where what a secondary has is not what an agent has, a line each; none if all is well."""
         found = []
         for zone in self.zones:
             ours = self.transferred(zone, agent)
-            found += [f"{agent or self.agent.name} of {text}" for text in self._wrong_live(ours, agent or self.agent)]
             for each in self.secondaries:
                 found += [f"{each.kind}: {line}" for line in sorted(ours ^ each.dump(zone))]
-        return found
+        return "\n".join(found)
+
+    def untrue(self, agent: LoneAgent | None = None, *, every: int = 1) -> str:
+        """Return where what is in an agent's zones is not what it answers, a line each; none if all is well.
+
+        Args:
+            agent: The first by default.
+            every: Of the names in order, one in so many is asked.
+        """
+        asked = agent or self.agent
+        found = (self._wrong_live(self.transferred(zone, asked), asked, every) for zone in self.zones)
+        return "\n".join(chain.from_iterable(found))
 
     def transferred(self, zone: str, agent: LoneAgent | None = None) -> frozenset[str]:
         """Return every record that an agent has of a zone, by AXFR with the key."""
-        copy = dns.zone.Zone(zone, relativize=False)
-        query, _ = dns.xfr.make_query(copy, keyring=dns.tsigkeyring.from_text({KEY_NAME: SECRET}))
-        dns.query.inbound_xfr((agent or self.agent).host, copy, query, port=DNS_PORT, lifetime=DEADLINE_S)
-        return records_of(copy)
+        self.fetches += agent in {None, self.agent}
+        key = f"hmac-sha256:{KEY_NAME}:{SECRET}"
+        return fetched((agent or self.agent).host, DNS_PORT, zone, "-y", key)
 
-    def _wrong_live(self, records: frozenset[str], agent: LoneAgent) -> Iterator[str]:
-        """Yield the records, or those in their place, that an agent does not give to who asks for all of a name."""
-        by_name: dict[str, set[str]] = {}
+    def _wrong_live(self, records: frozenset[str], agent: LoneAgent, every: int) -> Iterator[str]:
+        """Yield the records, or those in their place, that an agent does not give to who asks for them."""
+        by_name: dict[str, dict[str, set[str]]] = {}
         for line in records:
-            by_name.setdefault(line.split(" ", 1)[0], set()).add(line)
-        with socket.create_connection((agent.host, DNS_PORT), DEADLINE_S) as connection:
-            for name, lines in by_name.items():
-                query = dns.message.make_query(name, "ANY", use_edns=0, payload=65_535)
-                reply = dns.query.tcp(query, agent.host, sock=connection, timeout=DEADLINE_S)
-                said = {
-                    record_line(rrset.name, rrset.ttl, rrset.rdtype, rdata.to_text())
-                    for rrset in reply.answer
-                    for rdata in rrset
-                }
-                yield from sorted(said ^ lines)
+            name, _, kind, _ = line.split(" ", 3)
+            by_name.setdefault(name, {}).setdefault(kind, set()).add(line)
+        names = sorted(by_name)[::every]
+        asked = [(name, kind) for name in names for kind in by_name[name]]
+        # What an alias leads to is told with it.
+        asked += [(name, "ANY") for name in names if "CNAME" not in by_name[name]]
+        for (name, kind), told in zip(asked, _told(agent, asked), strict=True):
+            known = by_name[name]
+            yield from sorted(told - set().union(*known.values()) if kind == "ANY" else told ^ known[kind])
 
-    def disagreements(self, names: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    def disagreements(self, names: Iterable[str], kinds: Iterable[str]) -> str:
         """Return the questions that a secondary answers otherwise than the first agent; none if all is well."""
         found = []
         for name in names:
@@ -157,7 +176,86 @@ class Fleet:
                     theirs = said(reply) if reply is not None else "nothing"
                     if ours != theirs:
                         found.append(f"{name} {kind}: {ours}, but {each.kind}: {theirs}")
-        return found
+        return "\n".join(found)
+
+
+class Told:
+    """What an agent and secondaries counted from now on.
+
+    Args:
+        fleet: With its first agent.
+        since_start: Whether what the agent counted before is in it, since its start.
+    """
+
+    def __init__(self, fleet: Fleet, *, since_start: bool = False) -> None:
+        self._fleet = fleet
+        self._before = {} if since_start else fleet.counts()
+        self._fetches = fleet.fetches
+        self._printed = {each.kind: len(each.process.lines()) for each in fleet.secondaries}
+
+    def transfers(self, kind: str) -> int:
+        """Return how many transfers of a kind the agent has made, to others than the test itself."""
+        own = self._fleet.fetches - self._fetches if kind == "axfr" else 0
+        return self._of(DNS_TRANSFERS.name, f'kind="{kind}"') - own
+
+    def notifies(self, event: str) -> int:
+        """Return how often an event of NOTIFY took place."""
+        return self._of(DNS_NOTIFIES.name, f'event="{event}"')
+
+    def lines(self, kind: str, pattern: str) -> int:
+        """Return how many lines a secondary printed in which a regular expression is found."""
+        (each,) = [each for each in self._fleet.secondaries if each.kind == kind]
+        return sum(re.search(pattern, line) is not None for line in each.process.lines()[self._printed[kind] :])
+
+    def _of(self, name: str, label: str) -> int:
+        now = self._fleet.counts()
+        samples = [sample for sample in now if sample.startswith(f"{name}{{") and label in sample]
+        return int(sum(now[sample] - self._before.get(sample, 0) for sample in samples))
+
+
+def register(agent: LoneAgent, name: str, address: str, *, service: str = "") -> None:
+    """Register a node over HTTP, perhaps with an instance of a service.
+
+    Raises:
+        AssertionError: The agent refuses it.
+    """
+    body: dict[str, object] = {"Node": name, "Address": address, "NodeMeta": {"made": f"for {name}"}}
+    if service:
+        body["Service"] = {"Service": service, "Port": 8000, "Tags": ["v1"]}
+    status, text = agent.http("PUT", "/v1/catalog/register", body)
+    if status != 200:
+        raise AssertionError(f"{name}: {status} {text}")
+
+
+def _is_so(each: Secondary, name: str, is_there: bool) -> bool:
+    reply = each.ask(name, "A")
+    return reply is not None and bool(reply.answer) is is_there
+
+
+def _told(agent: LoneAgent, asked: Sequence[tuple[str, str]]) -> Iterator[set[str]]:
+    """Yield the records of each answer, of questions that are asked some at a time over one connection."""
+    with (
+        socket.create_connection((agent.host, DNS_PORT), DEADLINE_S) as connection,
+        connection.makefile("rb") as replies,
+    ):
+        for first in range(0, len(asked), ASKED_AT_ONCE):
+            some = asked[first : first + ASKED_AT_ONCE]
+            wires = [
+                dns.message.make_query(name, kind, use_edns=0, payload=65_535, id=position).to_wire()
+                for position, (name, kind) in enumerate(some)
+            ]
+            connection.sendall(b"".join(len(wire).to_bytes(2, "big") + wire for wire in wires))
+            wires = [replies.read(int.from_bytes(replies.read(2), "big")) for _ in some]
+            messages = {message.id: message for message in map(dns.message.from_wire, wires)}
+            yield from (set(_lines(messages[position])) for position in range(len(some)))
+
+
+def _lines(reply: dns.message.Message) -> list[str]:
+    return sorted(
+        record_line(str(rrset.name), rrset.ttl, dns.rdatatype.to_text(rrset.rdtype), rdata.to_text())
+        for rrset in reply.answer
+        for rdata in rrset
+    )
 
 
 def ask(agent: LoneAgent, name: str, kind: str) -> dns.message.Message:
@@ -169,11 +267,8 @@ def ask(agent: LoneAgent, name: str, kind: str) -> dns.message.Message:
 
 def said(reply: dns.message.Message) -> str:
     """Return what a reply says that every server of a zone should say: code, whether it is authoritative, answer."""
-    records = [
-        record_line(rrset.name, rrset.ttl, rrset.rdtype, rdata.to_text()) for rrset in reply.answer for rdata in rrset
-    ]
     flags = "aa" if reply.flags & dns.flags.AA else "no aa"
-    return f"{dns.rcode.to_text(reply.rcode())} {flags} {sorted(records)}"
+    return f"{dns.rcode.to_text(reply.rcode())} {flags} {_lines(reply)}"
 
 
 @contextmanager

@@ -43,10 +43,10 @@ __all__ = [
     "Followed",
     "Place",
     "Secondary",
+    "fetched",
     "free_place",
     "read_recipes",
     "record_line",
-    "records_of",
     "secondary",
 ]
 
@@ -175,9 +175,8 @@ class Secondary:
 
     def dump(self, zone: str) -> frozenset[str]:
         """Return every record that it has of a zone, a line each, by fetching the zone from it."""
-        copy = dns.zone.Zone(zone, relativize=False)
-        dns.query.inbound_xfr(self.place.host, copy, port=self.place.port, lifetime=DEADLINE_S)
-        return records_of(copy)
+        # NSD ends what is under way when it takes in a zone.
+        return poll(lambda: fetched(*self.place, zone), f"{self.kind} to give the zone {zone}")
 
 
 @contextmanager
@@ -198,19 +197,26 @@ def secondary(kind: str, folder: Path, recipes: Mapping[str, str], followed: Fol
         made.stop()
 
 
-def records_of(zone: dns.zone.Zone) -> frozenset[str]:
-    """Return every record of a zone, a line each, names in lower case."""
-    return frozenset(
-        record_line(name, rdataset.ttl, rdataset.rdtype, rdata.to_text())
-        for name, rdataset in zone.iterate_rdatasets()
-        for rdata in rdataset
+def fetched(host: str, port: int, zone: str, *key: str) -> frozenset[str]:
+    """Return every record of a zone, a line each (``record_line``), by AXFR; none at all if that fails.
+
+    Args:
+        host: Of the server.
+        port: Its port.
+        zone: Its name.
+        key: Further arguments of ``dig``.
+    """
+    argv = ["dig", f"@{host}", "-p", str(port), zone, "AXFR", "+noall", "+answer", *key]
+    rows = [line.split(None, 4) for line in run_program(argv).out.splitlines() if line and not line.startswith(";")]
+    is_whole = len(rows) > 1 and rows[0] == rows[-1]
+    return (
+        frozenset(record_line(name, ttl, kind, text) for name, ttl, _, kind, text in rows) if is_whole else frozenset()
     )
 
 
-def record_line(name: dns.name.Name, ttl: int, rdtype: dns.rdatatype.RdataType, text: str) -> str:
-    """Return one record as ``records_of`` has it."""
-    kind = dns.rdatatype.to_text(rdtype)
-    return f"{str(name).lower()} {ttl} {kind} {text if kind == 'TXT' else text.lower()}"
+def record_line(name: str, ttl: str | int, kind: str, text: str) -> str:
+    """Return one record as a line, all in lower case but for texts."""
+    return f"{name.lower()} {ttl} {kind} {text if kind == 'TXT' else text.lower()}"
 
 
 def _fill(recipe: str, followed: Followed, folder: Path) -> str:
