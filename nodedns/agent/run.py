@@ -4,7 +4,8 @@ Signals follow Consul's rules. SIGINT leaves the pool first unless
 ``skip_leave_on_interrupt`` (by default servers skip, clients leave); SIGTERM
 leaves if ``leave_on_terminate`` (by default clients leave, servers do not). A
 leave has 15 s; a second signal ends the agent at once. Exit code 0 after a
-graceful leave, else 1. SIGHUP has the configuration read again.
+graceful leave, else 1; but 0 for SIGTERM under a service manager, which would take 1 for a failure of
+a stop that it asked for. SIGHUP has the configuration read again.
 
 Source: Consul's command/agent.
 """
@@ -125,7 +126,7 @@ async def _serve(
             gc.collect()
             gc.freeze()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_obey_signals, agent, config, signals, nursery)
+                nursery.start_soon(_obey_signals, agent, config, signals, nursery, manager.is_there)
                 if config.auto_reload_config:
                     nursery.start_soon(follow_files, lambda: agent.watched_paths, agent.reload, files)
                 with freeze_what_stays(time.perf_counter):
@@ -142,7 +143,9 @@ def leaves_on(signum: int, config: AgentConfig) -> bool:
     return config.leave_on_terminate
 
 
-async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
+async def _obey_signals(
+    agent: Agent, config: AgentConfig, signals: AsyncIterator[int], nursery: trio.Nursery, is_managed: bool
+) -> None:
     async for signum in signals:
         _LOG.info("Caught signal", signal=signal.Signals(signum).name)
         if signum == signal.SIGHUP:
@@ -153,7 +156,7 @@ async def _obey_signals(agent: Agent, config: AgentConfig, signals: AsyncIterato
             return
         else:
             _LOG.info("Graceful shutdown disabled. Exiting")
-            agent.stop(EXIT_FAILED)
+            agent.stop(EXIT_OK if is_managed and signum == signal.SIGTERM else EXIT_FAILED)
             return
 
 

@@ -142,7 +142,7 @@ class GoCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Rewrite ``args`` from Go's grammar, then let click parse them."""
-        return super().parse_args(ctx, to_click_args(self._options(), self._absent, args, ctx))
+        return super().parse_args(ctx, to_click_args(self.go_options(), self._absent, args, ctx))
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help: usage, what it does, an example, then one entry per flag."""
@@ -156,7 +156,8 @@ class GoCommand(click.Command):
             blocks += [_flag_help(option) for option in sorted(options, key=lambda option: option.go_names)]
         return "\n\n".join(blocks)
 
-    def _options(self) -> dict[str, GoOption]:
+    def go_options(self) -> dict[str, GoOption]:
+        """Return its flags by each of their names, without dashes."""
         return {name: param for param in self.params if isinstance(param, GoOption) for name in param.go_names}
 
 

@@ -40,6 +40,11 @@ class CommandGroup(click.Command):
         self._synopses = synopses
         self._missing_exit_code = missing_exit_code
 
+    @property
+    def synopses(self) -> Mapping[str, str]:
+        """The names of its commands, and one line about each."""
+        return self._synopses
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the first word as a command's name; the only flag here is the help's."""
         first = args[0] if args else ""

@@ -26,6 +26,7 @@ VERSION_NAMES = ("v", "version")
 COMMANDS: Mapping[str, str] = {
     "agent": "Runs an agent",
     "catalog": "Shows nodes and datacenters",
+    "completion": "Prints what makes a shell complete commands, flags and names",
     "demo": "Runs two joined agents on this machine, to try things out",
     "dns": "Shows and logs what DNS is asked",
     "doctor": "Finds out why a name does not resolve, and says what to do",

@@ -55,7 +55,7 @@ def test_a_service_manager_hears_of_a_life_from_ready_to_stopping(agent: LoneAge
             told.wait("WATCHDOG")
             process.send(signal.SIGTERM)
             told.wait("STOPPING")
-            process.wait_exit()
+            assert 0 == process.wait_exit()
 
 
 def test_a_peer_that_joins_shows_in_the_status(tmp_path: Path) -> None:
