@@ -81,6 +81,13 @@ def test_package_has_what_a_package_has(package: Path) -> None:
     assert "/etc/nodedns/nodedns.hcl\n" == run_program(["dpkg-deb", "--info", package, "conffiles"]).out
 
 
+def test_versions_of_all_libraries_and_of_no_others_are_fixed(package: Path) -> None:
+    held = re.findall(r"/usr/lib/nodedns/([^/]+)-([^/-]+)\.dist-info/$", "\n".join(contents(package)), re.MULTILINE)
+    lines = (SOURCE_TREE / "packaging" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    fixed = {line.replace("-", "_") for line in lines if not line.startswith("#")}
+    assert fixed == {f"{name.lower()}=={version}" for name, version in held if name != "nodedns"}
+
+
 def test_program_runs_from_anywhere_and_takes_no_library_from_elsewhere(package: Path, tmp_path: Path) -> None:
     run_program(["dpkg-deb", "--extract", package, tmp_path / "root"])
     (tmp_path / "click.py").write_text("raise SystemExit('a stranger')", encoding="utf-8")
