@@ -74,17 +74,22 @@ def test_recursion_desired_is_copied(agent: LoneAgent) -> None:
     [
         ("+header-only", "+opcode=15"),
         ("+header-only", "+opcode=15", "+tcflag", "+rec", "+raflag", "+cdflag", "+adflag", "+aaflag", "+zflag"),
-        ("+opcode=notify", *SOA),
         ("+opcode=update", *SOA),
         ("+opcode=iquery", *SOA),
         ("+opcode=status", *SOA),
     ],
-    ids=["opcode", "opcodeflg", "notify", "update", "iquery", "status"],
+    ids=["opcode", "opcodeflg", "update", "iquery", "status"],
 )
 def test_other_opcode_is_not_implemented(agent: LoneAgent, asked: tuple[str, ...]) -> None:
     answer = agent.dig(*PLAIN, *asked)
 
     assert ("NOTIMP", ("qr",), "") == (answer.status, answer.flags, answer.question)
+
+
+def test_notify_is_told_that_no_zone_is_copied_here(agent: LoneAgent) -> None:
+    answer = agent.dig(*PLAIN, "+opcode=notify", *SOA)
+
+    assert ("NOTAUTH", ("qr",), "") == (answer.status, answer.flags, answer.question)
 
 
 TYPES = """
