@@ -406,7 +406,7 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "peer two",
         F,
         "does not arrive",
-        "nodedns why two",
+        "let UDP of the gossip port pass in both directions; nodedns why two",
     ),
     "TCP to a peer blocked": (
         peer(dial=Dial(where="10.0.0.3:8301", error="no answer")),
@@ -462,7 +462,7 @@ FAULTS: dict[str, tuple[Facts, str, Verdict, str, str]] = {
         "peer two",
         F,
         "does not have the key",
-        "nodedns why two",
+        "keyring file of another member; nodedns why two",
     ),
     "clock ahead": (agent(clocks=(Clock(who="two", ahead_s=400.0),)), "clock", F, "400 s ahead of", "NTP"),
     "clock behind": (agent(clocks=(Clock(who="two", ahead_s=-9.0),)), "clock", W, "9 s behind", "NTP"),

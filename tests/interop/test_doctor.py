@@ -15,16 +15,19 @@ from typing import Any
 
 import pytest
 
-from nodedns.testing.first_cluster import ONE, TWO, FirstCluster, first_cluster
+from nodedns.testing.first_cluster import FAST_GOSSIP, ONE, TWO, FirstCluster, first_cluster
 from nodedns.testing.hosts import Host
 from nodedns.testing.loopback import DNS_PORT
+from nodedns.testing.manual_page import ManualPage
 from nodedns.testing.processes import Process, nodedns_program, poll, running
 from nodedns.testing.programs import require_program
+from nodedns.testing.source_tree import project_root
 
 LOCAL = "127.0.0.1"
 AGENT = f"{LOCAL}#{DNS_PORT}"
 NAME = "agent-two.node.consul"
 REVERSE = "20.20.172.in-addr.arpa"
+PAGE = ManualPage.at(project_root(Path(__file__)) / "docs" / "doctor.rst")
 NSSWITCH = "hosts: files dns\n"
 KEY = f"IN DS 1 8 2 {'00' * 32}"
 """No name of ours is signed with such a key, nor with any other."""
@@ -92,6 +95,13 @@ def patient(shared: Patient) -> Patient:
 RIGHT = (f"--server=/consul/{AGENT}", f"--server=/{REVERSE}/{AGENT}")
 
 
+def alike(report: str) -> str:
+    """A report without what is another at each run."""
+    return re.sub(
+        r"(?<=\(pid )\d+|(?<=agent )\d+(?= s ago)|over UDP the agent has not .*|\(0\.[0-9.]+\)", "N", report
+    ).strip()
+
+
 def broken(findings: dict[str, dict[str, str]]) -> dict[str, str]:
     """What is not well, by hop."""
     return {hop: found["Verdict"] for hop, found in findings.items() if found["Verdict"] not in {"ok", "skipped"}}
@@ -130,6 +140,15 @@ def test_dnsmasq_that_asks_others_is_named_with_its_mend(patient: Patient) -> No
     assert "does not ask the agent for consul (dnsmasq (pid" in found["Says"]
     assert "nodedns resolver-config dnsmasq" in found["Mend"]
     assert {"nameserver 127.0.0.1": "failed", "C library": "failed", "reverse zone": "warning"} == broken(findings)
+
+
+def test_example_of_the_manual_is_what_is_printed(patient: Patient) -> None:
+    (example,) = PAGE.typed("Why does a name not resolve?")
+    with patient.dnsmasq("--server=/example.org/127.0.0.9", "--address=/consul/"):
+        done = patient.host.run("sh", "-c", example.command.replace("nodedns", str(nodedns_program())))
+
+    assert 1 == done.code
+    assert alike(example.shown) == alike(done.out)
 
 
 def test_reverse_zone_that_is_not_forwarded_is_only_worth_a_look(patient: Patient) -> None:
@@ -314,6 +333,23 @@ def test_agents_with_different_keys_are_told_apart_from_a_firewall(stopped: Pati
     assert "encrypted with a key that this agent does not have" in found["Says"]
     told = {finding["Hop"]: finding for finding in json.loads(joiner.out)["Findings"]}["gossip"]
     assert f"joined nobody, though TCP to {ONE}:8301 can be opened" in told["Says"]
+
+
+def test_udp_to_a_peer_that_a_firewall_stops_is_told_from_the_journal(stopped: Patient) -> None:
+    stopped.cluster.configure(FAST_GOSSIP, name="fast.hcl")
+    stopped.cluster.start_both()
+    nft = require_program("nft", package="nftables")
+    stopped.host.check(nft, "add table inet doctor; add chain inet doctor in { type filter hook input priority 0; }")
+    stopped.host.check(nft, "add rule inet doctor in udp dport 8301 drop")
+
+    def is_told() -> dict[str, str]:
+        found = stopped.doctor(NAME)[1]["peer agent-two"]
+        return found if "UDP" in found["Mend"] else {}
+
+    found = poll(is_told, "UDP is found to be blocked")
+    assert "failed" == found["Verdict"]
+    assert "while TCP" in found["Says"]
+    assert "nodedns why agent-two" in found["Mend"]
 
 
 def test_what_holds_a_port_of_an_agent_that_cannot_start_is_named(stopped: Patient) -> None:

@@ -214,7 +214,8 @@ def _judge_peer(peer: PeerFacts) -> Finding:
     hop = f"peer {peer.name}"
     why = f"nodedns why {peer.name} tells the story"
     if peer.hints:
-        return failed(hop, "; ".join(peer.hints), why)
+        told = "; ".join(peer.hints)
+        return failed(hop, told, f"{_mend_of_hint(told)}{why}")
     dial = peer.dial
     if peer.status == "failed":
         if dial is not None and not dial.error:
@@ -229,6 +230,12 @@ def _judge_peer(peer: PeerFacts) -> Finding:
             "let TCP of the gossip port pass to it: joins, lists of members and registrations go by TCP",
         )
     return ok(hop, f"{peer.status}; {_transports(peer)}")
+
+
+def _mend_of_hint(told: str) -> str:
+    if KEY_HINT in told:
+        return "give it the keyring file of another member; "
+    return "let UDP of the gossip port pass in both directions; " if "UDP" in told else ""
 
 
 def _transports(peer: PeerFacts) -> str:
