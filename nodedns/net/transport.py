@@ -62,6 +62,7 @@ TRANSIENT_RECEIVE_ERRNOS = frozenset(
         errno.ETIMEDOUT,
     }
 )
+FIRST_FREE_PORT = 1024  # Linux: net.ipv4.ip_unprivileged_port_start, unless changed
 V4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 section 2.5.5.2
 BROKEN_SOCKET_ERRNOS = frozenset({errno.EBADF, errno.ENOTSOCK})
 
@@ -154,7 +155,10 @@ def bind_error(error: OSError, host: str, port: int, protocol: str, flag: str) -
     """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return BindError(f"cannot listen on {where} ({protocol}): {errno_name(error)} ({reason}); change it with {flag}")
+    mend = f"change it with {flag}"
+    if error.errno == errno.EACCES and 0 < port < FIRST_FREE_PORT:
+        mend = f"such a port takes the right CAP_NET_BIND_SERVICE, which nodedns.service has; or {mend}"
+    return BindError(f"cannot listen on {where} ({protocol}): {errno_name(error)} ({reason}); {mend}")
 
 
 @contextmanager

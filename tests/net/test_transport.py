@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import attrs
@@ -11,7 +12,7 @@ import trio
 
 from nodedns.model.address import Address
 from nodedns.net.tcp import TcpDialer, bind_gossip
-from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener
+from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, bind_error
 from nodedns.testing.network import SimNetwork
 from nodedns.testing.transports import SimHost, TrioScheduler
 
@@ -243,3 +244,18 @@ def test_cancelled_receive_loses_no_datagram(run: Run) -> None:
         assert b"late" == (await two.transport.receive())[0]
 
     run(body)
+
+
+@pytest.mark.parametrize(
+    ("number", "port", "mend"),
+    [
+        (errno.EACCES, 53, "such a port takes the right CAP_NET_BIND_SERVICE, which nodedns.service has; or change it"),
+        (errno.EACCES, 8600, "(Permission denied); change it with -dns-port"),
+        (errno.EADDRINUSE, 53, "(Address already in use); change it with -dns-port"),
+    ],
+)
+def test_a_port_that_takes_a_right_is_refused_with_the_name_of_the_right(number: int, port: int, mend: str) -> None:
+    text = str(bind_error(OSError(number, "no"), "10.0.0.1", port, "udp", "-dns-port"))
+    assert text.startswith(f"cannot listen on 10.0.0.1:{port} (udp): {errno.errorcode[number]} (")
+    assert mend in text
+    assert text.endswith("-dns-port")
