@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from nodedns.cli.goflags import CommandError
 from nodedns.errors import shorten
 
@@ -32,6 +34,16 @@ class Endpoint:
             return "localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, as far as its name says."""
+        if self.unix_path or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def base(self) -> str:

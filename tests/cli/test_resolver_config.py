@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from nodedns.cli.doctor.tools import TOOLS as NAMED_BY_DOCTOR
+from nodedns.cli.endpoint import parse_endpoint
+from nodedns.cli.resolvers.agent_facts import Given, facts_from_afar, facts_of_agent
+from nodedns.cli.resolvers.facts import RecipeError
+from nodedns.cli.resolvers.recipe import Wishes
 from nodedns.cli.resolvers.tools import TOOLS
 from nodedns.testing.source_tree import project_root
 
@@ -200,3 +204,36 @@ def test_containers_are_told_of_an_address_that_they_reach(shell: Shell, fake_ag
     _, out, _ = shell("resolver-config", "-recursion", "-format=json", "docker")
 
     assert {"dns": ["10.1.0.7"]} == json.loads(json.loads(out)["Edits"][0]["Text"])
+
+
+@pytest.mark.parametrize(
+    ("listening", "line"),
+    [
+        (["0.0.0.0"], "server=/consul/10.1.0.7#"),
+        (["10.1.0.8", "127.0.0.1"], "server=/consul/10.1.0.8#"),
+        (["127.0.0.1"], "the agent on 192.0.2.1 serves DNS on 127.0.0.1:8600, for its own machine alone"),
+    ],
+)
+def test_agent_on_another_machine_is_named_as_others_reach_it(listening: list[str], line: str) -> None:
+    facts = facts_of_agent(about(dns_addrs=listening), [], Given())
+    try:
+        (said,) = (file.text for file in TOOLS["dnsmasq"].recipe(facts_from_afar(facts, "192.0.2.1"), Wishes()).files)
+    except RecipeError as error:
+        said = str(error)
+
+    assert line in said
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [
+        ("127.0.0.9:8500", True),
+        ("localhost:8500", True),
+        ("[::1]:8500", True),
+        ("unix:///run/n", True),
+        ("10.1.0.7:8500", False),
+        ("agent-two.node.consul:8500", False),
+    ],
+)
+def test_endpoint_knows_whether_it_is_on_this_machine(address: str, is_here: bool) -> None:
+    assert is_here == parse_endpoint(address).is_here

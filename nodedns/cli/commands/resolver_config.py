@@ -142,7 +142,7 @@ def _wishes(name: str, flags: dict[str, Any]) -> Wishes:
 
 
 def _facts(given: Given, http_addr: str | None) -> ResolverFacts:
-    from nodedns.cli.resolvers.agent_facts import facts_of_agent, facts_of_flags  # noqa: PLC0415
+    from nodedns.cli.resolvers.agent_facts import facts_from_afar, facts_of_agent, facts_of_flags  # noqa: PLC0415
 
     if given.servers:
         return facts_of_flags(given)
@@ -151,9 +151,10 @@ def _facts(given: Given, http_addr: str | None) -> ResolverFacts:
     try:
         is_listed = about["DebugConfig"]["reverse_zones"] is not None
         nodes = [] if is_listed else client.get_list(NODES_PATH)
-        return facts_of_agent(about, nodes, given)
+        facts = facts_of_agent(about, nodes, given)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise misshapen(SELF_PATH) from None
+    return facts if client.endpoint.is_here else facts_from_afar(facts, client.endpoint.host)
 
 
 def _as_json(recipe: Recipe) -> dict[str, Any]:

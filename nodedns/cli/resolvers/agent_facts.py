@@ -1,7 +1,8 @@
 """Facts from what an agent says of itself over HTTP, or from what the user says of an agent that cannot be asked.
 
 An agent that listens on several addresses is asked on the one that every program of this machine reaches: a
-loopback address, or one for a wildcard; else on all of them. Reverse zones that the agent was not told are
+loopback address, or one for a wildcard; else on all of them. One on another machine is asked where others
+reach it. Reverse zones that the agent was not told are
 those of the nodes' addresses, as ``ReverseZones`` makes them; not of loopback and link-local ones, which belong
 to each machine alone.
 """
@@ -28,7 +29,7 @@ from nodedns.dns.reverse import DERIVED_DIGITS
 from nodedns.model.names import is_dns_label
 from nodedns.table.address_index import Digits, digits_of
 
-__all__ = ["MAX_DERIVED_ZONES", "Given", "facts_of_agent", "facts_of_flags"]
+__all__ = ["MAX_DERIVED_ZONES", "Given", "facts_from_afar", "facts_of_agent", "facts_of_flags"]
 
 MAX_DERIVED_ZONES = 64
 """Reverse zones that nobody listed; more than a /26 makes, and already too many to look after by hand."""
@@ -101,6 +102,26 @@ def facts_of_agent(about: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]],
         sample=f"{name}.node.{domains[0]}" if is_dns_label(name) else f"ns.{domains[0]}",
         outer=_outer(config["dns_addrs"], str(config["advertise_addr"]), int(config["dns_port"])),
     )
+
+
+def facts_from_afar(facts: ResolverFacts, host: str) -> ResolverFacts:
+    """Return the facts with the addresses on which other machines ask the agent.
+
+    Args:
+        facts: Of an agent on another machine.
+        host: Which machine that is, for the failure's text.
+
+    Raises:
+        RecipeError: No other machine can ask it.
+    """
+    if not any(server.is_loopback for server in facts.servers):
+        return facts
+    if not facts.outer:
+        raise RecipeError(
+            f"the agent on {host} serves DNS on {facts.servers[0].bracketed}, for its own machine alone; run this "
+            "there, let it listen for others (addresses.dns), or name what reaches it with -dns-addr=<IP:port>"
+        )
+    return attrs.evolve(facts, servers=facts.outer)
 
 
 def _servers(hosts: Sequence[str], port: int) -> tuple[Server, ...]:
