@@ -411,7 +411,8 @@ def test_what_cannot_be_told_is_said_so(primary: Primary, wire: bytes, transport
 def test_zone_that_is_not_known_or_not_published_yet_is_servfail(primary: Primary, wire: bytes) -> None:
     unknown = NodeTable("dc1", NodeName("agent-one"), 1, cluster_known=False).view
     waiting = attrs.evolve(primary.context(), transfers=Transfers(PARAMS, lambda _: None))
-    for context in (attrs.evolve(primary.context(), view=unknown), waiting):
+    nothing = attrs.evolve(primary.context(), transfers=Transfers(PARAMS))
+    for context in (attrs.evolve(primary.context(), view=unknown), waiting, nothing):
         reply = respond(wire, context)
         assert isinstance(reply, Reply)
         assert (Rcode.SERVFAIL, None) == (reply.rcode, reply.transfer)

@@ -19,6 +19,7 @@ from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.transfer import Transfers
 from nodedns.dns.transfer_params import TransferParams, TsigKey
 from nodedns.dns.tsig import RequestSigner, TsigError
+from nodedns.errors import LocalProtocolError
 from nodedns.model.address import Address
 from nodedns.model.secret import Secret
 from nodedns.testing.signing import KEYS, TSIG_256, TSIG_512, peer_key, signed_query, verified
@@ -311,3 +312,8 @@ def test_response_that_is_not_signed_proves_nothing(keyed: QueryContext) -> None
     assert not signer.proves(answered(SOA.to_wire(), keyed).wire, bytes(32), NOW)
     skewed, mac = signer.sign(SOA.to_wire(), NOW + 4_000)
     assert not signer.proves(answered(skewed, keyed).wire, mac, NOW)
+
+
+def test_key_that_dns_cannot_spell_is_a_mistake_of_ours() -> None:
+    with pytest.raises(LocalProtocolError, match="not a domain name"):
+        RequestSigner(TsigKey(name="a..b", secret=Secret(bytes(32))))

@@ -14,7 +14,7 @@ import trio
 
 from nodedns.errors import BindError
 from nodedns.model.address import Address
-from nodedns.net.dns_guard import Later, Respond
+from nodedns.net.dns_guard import GuardedResponder, Later, Respond
 from nodedns.net.dns_stream import ReplyStream
 from nodedns.net.dns_tcp import MAX_PENDING, TURN_S, TURN_WORK, VISIT_MESSAGES, TcpDnsServer
 from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus
@@ -848,6 +848,20 @@ def test_fault_in_a_long_reply_ends_the_connection(caplog: pytest.LogCaptureFixt
 
     serve(body, streams.respond)
     assert "answering failed" in caplog.text
+
+
+def test_reply_of_many_messages_over_udp_is_a_fault() -> None:
+    streams = Streams()
+
+    async def main() -> None:
+        guarded = GuardedResponder(streams.respond, Metrics())
+        reply = guarded.reply_to(b"!040" + QUERY[4:], Address.from_text("10.0.0.2", 5), is_tcp=False)
+        assert reply is not None
+        assert not callable(reply)
+        assert (b"!0", 2) == (reply[:2], reply[3])
+        assert [False] == streams.ends
+
+    trio.run(main)
 
 
 def test_tasks_have_their_turn_after_each_message_of_a_long_reply() -> None:
