@@ -4,7 +4,8 @@
 
 No agent and no sockets: a table, and ``Publications`` with the forward zone and the listed reverse zone 10.0.0.0/8.
 One instance of ``web``, with a tag and a named port, is on each of the first SERVICE_INSTANCES nodes. A step is what is
-done between two turns of others; the longest is what a DNS answer may have to wait for. Times are of one run each.
+done between two turns of others; the longest is what a DNS answer may have to wait for. Times are of the CPU, of one
+run each.
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ class Bench:
         gc.freeze()
         works = self.kept.publish(ZONES, self.table.view, policy, next(self._seconds))
         while True:
-            started = time.perf_counter()
+            started = time.thread_time()
             step = next(works, None)
-            took = time.perf_counter() - started
+            took = time.thread_time() - started
             total, longest = total + took, max(longest, took)
             if step is None:
                 break
@@ -120,9 +121,9 @@ def main() -> None:
     for origin in bench.kept.origins:
         zone = bench.kept.zone(origin)
         assert zone is not None  # noqa: S101 - for the type checker; it is one of the origins
-        started = time.perf_counter()
+        started = time.thread_time()
         records = zone.records()
-        took_ms = (time.perf_counter() - started) * 1e3
+        took_ms = (time.thread_time() - started) * 1e3
         size = f"{len(records):8} records, {zone.wire_bytes / MIB:6.2f} MiB"
         print(f"{b'.'.join(origin).decode():<20} {size}, listed in {took_ms:.1f} ms")
     tracemalloc.start()

@@ -93,7 +93,7 @@ def answer_service(asked: Asked, query: Labels) -> Answer:
     keys = (service_key(wanted.service) if is_plain else part_key(wanted.service),)
     if chosen:
         return answer_instances(asked, wanted.service, chosen, keys)
-    if wanted.tag is not None and _is_above_tag(usable, wanted.tag):
+    if wanted.tag is not None and _is_above_tag(filter(attrs.evolve(wanted, tag=None).fits, usable), wanted.tag):
         return asked.no_data(keys)
     if is_plain and query[0].startswith(UNDERSCORE):
         # Kept it is for this one only: a stranger can make up as many of these as there are letters.

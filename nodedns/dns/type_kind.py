@@ -80,7 +80,7 @@ def answer_type(asked: Asked, query: Labels) -> Answer:
     if not ends[0].startswith(b"_"):
         return asked.no_name()
     if ends == META:
-        return _answer_meta(asked, start)
+        return _answer_meta(asked, start) if asked.place.port is None else asked.no_name()
     if start:
         return _answer_inside(asked, start, ends)
     is_browsed = asked.question.rtype == RRType.PTR and asked.place.port is None

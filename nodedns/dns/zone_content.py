@@ -113,6 +113,8 @@ def delegations_to(below: Iterable[ServedZone], origin: Labels, view: TableView,
         answer = zone.answer(question, view, policy)
         glue = [rrset for rrset in answer.glue if _is_under(rrset.owner, zone.origin)]
         for rrset in (*answer.answer, *glue):
+            if not is_carried(rrset.owner[: -len(origin)]):
+                continue
             key = name_key(rrset.owner, origin)
             found[key] = found.get(key, ()) + packed_records(rrset, origin)
     return found

@@ -220,6 +220,9 @@ def test_tag_period(ask: Ask, make_context: MakeContext) -> None:
     there = make_context((node("foo"), *on("foo", db(tags=("v1.primary",)))))
     assert 1 == len(ask("v1.primary.db.service.consul. SRV", there).answer)
     assert 0 == len(ask("v1.primary2.db.service.consul. SRV", there).answer)
+    assert dns.rcode.NOERROR == ask("primary.db.service.consul. SRV", there).rcode()
+    # No instance has such a port, so nothing is below.
+    assert dns.rcode.NXDOMAIN == ask("primary.db.service.q.port.consul. SRV", there).rcode()
     # RFC 8020: what the tag stands on exists.
     assert dns.rcode.NOERROR == ask("primary.db.service.consul. SRV", there).rcode()
 

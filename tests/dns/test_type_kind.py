@@ -157,6 +157,8 @@ def test_tags_are_subtypes(found: Found) -> None:
         ("_web._primary", dns.rcode.NOERROR),
         ("_web._tcp.dc2", dns.rcode.NXDOMAIN),
         ("x._services._dns-sd._udp", dns.rcode.NXDOMAIN),
+        ("_services._dns-sd._udp.http.port", dns.rcode.NXDOMAIN),
+        ("b._dns-sd._udp.x.port", dns.rcode.NXDOMAIN),
         ("_a-name-of-more-than-fifteen._tcp", dns.rcode.NOERROR),
     ],
 )
