@@ -7,7 +7,7 @@ from random import Random
 import attrs
 import pytest
 
-from nodedns.dns.apex import soa_serial
+from nodedns.dns.apex import Edition, soa_serial
 from nodedns.dns.dependency import NODE_KEY, SERVICE_KEY, keys_of_change, keys_of_service_change
 from nodedns.dns.packed import KEY_AT, MAX_TEMPLATES, PackedAnswers, slipped
 from nodedns.dns.policy import DnsPolicy
@@ -103,6 +103,30 @@ def test_change_of_a_node_drops_its_answers_and_no_others() -> None:
     made.change(node("a", "10.0.0.2"))
     assert not asked_anew(made, query_wire("b.node.consul"))
     assert asked_anew(made, query_wire("a.node.consul"))
+
+
+def test_each_zone_has_its_own_serial_in_kept_answers() -> None:
+    serials = {(b"consul",): 100, (b"lanlan",): 200}
+    zones = Zones(
+        Zone.of_domains(("consul", "lanlan"), edition_of=lambda zone, _: Edition((b"m", *zone), serials[zone]))
+    )
+    table = NodeTable("dc1", NodeName("me"), 7)
+    packed = PackedAnswers({NODE_KEY: lambda _: False}, Random(1))
+    queries = [query_wire(f"{start}{domain}") for start in ("x.node.", "") for domain in ("consul", "lanlan")]
+    for query in queries:
+        reply = respond(query, QueryContext(None, Transport.UDP, table.view, zones, DnsPolicy(), Random(1)))
+        assert isinstance(reply, Reply)
+        packed.keep(query, reply, TALLY)
+    for version, (first, second) in enumerate(((100, 200), (101, 250)), 1):
+        serials |= {(b"consul",): first, (b"lanlan",): second}
+        packed.set_serials(version, lambda zone: serials[zone])
+        assert [first, second] * 2 == [_serial_of(packed, query) for query in queries]
+
+
+def _serial_of(packed: PackedAnswers, query: bytes) -> int:
+    found = packed.find(query)
+    assert found is not None
+    return int.from_bytes(found[2][-20:-16], "big")  # the first of the five numbers that end a SOA record
 
 
 def test_serial_in_a_kept_negative_answer_moves_with_the_table() -> None:
