@@ -12,10 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 import dns.message
-import dns.name
-import dns.rdatatype
 
-from nodedns.dns.name import Labels
+from nodedns.dns.name import Labels, packed_name
 from nodedns.dns.question import Rcode, RRType
 
 __all__ = ["Record", "StaticAnswer", "StaticZone", "read_records"]
@@ -43,7 +41,7 @@ class StaticAnswer:
 
 def read_records(origin: Labels, records: Sequence[bytes]) -> Iterator[Record]:
     """Read records as they stand in messages whose question is the transfer of ``origin``."""
-    question = dns.name.Name([*origin, b""]).to_wire() + b"\x00\xfc\x00\x01"
+    question = packed_name(origin) + b"\x00\xfc\x00\x01"
     for start in range(0, len(records), MAX_READ):
         some = records[start : start + MAX_READ]
         header = b"\0\0\x84\0\0\1" + len(some).to_bytes(2, "big") + b"\0\0\0\0"

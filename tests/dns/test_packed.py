@@ -106,7 +106,7 @@ def test_change_of_a_node_drops_its_answers_and_no_others() -> None:
 
 
 def test_each_zone_has_its_own_serial_in_kept_answers() -> None:
-    serials = {(b"consul",): 100, (b"lanlan",): 200}
+    serials: dict[tuple[bytes, ...], int] = {(b"consul",): 100, (b"lanlan",): 200}
     forward = Zone.of_domains(("consul", "lanlan"), edition_of=lambda zone, _: Edition((b"m", *zone), serials[zone]))
     zones = Zones(forward)
     table = NodeTable("dc1", NodeName("me"), 7)

@@ -8,12 +8,11 @@ from random import Random
 
 import attrs
 import dns.message
-import dns.name
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodedns.dns.codec import encode_answer
-from nodedns.dns.name import Labels, labels_of
+from nodedns.dns.name import Labels, labels_of, packed_name
 from nodedns.dns.policy import DnsPolicy, ServiceTtls
 from nodedns.dns.publications import Publications
 from nodedns.dns.published import PublishedZone
@@ -44,8 +43,8 @@ from nodedns.testing.static_zone import Record, StaticZone, read_records
 NOW = 1_800_000_000
 DOMAINS = ("consul", "b.a.consul", "lan")
 PREFIXES = ("10.0.0.0/8", "10.0.0.0/24", "10.0.0.3/32", "2001:db8::/32")
-NODES = ("me", "a", "A", "b.a", "c.b.a", "x", "*", "z.*", "_tcp", "7f000001.addr", "m\u00fcller", "broken", "l" * 64)
-NODES += (".".join(["n" * 60] * 4),)
+NODES = ["me", "a", "A", "b.a", "c.b.a", "x", "*", "z.*", "_tcp", "7f000001.addr", "m\u00fcller", "broken", "l" * 64]
+NODES += [".".join(["n" * 60] * 4)]
 NODE = st.sampled_from([NodeName(name) for name in NODES])
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.1.1", "2001:db8::1", "www.example", "a.node.consul", "no..name")
 METAS: Sequence[dict[str, str]] = (
@@ -138,7 +137,7 @@ class Publisher:
         return {origin: zone for origin in self.kept.origins if (zone := self.kept.zone(origin)) is not None}
 
 
-def content(zone: PublishedZone) -> dict[Labels, set[bytes]]:
+def content(zone: PublishedZone) -> dict[bytes, set[bytes]]:
     records = {name: set(records) for name, records in zone.sets.items()}
     assert all(records.values())
     assert zone.wire_bytes == sum(map(len, zone.records()))
@@ -245,7 +244,7 @@ class Pair:
         zone = self.zones.answering(question, self.view)
         assert zone is not None
         answer = zone.answer(question, self.view, self.policy)
-        wire = dns.name.Name([*name, b""]).to_wire() + rtype.to_bytes(2, "big") + b"\0\1"
+        wire = packed_name(name) + rtype.to_bytes(2, "big") + b"\0\1"
         # Of several aliases every client is told one.
         rrsets = tuple(attrs.evolve(rrset, is_spread=False) for rrset in answer.answer)
         answer = attrs.evolve(answer, answer=rrsets, extra=(), most_spread=0)
