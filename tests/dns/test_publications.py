@@ -359,3 +359,23 @@ def test_no_step_does_more_than_a_few_names(publisher: Callable[..., Publisher])
     made = publisher(changes=(external("agent-one", "10.0.0.1"), *(external(f"n{n}", _host(n)) for n in range(500))))
     steps = list(made.kept.publish(made.zones, made.table.view, made.policy, NOW))
     assert len(made.zone().sets) / STEP_WEIGHT <= len(steps)
+
+
+def test_server_that_would_be_a_wildcard_has_no_address_in_the_outer_zone(
+    publisher: Callable[..., Publisher], server: Callable[..., Change]
+) -> None:
+    made = publisher(
+        domains=("consul", "test.consul"), changes=(server("agent-one", "10.0.0.1"), server("*", "10.0.0.2"))
+    )
+    made.publish()
+    assert {"agent-one.node.dc1.test.consul. 0 IN A 10.0.0.1"} == {
+        line for line in made.lines() if line.split()[0].endswith("node.dc1.test.consul.")
+    }
+
+
+def test_node_with_a_name_for_no_eyes_is_no_instance_to_browse(publisher: Callable[..., Publisher]) -> None:
+    made = publisher(changes=(external("agent-one", "10.0.0.1"), external("\1", "10.0.0.2"), service("\1", "web")))
+    made.publish()
+    owners = {line.split()[0] for line in made.lines()}
+    assert {r"\001.node.consul.", "web.service.consul."} <= owners
+    assert not [owner for owner in owners if owner.endswith("._web._tcp.consul.")]
