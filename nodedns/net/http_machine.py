@@ -15,13 +15,12 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from http import HTTPStatus
 
 import attrs
 import h11
 
-from nodedns.errors import ApiError
+from nodedns.errors import ApiError, shorten
 
 __all__ = ["MAX_HEAD_BYTES", "AnswerHead", "HttpMachine", "RequestHead", "Sign"]
 
@@ -29,6 +28,7 @@ MAX_HEAD_BYTES = 65_536
 """Of a request's head, and of anything else that comes in one line; ours: a token and cookies fit many times."""
 
 _ABSOLUTE = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
+_OTHER_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\r(?!\n)")
 _QUOTED = re.compile(r":| b['\"]")
 _PUNCTUATION_BYTES = len(": \r\n")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -67,10 +67,12 @@ class AnswerHead:
 
     Attributes:
         status: HTTP status code.
+        written: The head as bytes, on a connection that goes on.
     """
 
     status: int
-    _event: h11.Response
+    written: bytes
+    _pairs: Sequence[tuple[bytes, bytes]]
 
     @classmethod
     def of(cls, status: int, headers: Sequence[tuple[str, str]]) -> AnswerHead:
@@ -80,26 +82,20 @@ class AnswerHead:
         understands nothing else.
 
         Raises:
-            ValueError: One is no header, or is not Latin-1.
+            ValueError: One would end its line, or is not Latin-1.
         """
         pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        try:
-            return cls(status, h11.Response(status_code=status, headers=pairs, reason=_REASONS.get(status, b"")))
-        except h11.LocalProtocolError as error:
-            raise ValueError(f"no header: {error}") from error
+        lines = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"")), *map(b"%b: %b".__mod__, pairs), b"", b""]
+        written = b"\r\n".join(lines)
+        if _OTHER_CONTROLS.search(written) or written.count(b"\n") != len(lines) - 1:
+            raise ValueError(f"no headers: {shorten(headers)}")
+        return cls(status, written, pairs)
 
-    @cached_property
-    def written(self) -> bytes:
-        """The head on a connection that goes on."""
-        lines = [b"%b: %b\r\n" % pair for pair in self._event.headers.raw_items()]
-        return b"".join([b"HTTP/1.1 %d %b\r\n" % (self.status, self._event.reason), *lines, b"\r\n"])
-
-    def closing(self) -> AnswerHead:
-        """Return the same with the word that the connection ends."""
-        headers = [*self._event.headers.raw_items(), (b"Connection", b"close")]
-        return AnswerHead(
-            self.status, h11.Response(status_code=self.status, headers=headers, reason=self._event.reason)
-        )
+    def event(self, *, is_last: bool) -> h11.Response:
+        """Return it for h11, with the word that the connection ends where it does."""
+        closing = [(b"Connection", b"close")] if is_last else []
+        reason = _REASONS.get(self.status, b"")
+        return h11.Response(status_code=self.status, headers=[*self._pairs, *closing], reason=reason)
 
 
 class HttpMachine:
@@ -184,7 +180,7 @@ class HttpMachine:
             head: Of the answer.
             is_last: Whether the connection ends with it.
         """
-        return self._h11.send((head.closing() if is_last else head)._event)  # noqa: SLF001 - one file, one secret
+        return self._h11.send(head.event(is_last=is_last))
 
     def part(self, data: bytes) -> list[bytes]:
         """Return what is sent of a part of the answer's body, the part itself uncopied; nothing to a HEAD."""

@@ -259,7 +259,7 @@ def test_head_that_comes_at_once_has_the_same_limit(headers: list[bytes]) -> Non
     assert 431 == refusal(b"\r\n".join([b"GET / HTTP/1.1", b"Host: x", *headers, b"\r\n"])).status
 
 
-@pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\0"])
+@pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\rb", "a\0", "\r\n", "\u20ac"])
 def test_header_of_ours_cannot_hold_a_line_end(value: str) -> None:
-    with pytest.raises(ValueError, match="no header"):
+    with pytest.raises(ValueError, match=r"no headers|latin-1"):
         AnswerHead.of(200, [("X", value)])
