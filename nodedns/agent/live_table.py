@@ -116,6 +116,12 @@ class LiveTable:
             self.apply(())
         return self._table.registered(name)
 
+    def has_external(self, name: str) -> bool:
+        """Whether an external node of this name is registered, also where a member has the name."""
+        if self._waiting:
+            self.apply(())
+        return self._table.has_external(name)
+
     async def wait_changed(self, index: int, part: Part = WHOLE) -> None:
         """Return once a part of the table has changed after ``index``.
 

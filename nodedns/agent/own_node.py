@@ -3,8 +3,9 @@
 Strategy: what changes here is published at once. Besides, what stands in the catalog under our name is
 compared with what should: at the start, whenever something there has changed, and every
 ``PERIOD_S``. So what somebody else registers under our name goes, and what somebody else
-deregisters comes back. At most one comparison each ``PAUSE_S``: two agents that have one name must not
-fight faster than that.
+deregisters comes back. An external node that was registered under our name goes too, for else it would
+show again once we have left, with our services at its address. At most one comparison each ``PAUSE_S``: two agents
+that have one name must not fight faster than that.
 
 Source: Consul agent/ae (its interval, and syncs on change).
 """
@@ -42,6 +43,10 @@ class Catalog(Protocol):
 
     def note(self, changes: Sequence[Registration]) -> None:
         """Have registrations be as told, at once."""
+        ...
+
+    def take_name(self, name: NodeName) -> None:
+        """Have no external node be registered under a name; what is registered on it stays."""
         ...
 
 
@@ -123,6 +128,8 @@ class OwnNode:
 
     def compare(self) -> None:
         """Put right what differs, now."""
+        if self._table.has_external(self._name):
+            self._take_name()
         present = Published.of(*self._table.registered(self._name))
         tags = overridden_tags(self._book.published, present)
         if tags:
@@ -134,8 +141,16 @@ class OwnNode:
             self._write(changes)
         self._seen = self._table.view.node_services(self._name)
 
+    def _take_name(self) -> None:
+        try:
+            self._catalog.take_name(self._name)
+        except NodednsError as problem:
+            _LOG.error("an external node keeps the name of this one", error=problem)
+        else:
+            _LOG.warning("an external node had the name of this one; its registration is removed", node=self._name)
+
     def _note_change(self, _rows: Sequence[RowChange], _services: Sequence[ServiceChange]) -> None:
         seen = self._table.view.node_services(self._name)
-        if seen is not self._seen:
+        if seen is not self._seen or self._table.has_external(self._name):
             self._seen = seen
             self._stirred.set()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from nodedns.agent.replication import Replication
+from nodedns.model.names import NodeName
 from nodedns.replica.entry import Entry, Key, Kind, target_of
 from nodedns.table.changes import CheckDeregistered, NodeDeregistered, Registration, ServiceDeregistered
 
@@ -47,6 +48,14 @@ class Registrations:
             TooBig: One is longer than may be replicated, or there are too many.
         """
         self._replication.ensure(self._worth_writing(changes))
+
+    def take_name(self, name: NodeName) -> None:
+        """Have no external node be registered under a name, at once; what is registered on it stays.
+
+        Raises:
+            TooBig: There is no room to say so.
+        """
+        self._replication.ensure([NodeDeregistered(name)])
 
     def _worth_writing(self, changes: Sequence[Registration]) -> list[Registration]:
         """Return the changes, a node's that goes with what is on it, without those that change nothing."""

@@ -114,6 +114,10 @@ class NodeTable:
         """Return the services and checks kept for a node by ID, those of a node without a row included."""
         return self._book.registered(fold(name))
 
+    def has_external(self, name: str) -> bool:
+        """Whether an external node of this name is registered, also where a member has the name."""
+        return fold(name) in self._externals
+
     def apply(self, changes: Sequence[Change]) -> TableView:
         """Apply ``changes`` in order and return the view after them.
 

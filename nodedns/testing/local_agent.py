@@ -34,7 +34,7 @@ from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.net.record_log import RecordLog
 from nodedns.observe.metrics import Metrics
-from nodedns.table.changes import MemberUpserted, ServiceRegistered
+from nodedns.table.changes import MemberUpserted, NodeDeregistered, ServiceRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.fake_checker import FakeChecker
 from nodedns.testing.table_agent import agent_member
@@ -105,6 +105,10 @@ class LocalAgent:
                 raise TooBig("service", 2, 1)
         self.noted.extend(changes)
         self.table.apply(changes)
+
+    def take_name(self, name: NodeName) -> None:
+        """Forget an external node."""
+        self.table.apply([NodeDeregistered(name)])
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

@@ -14,12 +14,21 @@ from nodedns.checks.outcome import RememberedState
 from nodedns.checks.scripts import ScriptRights
 from nodedns.errors import ApiError, DataDirError
 from nodedns.model.check import Check, CheckStatus
+from nodedns.model.member import MemberStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.net.record_log import RecordLog
 from nodedns.observe.metrics import Metrics
-from nodedns.table.changes import CheckRegistered, ServiceDeregistered, ServiceRegistered
+from nodedns.table.changes import (
+    CheckRegistered,
+    ExternalNode,
+    MemberUpserted,
+    NodeRegistered,
+    ServiceDeregistered,
+    ServiceRegistered,
+)
 from nodedns.testing.local_agent import ONE, LocalAgent
+from nodedns.testing.table_agent import agent_member
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 TTL = {"name": "ping", "ttl": "10s"}
@@ -132,6 +141,32 @@ async def test_foreign_entries_of_our_node_go_and_ours_come_back(autojump_clock:
         await wait_all_tasks_blocked()
         assert (["web"], ["service:web"]) == (list(agent.catalog_services), list(agent.catalog_checks))
         assert ["theirs"] == [service.id for service in agent.table.registered("two")[0]]
+
+
+async def test_external_node_of_our_name_is_forgotten_and_does_not_show_once_we_have_left(
+    autojump_clock: MockClock,
+) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        await agent.register(name="web", port=80)
+        await trio.sleep(5)
+        external = ExternalNode(NodeName("ONE"), "", "192.0.2.1")
+        agent.table.apply([NodeRegistered(external), ServiceRegistered(ONE, Service("printing", "printing"))])
+        await wait_all_tasks_blocked()
+        assert (["web"], False) == (list(agent.catalog_services), agent.table.has_external("one"))
+        agent.table.apply([MemberUpserted(agent_member("one", status=MemberStatus.LEFT))])
+        assert None is agent.table.view.node_services("one")
+
+
+async def test_external_node_of_our_name_that_comes_unseen_is_forgotten_within_a_minute(
+    autojump_clock: MockClock,
+) -> None:
+    agent = LocalAgent()
+    async with agent.run():
+        agent.table.apply([NodeRegistered(ExternalNode(ONE, "", "192.0.2.1"))])
+        assert agent.table.has_external("one")
+        await trio.sleep(61)
+        assert not agent.table.has_external("one")
 
 
 async def test_fight_over_a_name_is_slow(autojump_clock: MockClock) -> None:

@@ -159,6 +159,18 @@ def test_node_takes_its_services_and_checks_along(tmp_path: Path) -> None:
     assert (["10.0.0.9"], []) == held(tmp_path)
 
 
+def test_taken_name_loses_its_external_node_and_keeps_its_services(tmp_path: Path) -> None:
+    async def story(kept: Kept) -> None:
+        await kept.registrations.apply([NODE, WEB])
+        kept.registrations.take_name(NodeName("PRINTER"))
+        kept.registrations.take_name(NodeName("nobody"))
+        assert not kept.table.has_external(PRINTER)
+        assert ["web-1"] == [service.id for service in kept.table.registered(PRINTER)[0]]
+
+    play(tmp_path, story, is_killed=False)
+    assert ([], []) == held(tmp_path)
+
+
 def test_what_is_not_there_is_gone_without_being_written(tmp_path: Path) -> None:
     async def story(kept: Kept) -> None:
         await kept.registrations.apply([NodeDeregistered(PRINTER), ServiceDeregistered(PRINTER, "web-1")])
