@@ -20,9 +20,10 @@ from nodedns.agent.registrations import Registration
 from nodedns.model.check import Check
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
+from nodedns.replica.entry import target_of
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
 
-__all__ = ["Published", "differences", "overridden_tags"]
+__all__ = ["Published", "differences", "overridden_tags", "parcels"]
 
 
 @attrs.frozen
@@ -57,6 +58,31 @@ def differences(node: NodeName, wanted: Published, present: Published) -> tuple[
     changes += [CheckDeregistered(node, key) for key in present.checks if key not in wanted.checks]
     changes += [ServiceDeregistered(node, key) for key in present.services if key not in wanted.services]
     return tuple(changes)
+
+
+def parcels(changes: Sequence[Registration], size: int) -> list[list[Registration]]:
+    """Return the changes in parcels of ``size`` or a few more, to be written one by one.
+
+    After none of them a service is without checks that count for it: what is registered of a service is in one
+    parcel; removals come after all that, of services before those of checks. Of two changes of the same thing the
+    later is left.
+    """
+    last = {target_of(change)[0]: change for change in changes}.values()
+    together: dict[str, list[Registration]] = {}
+    for change in last:
+        if isinstance(change, ServiceRegistered):
+            together.setdefault(change.service.id, []).insert(0, change)
+        elif isinstance(change, CheckRegistered):
+            together.setdefault(change.check.service_id, []).append(change)
+    found = list(together.values())
+    found += [[change] for change in last if isinstance(change, ServiceDeregistered)]
+    found += [[change] for change in last if isinstance(change, CheckDeregistered)]
+    filled: list[list[Registration]] = [[]]
+    for part in found:
+        if len(filled[-1]) >= size:
+            filled.append([])
+        filled[-1] += part
+    return filled
 
 
 def overridden_tags(wanted: Published, present: Published) -> dict[str, tuple[str, ...]]:

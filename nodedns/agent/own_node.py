@@ -12,12 +12,13 @@ Source: Consul agent/ae (its interval, and syncs on change).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import trio
 
-from nodedns.agent.anti_entropy import Published, differences, overridden_tags
+from nodedns.agent.anti_entropy import Published, differences, overridden_tags, parcels
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.local_book import LocalBook
 from nodedns.agent.registrations import Registration
@@ -34,6 +35,8 @@ PERIOD_S = 60.0
 """Between two comparisons where nothing is seen to change (Consul's ae interval)."""
 PAUSE_S = 1.0
 """Between two comparisons at least."""
+PARCEL_CHANGES = 16
+"""Written in one turn where there are more at once; ours: two or three milliseconds of work."""
 
 _LOG = logger("agent")
 
@@ -78,11 +81,26 @@ class OwnNode:
         self._stirred = trio.Event()
         self._wakes_at = 0.0
         self._is_running = False
+        self._parcels: deque[list[Registration]] = deque()
+        self._were_sent = trio.Event()
 
     def publish(self, changes: Sequence[Registration]) -> None:
-        """Tell the catalog of changes; before ``run`` they wait for it."""
-        if self._is_running and changes:
+        """Tell the catalog of changes, of many in turns; before ``run`` they wait for it."""
+        if not self._is_running or not changes:
+            return
+        if not self._parcels and len(changes) <= PARCEL_CHANGES:
             self._write(changes)
+        else:
+            self._parcels += parcels(changes, PARCEL_CHANGES)
+            self._were_sent.set()
+
+    async def _write_parcels(self) -> None:
+        while True:
+            await self._were_sent.wait()
+            self._were_sent = trio.Event()
+            while self._parcels:
+                self._write(self._parcels.popleft())
+                await trio.lowlevel.checkpoint()
 
     def _write(self, changes: Sequence[Registration]) -> None:
         """Write what the catalog takes; what it does not take now is tried again with each comparison."""
@@ -108,13 +126,17 @@ class OwnNode:
         self._is_running = True
         self._table.watch(self._note_change)
         self.compare()
-        task_status.started()
-        while True:
-            self._stirred = trio.Event()
-            compares_at = trio.current_time() + PERIOD_S
-            await trio.sleep(PAUSE_S)
-            await self._wait(compares_at)
-            self.compare()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_parcels)
+            task_status.started()
+            while True:
+                self._stirred = trio.Event()
+                compares_at = trio.current_time() + PERIOD_S
+                await trio.sleep(PAUSE_S)
+                await self._wait(compares_at)
+                if self._parcels:
+                    continue  # what is still to be written differs; writing it is seen, and compared after
+                self.compare()
 
     async def _wait(self, compares_at: float) -> None:
         """Return when it is time to compare; meanwhile publish outputs when that is due."""

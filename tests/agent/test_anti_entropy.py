@@ -6,7 +6,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodedns.agent.anti_entropy import Published, differences, overridden_tags
+from nodedns.agent.anti_entropy import Published, differences, overridden_tags, parcels
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
@@ -58,3 +58,27 @@ def test_differences_make_the_catalog_what_is_wanted(wanted: Published, present:
     table.apply(differences(ONE, present, Published({}, {})))
     table.apply(differences(ONE, wanted, Published.of(*table.registered("one"))))
     assert wanted == Published.of(*table.registered("one"))
+
+
+@given(SIDES, SIDES, st.integers(1, 4))
+def test_parcels_do_the_same_and_no_service_comes_without_its_checks(
+    wanted: Published, present: Published, size: int
+) -> None:
+    table = NodeTable("dc1", ONE, 1)
+    table.apply(differences(ONE, present, Published({}, {})))
+    for parcel in parcels(differences(ONE, wanted, present), size):
+        table.apply(parcel)
+        shown = Published.of(*table.registered("one"))
+        come = [key for key in shown.services if key in wanted.services and key not in present.services]
+        checks = {key for key, check in wanted.checks.items() if check.service_id in come}
+        assert checks <= shown.checks.keys()
+    assert wanted == Published.of(*table.registered("one"))
+
+
+def test_parcels_are_of_a_size_and_the_later_of_two_changes_counts() -> None:
+    changes = [ServiceRegistered(ONE, Service(f"s{number}", "s")) for number in range(10)]
+    later = ServiceRegistered(ONE, Service("s3", "renamed"))
+    found = parcels([*changes, later, ServiceDeregistered(ONE, "s4")], 4)
+    assert [4, 4, 2] == [len(parcel) for parcel in found]
+    flat = [change for parcel in found for change in parcel]
+    assert [later, ServiceDeregistered(ONE, "s4")] == [each for each in flat if each not in changes]

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nodedns.agent import local_services, own_node
+from nodedns.checks.decode_service import decode_service_untrusted
 from nodedns.checks.outcome import RememberedState
 from nodedns.checks.scripts import ScriptRights
 from nodedns.errors import ApiError, DataDirError
@@ -167,6 +168,27 @@ async def test_external_node_of_our_name_that_comes_unseen_is_forgotten_within_a
         assert agent.table.has_external("one")
         await trio.sleep(61)
         assert not agent.table.has_external("one")
+
+
+async def test_many_changes_of_files_are_published_in_turns_and_each_service_with_its_check() -> None:
+    agent, many, turns = LocalAgent(), 10 * own_node.PARCEL_CHANGES, 0
+    bare: list[str] = []
+    definitions = [
+        decode_service_untrusted({"id": f"s{number}", "name": "s", "check": TTL | {"id": f"c{number}"}})
+        for number in range(many)
+    ]
+    async with agent.run():
+        agent.services.reload_definitions(definitions, ())
+        while len(agent.catalog_services) < many:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+            checked = {check.service_id for check in agent.catalog_checks.values()}
+            bare += [key for key in agent.catalog_services if key not in checked]
+        agent.services.reload_definitions((), ())
+        await wait_all_tasks_blocked()
+        assert ({}, {}) == (agent.catalog_services, agent.catalog_checks)
+    assert [] == bare
+    assert turns >= 10
 
 
 async def test_fight_over_a_name_is_slow(autojump_clock: MockClock) -> None:
