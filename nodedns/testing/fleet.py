@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
@@ -29,13 +29,15 @@ import dns.rrset
 
 from nodedns.observe.metrics import DNS_NOTIFIES, DNS_TRANSFERS
 from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
-from nodedns.testing.processes import DEADLINE_S, poll
+from nodedns.testing.processes import DEADLINE_S, Stopwatch, poll
 from nodedns.testing.secondaries import KINDS, SAMPLE_SECRET, Followed, Secondary, fetched, free_place, record_line
 
 __all__ = ["KEY_NAME", "SECRET", "Fleet", "Told", "ask", "fleet", "register", "said", "transfer_config"]
 
 KEY_NAME = "nodedns-transfer"
 ASKED_AT_ONCE = 64
+SETTLING_S = 15.0
+"""For what takes two seconds on a machine of its own."""
 SECRET = SAMPLE_SECRET
 
 
@@ -126,7 +128,10 @@ class Fleet:
     # --- comparing --------------------------------------------------------------------
 
     def differences(self, agent: LoneAgent | None = None) -> str:
-        """Return where what a secondary has is not what an agent has, a line each; none if all is well."""
+        """Return where what a secondary has is not what an agent has, even after a while, a line each."""
+        return _lasting(lambda: self._differences(agent))
+
+    def _differences(self, agent: LoneAgent | None) -> str:
         found = []
         for zone in self.zones:
             ours = self.transferred(zone, agent)
@@ -135,15 +140,19 @@ class Fleet:
         return "\n".join(found)
 
     def untrue(self, agent: LoneAgent | None = None, *, every: int = 1) -> str:
-        """Return where what is in an agent's zones is not what it answers, a line each; none if all is well.
+        """Return where what is in an agent's zones is not what it answers, even after a while, a line each.
 
         Args:
             agent: The first by default.
             every: Of the names in order, one in so many is asked.
         """
         asked = agent or self.agent
-        found = (self._wrong_live(self.transferred(zone, asked), asked, every) for zone in self.zones)
-        return "\n".join(chain.from_iterable(found))
+
+        def wrong() -> str:
+            found = (self._wrong_live(self.transferred(zone, asked), asked, every) for zone in self.zones)
+            return "\n".join(chain.from_iterable(found))
+
+        return _lasting(wrong)
 
     def transferred(self, zone: str, agent: LoneAgent | None = None) -> frozenset[str]:
         """Return every record that an agent has of a zone, by AXFR with the key."""
@@ -177,6 +186,14 @@ class Fleet:
                     if ours != theirs:
                         found.append(f"{name} {kind}: {ours}, but {each.kind}: {theirs}")
         return "\n".join(found)
+
+
+def _lasting(found: Callable[[], str]) -> str:
+    """Return what is found after a while: nothing, if at some time nothing is. Zones are published one by one."""
+    watch = Stopwatch()
+    while (text := found()) and watch.elapsed_s < SETTLING_S:
+        pass
+    return text
 
 
 class Told:

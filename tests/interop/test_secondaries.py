@@ -39,6 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """One agent and four secondaries, all with zones that are long beside what changes."""
     with fleet(tmp_path_factory.mktemp("fleet"), RECIPES) as made:
         register_many(made.agent, "b", 8)
+        made.wait_known("b299.node.consul")
         made.wait_followed()
         yield made
 
