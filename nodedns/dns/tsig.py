@@ -53,6 +53,8 @@ FUDGE_S: Final = 300
 """How far clocks may be apart, in what we sign (RFC 8945 section 10 recommends it)."""
 MIN_MAC_BYTES: Final = 10
 """The shortest MAC that a message may have, or half of the hash if that is more (RFC 8945 section 5.2.2.1)."""
+MAX_ERROR: Final = 4_095
+"""An error is an RCODE (RFC 8945 section 4.2), which has twelve bits (RFC 6891 section 6.1.3)."""
 
 _ARCOUNT_AT: Final = 10
 _COUNT = struct.Struct("!H")
@@ -226,7 +228,7 @@ class Keyring:
             now_s: Seconds since 1970.
 
         Raises:
-            DnsWireError: The MAC has a length that the key's algorithm cannot give.
+            DnsWireError: The MAC has a length that the key's algorithm cannot give, or the error is no RCODE.
         """
         known = self._known.get(fold_labels(tsig.key_name))
         # RFC 8945 section 5.2.1: a key is known by its name and its algorithm.
@@ -234,6 +236,8 @@ class Keyring:
             return Unverified(TsigError.BADKEY)
         if not max(MIN_MAC_BYTES, known.mac_bytes // 2) <= len(tsig.mac) <= known.mac_bytes:
             raise DnsWireError("DNS query", tsig.start, "MAC of a length that its algorithm cannot have")
+        if tsig.error > MAX_ERROR:
+            raise DnsWireError("DNS query", tsig.start, "error that no RCODE is")
         mac, _ = known.signed(_without_record(wire, tsig.start), tsig)
         if not hmac.compare_digest(mac[: len(tsig.mac)], tsig.mac):
             return Unverified(TsigError.BADSIG)

@@ -262,6 +262,17 @@ def test_mac_that_is_too_long_is_a_format_error(keyed: QueryContext) -> None:
     assert Rcode.FORMERR == answered(wire, keyed).rcode
 
 
+@pytest.mark.parametrize("error", [4_096, 65_535])
+def test_error_that_is_no_rcode_is_a_format_error(keyed: QueryContext, error: int) -> None:
+    wire = query(record(b"\3sec\7example\0", rdata(error=error)))
+    assert Rcode.FORMERR == answered(wire, keyed).rcode
+
+
+def test_error_that_is_an_rcode_does_no_harm(keyed: QueryContext) -> None:
+    wire = query(record(b"\3sec\7example\0", rdata(error=4_095)))
+    assert TsigError.BADSIG is answered(wire, keyed).tsig_error
+
+
 def test_no_recursor_is_asked_for_a_signed_query(keyed: QueryContext) -> None:
     recursion = Recursion(recursors=(Recursor("192.0.2.53", 53),))
     context = attrs.evolve(keyed, recursion=recursion, client=Address.from_text("127.0.0.1", 5))
