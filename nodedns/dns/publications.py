@@ -126,6 +126,8 @@ class Publications:
     def _steps(self, works: ZoneWorks, now_unix: int) -> Iterator[tuple[Labels, ...]]:
         for origin in works.gone():
             self._forget(origin)
+        for _ in works.prepare():
+            yield ()
         for work in works.works():
             before = self._zones.get(work.origin) or PublishedZone(work.origin, 0, (), b"", 0, {})
             draft = ZoneDraft(before.sets, is_whole=work.is_whole)

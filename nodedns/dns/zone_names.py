@@ -4,7 +4,8 @@ Strategy: each thing of the table has a few names, in each spelling of place. Th
 the zone has anything to say of them: whoever wants to know asks the zone. So a name may be told in vain, or twice, and
 none may be left out, which a property test holds against the zone's own answers.
 
-Of a service that changed, only those names are told that stand for instances which changed.
+Of a service that changed, only those names are told that stand for instances which changed. Names with a tag and a
+port are told for those that one instance has, and not for an instance with more than ``MAX_PAIRS`` of them.
 
 Names that merely exist because others end in them are not told, nor are those that exist for any word (``WORD.port``,
 ``_WORD``). Names are folded and without the domain. Source: ``grammar``, and the files of the kinds.
@@ -28,6 +29,9 @@ from nodedns.table.service_rows import Instance, ServiceGroup
 __all__ = ["ZoneNames", "is_carried", "moved_instances"]
 
 WILDCARD: Final = b"*"
+MAX_PAIRS: Final = 1_024
+"""Tags times ports of an instance, up to which there are names with one of each; ours: 32 of both. A registration of
+64 KiB could else have a hundred million names."""
 
 
 @attrs.frozen
@@ -72,23 +76,31 @@ class ZoneNames:
             moved: Instances that it has or had.
         """
         name = text_bytes(folded)
-        tags: dict[str, None] = {}
         ports: dict[bytes, None] = {}
         labels: dict[bytes, None] = {}
+        ports_by_tag: dict[str, dict[bytes, None]] = {}
         for instance in moved:
-            tags |= dict.fromkeys(map(fold, instance.service.tags))
-            ports |= {text_bytes(fold(port.name)): None for port in instance.service.ports}
+            tags, own = instance.service.tags, [text_bytes(fold(port.name)) for port in instance.service.ports]
+            ports |= dict.fromkeys(own)
+            together = own if len(tags) * len(own) <= MAX_PAIRS else ()
+            for tag in tags:
+                ports_by_tag.setdefault(fold(tag), {}).update(dict.fromkeys(together))
             label = instance_label(instance)
             if label is not None:
                 labels[label.lower()] = None
-        places = [*self._places(), *chain.from_iterable(map(self._places_of_port, ports))]
-        for start in chain(_starts(name), *(_starts_with_tag(name, tag) for tag in tags)):
-            for place in places:
-                yield (*start, *place)
-        insides = [*((label,) for label in labels), *((text_bytes(tag), SUB) for tag in tags)]
+        yield from self._everywhere(_starts(name), ports)
+        for tag, with_it in ports_by_tag.items():
+            yield from self._everywhere(_starts_with_tag(name, tag), with_it)
+        insides = [*((label,) for label in labels), *((text_bytes(tag), SUB) for tag in ports_by_tag)]
         for inside in insides:
             for protocol in PROTOCOLS:
                 yield from self._placed((*inside, b"_" + name, protocol))
+
+    def _everywhere(self, starts: Iterator[Labels], ports: Iterable[bytes]) -> Iterator[Labels]:
+        places = [*self._places(), *chain.from_iterable(map(self._places_of_port, ports))]
+        for start in starts:
+            for place in places:
+                yield (*start, *place)
 
     def _places(self) -> tuple[Labels, ...]:
         return (), (self.datacenter,), (self.datacenter, DATACENTER)
