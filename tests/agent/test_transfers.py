@@ -98,8 +98,20 @@ def test_zones_are_published_once_they_are_served() -> None:
     async def story(desk: Desk) -> None:
         assert 0 == desk.serial()
         desk.serve(Digits(4, "0a"))
-        await trio.sleep(0.5)
+        await trio.sleep(1.5)
         assert [WALL_S + 1, WALL_S + 1] == [desk.serial(), desk.serial(REVERSE)]
+
+    play(story)
+
+
+def test_no_serial_is_ahead_of_the_clock_that_a_run_which_keeps_nothing_begins_at() -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        for number in range(25):
+            desk.register(f"n{number}")
+            await trio.sleep(0.2)
+            assert desk.serial() <= WALL_S + trio.current_time()
+        assert desk.serial() >= WALL_S + 4
 
     play(story)
 
@@ -204,7 +216,7 @@ def test_packed_answers_hear_of_a_serial_that_moved() -> None:
 def test_a_soa_says_what_is_published() -> None:
     async def story(desk: Desk) -> None:
         desk.serve()
-        await trio.sleep(0.5)
+        await trio.sleep(1.5)
         edition = desk.transfers.edition(ZONE, ZONE)
         assert edition is not None
         assert ((b"me", b"node", b"dc1", b"consul"), desk.serial()) == (edition.mname, edition.serial)
