@@ -16,6 +16,7 @@ from nodedns.checks.outcome import Outcome
 from nodedns.model.check import CheckStatus
 from nodedns.net.check_connect import Connector
 from nodedns.net.check_http import MAX_BODY_BYTES, MAX_PIECES, READ_BYTES, run_http
+from nodedns.testing.turns import counted_turns
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 
@@ -318,24 +319,14 @@ async def test_a_body_in_bytes_is_given_up_while_others_have_their_turns() -> No
         while True:
             await stream.send_all(b"1\r\nx\r\n" * READ_BYTES)
 
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
-    async with serving(flood) as server, trio.open_nursery() as nursery:
-        nursery.start_soon(count_turns)
+    async with serving(flood) as server, counted_turns() as counter:
         outcome = await check(HttpKind(server.url()))
-        nursery.cancel_scope.cancel()
 
     assert (PASSING, True) == (
         outcome.status,
         outcome.output.endswith(f"of {MAX_PIECES - 1} bytes\n...\n" + "x" * 4096),
     )
-    assert MAX_PIECES * len(b"1\r\nx\r\n") // READ_BYTES <= turns
+    assert MAX_PIECES * len(b"1\r\nx\r\n") // READ_BYTES <= counter.turns
 
 
 async def test_answers_before_the_answer_do_not_go_on_for_ever() -> None:

@@ -14,6 +14,7 @@ import trio.testing
 from nodedns.errors import ApiError
 from nodedns.net.http_connection import DISCARDED_BODIES, LINGER_S, READ_BYTES, ClientGone, HttpConnection
 from nodedns.net.http_machine import AnswerHead, RequestHead
+from nodedns.testing.turns import counted_turns
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HELLO = AnswerHead.of(200, [("Content-Length", "5")])
@@ -130,22 +131,12 @@ async def test_body_in_the_smallest_chunks_is_whole() -> None:
 
 
 async def test_others_have_turns_while_the_smallest_chunks_are_read() -> None:
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
     async with a_pair() as pair:
         await pair.request(PUT_CHUNKS)
         await pair.client.send_all(b"1\r\nx\r\n" * LIMIT_BYTES + b"0\r\n\r\n")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(count_turns)
+        async with counted_turns() as counter:
             await pair.body()
-            nursery.cancel_scope.cancel()
-    assert LIMIT_BYTES // 64 <= turns
+    assert LIMIT_BYTES // 64 <= counter.turns
 
 
 async def refused_amid(pair: Pair, endless: bytes) -> tuple[ApiError, int]:

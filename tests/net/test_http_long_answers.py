@@ -17,6 +17,7 @@ from nodedns.net.http_server import HttpServer, bind_http
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.testing.table_agent import TableAgent
+from nodedns.testing.turns import counted_turns
 
 NODES = 40 * SLICE_ITEMS
 PATIENCE_S = 30.0
@@ -64,24 +65,15 @@ async def test_a_long_list_comes_whole_with_its_length_or_compressed(agent: Tabl
 
 async def test_others_have_their_turns_while_long_lists_are_made(agent: TableAgent) -> None:
     server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics())
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
     clients = 4
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve)
             port = server.local_addresses[0].port
-            nursery.start_soon(count_turns)
-            async with trio.open_nursery() as asking:
+            async with counted_turns() as counter, trio.open_nursery() as asking:
                 for _ in range(clients):
                     asking.start_soon(ask, port, '/v1/catalog/nodes?filter=Node+matches+"no-such"')
             nursery.cancel_scope.cancel()
 
     # Each slice of each answer in a turn of its own, however many ask.
-    assert clients * (NODES // SLICE_ITEMS - 4) <= turns
+    assert clients * (NODES // SLICE_ITEMS - 4) <= counter.turns

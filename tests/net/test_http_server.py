@@ -30,6 +30,7 @@ from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, MemberUpserted, NodeRegistered
 from nodedns.testing.table_agent import TableAgent, agent_member
+from nodedns.testing.turns import counted_turns
 
 PATIENCE_S = 10.0
 """A test that hangs fails after this."""
@@ -350,21 +351,12 @@ async def test_too_many_connections_are_429(params: HttpParams) -> None:
 
 
 async def test_others_have_turns_between_requests_that_come_at_once() -> None:
-    many, turns = 300, 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await trio.lowlevel.checkpoint()
-
-    async with serving() as served, await served.connect() as stream, trio.open_nursery() as nursery:
-        nursery.start_soon(count_turns)
+    many = 300
+    async with serving() as served, await served.connect() as stream, counted_turns() as counter:
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * (many - 1) + b"GET / HTTP/1.0\r\n\r\n")
         got = await read_to_end(stream)
-        nursery.cancel_scope.cancel()
     assert many == got.count(b"HTTP/1.1 200 OK\r\n")
-    assert many <= turns
+    assert many <= counter.turns
 
 
 async def test_wish_for_another_protocol_is_passed_over() -> None:
