@@ -37,7 +37,8 @@ import dns.tsigkeyring
 
 from nodedns.testing.fleet import KEY_NAME, SECRET, Fleet, fleet
 from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
-from nodedns.testing.secondaries import Secondary, read_recipes
+from nodedns.testing.manual_page import ManualPage
+from nodedns.testing.secondaries import Secondary
 
 __all__ = ["main"]
 
@@ -263,7 +264,7 @@ def show(what: str, values: Sequence[float], unit: str, bar: str = "") -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> Figures:
     figures: Figures = {}
-    recipes = read_recipes(PAGE)
+    recipes = ManualPage.at(PAGE).files()
     with fleet(folder / "all", recipes) as running:
         figures["join"] = joins = [join_seconds(running, number) for number in range(options.runs)]
         for kind in joins[0]:

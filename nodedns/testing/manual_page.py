@@ -8,13 +8,14 @@ all of it may be.
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import attrs
 
 __all__ = ["ManualPage", "Typed"]
 
-_BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n((?:   +:\w+:.*\n)*)\n((?:    .*\n|\n)+)", re.MULTILINE)
+_BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n((?:   +:\w+:.*\n)*)\n((?:   .*\n|\n)+)", re.MULTILINE)
 _CAPTION = re.compile(r":caption: (.*)")
 _HEADING = re.compile(r"^(\S.*)\n([=~-])\2+\n", re.MULTILINE)
 
@@ -57,8 +58,23 @@ class ManualPage:
 
     def captioned(self, caption: str) -> str:
         """Return the one block with this caption."""
-        (block,) = [block for _, said, block in self._blocks(self._text) if said == caption]
+        (block,) = [block for said, block in self._captioned() if said == caption]
         return block
+
+    def files(self) -> dict[str, str]:
+        """Return all blocks that have a caption, by it.
+
+        Raises:
+            AssertionError: Two have the same.
+        """
+        blocks = self._captioned()
+        found = dict(blocks)
+        if len(found) < len(blocks):
+            raise AssertionError(f"the captions are not all different: {[caption for caption, _ in blocks]}")
+        return found
+
+    def _captioned(self) -> list[tuple[str, str]]:
+        return [(caption, block) for _, caption, block in self._blocks(self._text) if caption]
 
     def _section(self, heading: str) -> str:
         headings = list(_HEADING.finditer(self._text))
@@ -72,8 +88,7 @@ class ManualPage:
         found = []
         for kind, options, body in _BLOCK.findall(f"{text}\n"):
             caption = _CAPTION.search(options)
-            lines = [line[4:] for line in body.rstrip().splitlines()]
-            found.append((kind, caption[1] if caption else "", "".join(f"{line}\n" for line in lines)))
+            found.append((kind, caption[1] if caption else "", f"{textwrap.dedent(body).rstrip()}\n"))
         return found
 
 

@@ -10,9 +10,11 @@ from nodedns.testing.loopback import DNS_PORT, free_hosts
 from nodedns.testing.processes import Process
 from nodedns.testing.programs import require_program
 
-__all__ = ["nsd", "nsd_settings"]
+__all__ = ["nsd", "nsd_server", "nsd_settings"]
 
-_SERVER = """
+_SERVER = """\
+remote-control:
+  control-enable: no
 server:
   server-count: 1
   ip-address: {host}@{port}
@@ -25,11 +27,22 @@ server:
   zonelistfile: "{folder}/zone.list"
   rrl-ratelimit: 0
   rrl-whitelist-ratelimit: 0
+"""
+_AS_WE_ANSWER = """\
   minimal-responses: yes
   ipv4-edns-size: 1232
-remote-control:
-  control-enable: no
 """
+
+
+def nsd_server(folder: Path, host: str, port: int) -> str:
+    """Return where it listens and what keeps it within a folder; lines of its ``server`` clause may follow.
+
+    Args:
+        folder: For its files.
+        host: Where it is to listen.
+        port: Likewise.
+    """
+    return _SERVER.format(host=host, port=port, folder=folder)
 
 
 def nsd_settings(folder: Path, zones: Mapping[str, Iterable[str]], host: str, port: int) -> Path:
@@ -41,7 +54,7 @@ def nsd_settings(folder: Path, zones: Mapping[str, Iterable[str]], host: str, po
         host: Where it is to listen.
         port: Likewise.
     """
-    config = [_SERVER.format(host=host, port=port, folder=folder)]
+    config = [nsd_server(folder, host, port), _AS_WE_ANSWER]
     for zone, lines in zones.items():
         file = zone.strip(".") or "root"
         (folder / file).write_text("\n".join([*lines, ""]), encoding="utf-8")

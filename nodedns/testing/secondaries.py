@@ -14,10 +14,8 @@ from __future__ import annotations
 import re
 import socket
 import sqlite3
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +31,8 @@ import dns.xfr
 import dns.zone
 
 from nodedns.testing.loopback import free_hosts
-from nodedns.testing.processes import DEADLINE_S, Process, poll, run_program
+from nodedns.testing.nsd import nsd_server
+from nodedns.testing.processes import Process, poll, run_program
 from nodedns.testing.programs import require_program
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "Secondary",
     "fetched",
     "free_place",
-    "read_recipes",
     "record_line",
     "secondary",
 ]
@@ -107,12 +105,6 @@ def free_place(kind: str) -> Place:
         return Place(*probe.getsockname())
 
 
-def read_recipes(page: Path) -> dict[str, str]:
-    """Return the blocks of a page that have a caption, by it."""
-    block = re.compile(r"^\.\. code-block:: \w+\n   :caption: (\S+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
-    return {caption: textwrap.dedent(text) for caption, text in block.findall(page.read_text(encoding="utf-8"))}
-
-
 class Secondary:
     """One program; started, asked, stopped and started again with what it kept.
 
@@ -163,15 +155,6 @@ class Secondary:
         if reply is None or not reply.answer or not reply.flags & dns.flags.AA:
             return None
         return int(reply.answer[0][0].serial)
-
-    def wait_serial(self, zone: str, at_least: int, *, deadline_s: float = DEADLINE_S) -> int:
-        """Return the serial once the zone is served with this one or a later one."""
-        poll(partial(self._has, zone, at_least), f"{self.kind} to serve {zone} {at_least}", deadline_s=deadline_s)
-        return self.serial(zone) or 0
-
-    def _has(self, zone: str, at_least: int) -> bool:
-        serial = self.serial(zone)
-        return serial is not None and serial >= at_least
 
     def dump(self, zone: str) -> frozenset[str]:
         """Return every record that it has of a zone, a line each, by fetching the zone from it."""
@@ -239,27 +222,8 @@ def _fill(recipe: str, followed: Followed, folder: Path) -> str:
 
 
 def _nsd(folder: Path, place: Place, recipes: Mapping[str, str]) -> Sequence[str | Path]:
-    own = f"""\
-server:
-  server-count: 1
-  ip-address: {place.host}@{place.port}
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  xfrdfile: "{folder}/xfrd.state"
-  xfrdir: "{folder}"
-  zonelistfile: "{folder}/zone.list"
-  verbosity: 2
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-remote-control:
-  control-enable: no
-pattern:
-  name: "seen"
-  provide-xfr: 127.0.0.0/8 NOKEY
-
-"""
+    seen = 'pattern:\n  name: "seen"\n  provide-xfr: 127.0.0.0/8 NOKEY\n\n'
+    own = f"{nsd_server(folder, *place)}  verbosity: 2\n{seen}"
     used = 'include-pattern: "nodedns"'
     recipe = recipes["nsd.conf"].replace(used, f'{used}\n  include-pattern: "seen"')
     return ["-d", "-c", _written(folder / "nsd.conf", own + recipe)]

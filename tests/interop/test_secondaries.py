@@ -16,14 +16,14 @@ import pytest
 
 from nodedns.testing.fleet import KEY_NAME, SECRET, Fleet, Told, ask, fleet, register, said
 from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts
+from nodedns.testing.manual_page import ManualPage
 from nodedns.testing.processes import DEADLINE_S, nodedns_program, poll, run_program
-from nodedns.testing.secondaries import read_recipes
 from nodedns.testing.signing import signed_query
 from nodedns.testing.source_tree import project_root
 
 pytestmark = pytest.mark.usefixtures("dig_program")
 
-RECIPES = read_recipes(project_root(Path(__file__)) / "docs" / "secondaries.rst")
+RECIPES = ManualPage.at(project_root(Path(__file__)) / "docs" / "secondaries.rst").files()
 
 KINDS = ("A", "AAAA", "TXT", "SRV", "PTR", "NS")
 ALWAYS = (

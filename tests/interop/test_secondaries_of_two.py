@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from nodedns.testing.fleet import Fleet, fleet, register
-from nodedns.testing.secondaries import read_recipes
+from nodedns.testing.manual_page import ManualPage
 from nodedns.testing.source_tree import project_root
 
 pytestmark = pytest.mark.usefixtures("dig_program")
 
-RECIPES = read_recipes(project_root(Path(__file__)) / "docs" / "secondaries.rst")
+RECIPES = ManualPage.at(project_root(Path(__file__)) / "docs" / "secondaries.rst").files()
 
 
 @pytest.fixture

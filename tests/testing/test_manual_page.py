@@ -60,6 +60,17 @@ def test_file_is_found_by_its_caption() -> None:
     assert "line\n\n  two\n" == PAGE.captioned("~/a file")
 
 
+def test_files_are_those_with_a_caption_however_deep_they_stand() -> None:
+    assert {"~/a file": "line\n\n  two\n"} == PAGE.files()
+    assert {"b": "one\n two\n"} == ManualPage(".. code-block:: text\n   :caption: b\n\n   one\n    two\n").files()
+
+
+def test_files_of_one_caption_are_an_error() -> None:
+    block = ".. code-block:: text\n   :caption: b\n\n   one\n\n"
+    with pytest.raises(AssertionError, match="not all different"):
+        ManualPage(block * 2).files()
+
+
 def test_what_the_page_does_not_have_is_an_error() -> None:
     with pytest.raises(ValueError, match="not enough"):
         PAGE.typed("Third")
