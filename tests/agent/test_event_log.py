@@ -25,7 +25,6 @@ from nodedns.model.conflict import Claimant, Conflict
 from nodedns.model.history import ProbeReport
 from nodedns.model.member import Member, MemberStatus, NodeState, SerfMember, Versions
 from nodedns.model.names import NodeName
-from nodedns.observe.logs import configure
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.events import (
     AloneInPool,
@@ -42,6 +41,7 @@ from nodedns.serf.events import (
     UdpChecked,
     UserEventReceived,
 )
+from nodedns.testing.log_lines import log_lines
 
 ADDRESS = Address(bytes([10, 0, 0, 2]), 8301)
 VERSIONS = Versions(bytes([1, 5, 2, 2, 5, 5]))
@@ -63,10 +63,8 @@ SERF_MEMBER = SerfMember(NodeName("two"), ADDRESS, {}, MemberStatus.FAILED, VERS
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    configure("debug", as_json=False, stream=stream)
-    yield stream
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("debug") as stream:
+        yield stream
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from nodedns.config.load import load
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
 from nodedns.errors import DataDirError
-from nodedns.observe.logs import configure
 from nodedns.observe.metrics import Metrics
 from nodedns.serf.keyring_file import encode_keyring_file
+from nodedns.testing.log_lines import log_lines
 
 ID = "11111111-2222-4333-8444-555555555555"
 OTHER_ID = "99999999-2222-4333-8444-555555555555"
@@ -111,10 +111,8 @@ def with_keyring_file(directory: Path | None, *, keyring_file: bool = True) -> A
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    configure("warn", as_json=False, stream=stream)
-    yield stream
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("warn") as stream:
+        yield stream
 
 
 def start_keys(settings: AgentConfig, given: bytes) -> tuple[bytes, ...]:

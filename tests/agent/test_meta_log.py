@@ -10,18 +10,17 @@ import pytest
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.meta_log import MetaLog
 from nodedns.model.names import NodeName
-from nodedns.observe.logs import REMOTE_BURST, configure
+from nodedns.observe.logs import REMOTE_BURST
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.log_lines import log_lines
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    configure("debug", as_json=False, stream=stream)
-    yield stream
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("debug") as stream:
+        yield stream
 
 
 @pytest.fixture

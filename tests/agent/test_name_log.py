@@ -10,18 +10,17 @@ import pytest
 from nodedns.agent.name_log import NameLog
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.observe.logs import REMOTE_BURST, configure
+from nodedns.observe.logs import REMOTE_BURST
 from nodedns.table.changes import ExternalNode, NodeRegistered, Registration, ServiceDeregistered, ServiceRegistered
+from nodedns.testing.log_lines import log_lines
 
 NODE = NodeName("a")
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    configure("debug", as_json=False, stream=stream)
-    yield stream
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("debug") as stream:
+        yield stream
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from nodedns.agent.query_log import WINDOW_LINES, WINDOW_S, QueryLog
 from nodedns.dns.question import Rcode, RRType, Transport
 from nodedns.dns.responder import Drop, DropReason, Reply
 from nodedns.model.address import Address
-from nodedns.observe.logs import configure
+from nodedns.testing.log_lines import log_lines
 
 CLIENT = Address.from_text("2001:db8::7", 5353)
 ANSWER = bytes.fromhex("1234 8580 0001 0000 0000 0000")
@@ -46,12 +46,10 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    stream = io.StringIO()
-    configure("warn", as_json=False, stream=stream)
-    desk = Desk(stream)
-    yield desk
-    desk.log.switch(is_on=False)
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("warn") as stream:
+        desk = Desk(stream)
+        yield desk
+        desk.log.switch(is_on=False)
 
 
 def test_a_line_tells_all_of_a_query(desk: Desk) -> None:
@@ -109,15 +107,11 @@ def test_a_type_without_a_name_is_told_by_its_number(desk: Desk) -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=3))
 def test_no_name_breaks_its_line(labels: list[bytes]) -> None:
-    stream = io.StringIO()
-    configure("info", as_json=False, stream=stream)
-    log = QueryLog(lambda: 0.0)
-    log.switch(is_on=True)
-
-    log.note(query(*labels), CLIENT, Transport.UDP, REPLY, 0.0)
-
-    log.switch(is_on=False)
-    configure("error", as_json=False, stream=io.StringIO())
+    with log_lines("info") as stream:
+        log = QueryLog(lambda: 0.0)
+        log.switch(is_on=True)
+        log.note(query(*labels), CLIENT, Transport.UDP, REPLY, 0.0)
+        log.switch(is_on=False)
     text = stream.getvalue()
     assert text.count("\n") == 3
     assert text.replace("\n", "").isascii()
