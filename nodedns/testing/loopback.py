@@ -11,7 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import SystemRandom
@@ -107,6 +107,13 @@ class LoneAgent:
     def command(self, name: str, *arguments: str) -> Finished:
         """Run another ``nodedns`` command against it."""
         return run_program([nodedns_program(), name, f"-http-addr={self.host}:{HTTP_PORT}", *arguments])
+
+    def register(self, *nodes: Mapping[str, object]) -> None:
+        """Register nodes or services over HTTP, each as ``PUT /v1/catalog/register`` takes it."""
+        for node in nodes:
+            answer = self.http("PUT", "/v1/catalog/register", node)
+            if answer != (200, "true"):
+                raise AssertionError(f"{node} is not registered: {answer}")
 
     def statuses(self) -> dict[str, str]:
         """Return the members by name, with their status, as ``nodedns members`` prints them."""

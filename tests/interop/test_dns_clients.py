@@ -81,7 +81,7 @@ def asker(dig_program: Path, kdig_program: Path, tmp_path_factory: pytest.TempPa
     with lone_agent(tmp_path_factory.mktemp("lone")) as agent:
         agent.start("-node-meta=rack:a1", "-node-meta=os:debian")
         for node in ({"Node": "printer", "Address": "10.0.0.9"}, {"Node": "six", "Address": V6}):
-            assert agent.http("PUT", "/v1/catalog/register", node)[0] == 200
+            agent.register(node)
         yield Asker(agent, kdig_program)
 
 

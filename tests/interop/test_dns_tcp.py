@@ -24,7 +24,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
         running.start()
         for number in range(NAMES):
             node = {"Node": f"n{number}", "Address": f"10.0.0.{number}"}
-            assert running.http("PUT", "/v1/catalog/register", node)[0] == 200
+            running.register(node)
         yield running
 
 

@@ -40,8 +40,7 @@ def agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (folder / "dns.hcl").write_text(CONFIG)
     with lone_agent(folder) as lone:
         lone.start(f"-config-file={folder / 'dns.hcl'}")
-        for node in NODES:
-            assert 200 == lone.http("PUT", "/v1/catalog/register", node)[0]
+        lone.register(*NODES)
         yield lone
 
 
@@ -69,7 +68,7 @@ def stub_agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("stub-agent")
     with lone_agent(folder, dns_port=53) as lone:
         lone.start("-dns-port=53")
-        assert 200 == lone.http("PUT", "/v1/catalog/register", NODES[0])[0]
+        lone.register(NODES[0])
         yield lone
 
 
@@ -123,7 +122,7 @@ def test_node_that_was_missing_a_moment_ago_is_found(
 ) -> None:
     name = f"late-{WAYS.index(request.node.callspec.params['resolver'])}"
     assert "NXDOMAIN" == resolver.dig(f"{name}.node.consul", "A").status
-    assert 200 == agent.http("PUT", "/v1/catalog/register", {"Node": name, "Address": "10.0.0.6"})[0]
+    agent.register({"Node": name, "Address": "10.0.0.6"})
 
     poll(lambda: resolver.dig(f"{name}.node.consul", "A").data == ["10.0.0.6"], "it is found", deadline_s=SOON_S)
 

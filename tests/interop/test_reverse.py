@@ -22,8 +22,7 @@ def agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """An agent with zones for the addresses of its nodes."""
     with lone_agent(tmp_path_factory.mktemp("lone"), "Lone-One") as made:
         made.start()
-        for node in NODES:
-            assert made.http("PUT", "/v1/catalog/register", node)[0] == 200
+        made.register(*NODES)
         yield made
 
 
@@ -34,8 +33,7 @@ def told_agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     (folder / "dns.hcl").write_text('dns_config { reverse_zones = ["10.0.0.0/8", "2001:db8::/32"]  ptr_ttl = "1m" }')
     with lone_agent(folder, "told") as made:
         made.start(f"-config-file={folder / 'dns.hcl'}")
-        for node in NODES:
-            assert made.http("PUT", "/v1/catalog/register", node)[0] == 200
+        made.register(*NODES)
         yield made
 
 

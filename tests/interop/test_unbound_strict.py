@@ -43,8 +43,7 @@ def agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (folder / "dns.hcl").write_text(CONFIG)
     with lone_agent(folder) as lone:
         lone.start(f"-config-file={folder / 'dns.hcl'}")
-        for node in NODES:
-            assert 200 == lone.http("PUT", "/v1/catalog/register", node)[0]
+        lone.register(*NODES)
         yield lone
 
 
