@@ -31,7 +31,7 @@ from nodedns.model.secret import Secret
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
 from nodedns.testing.processes import Finished, poll, run_program
 from nodedns.testing.programs import require_program
-from nodedns.testing.signing import KEYS, TSIG_256, TSIG_512, key_text, peer_key, signed_query
+from nodedns.testing.signing import KEYS, TSIG_256, key_text, peer_key, signed_query
 
 NODES = 200
 META = {f"key{number}": "v" * 120 for number in range(5)}
@@ -55,6 +55,14 @@ def key_block(key: TsigKey) -> str:
     return f'{{ name = "{key.name}", algorithm = "{key.algorithm.value}", secret = "{secret}" }}'
 
 
+def is_published(agent: LoneAgent, node: str) -> bool:
+    """Whether the zone is there and has a name."""
+    try:
+        return copied(agent).get_node(name(node)) is not None
+    except dns.xfr.TransferError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
     """An agent with so many nodes that its zone takes several messages, published."""
@@ -67,7 +75,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
         lone.start(f"-config-file={folder / 'dns.hcl'}")
         for number in range(NODES):
             register(lone, f"n{number}", f"10.1.{number >> 8}.{number & 255}", META)
-        poll(lambda: copied(lone).get_node(name(f"n{NODES - 1}.node")), "the zone to be published")
+        poll(lambda: is_published(lone, f"n{NODES - 1}.node"), "the zone to be published")
         yield lone
 
 
@@ -251,9 +259,11 @@ def test_signed_query_is_answered_signed(agent: LoneAgent, how: tuple[str, ...],
 
 
 def test_what_was_sent_is_in_the_log_and_no_secret_is(agent: LoneAgent) -> None:
-    dig(agent, "consul", "AXFR", key=TSIG_512)
-    pattern = r"zone transferred: from=\S+ zone=consul\. kind=axfr from_serial=- serial=\d+ key=sec512 records=\d+ "
-    agent.process.wait_line("key=sec512")
+    # The first lines, which the fixture had written: later ones may be too many for the log's limit.
+    pattern = (
+        r"zone transferred: from=\S+ zone=consul\. kind=axfr from_serial=- serial=\d+ key=sec\.example records=\d+ "
+    )
+    agent.process.wait_line(pattern)
     text = agent.process.output
     assert re.search(pattern, text)
     status, body = agent.http("GET", "/v1/agent/self")
