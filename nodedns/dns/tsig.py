@@ -1,7 +1,7 @@
 """TSIG: signed queries are verified, and what answers them is signed; dnspython makes the MACs.
 
 Strategy: a record is read and written here, byte for byte, and only the digest over it
-is dnspython's. To verify a query, the MAC that it should have is made and compared, so that
+is dnspython's (``tsig_mac``). To verify a query, the MAC that it should have is made and compared, so that
 a truncated one can be told from a false one. What a key is shared for is not asked: who has
 any of ours may have any query answered signed.
 
@@ -22,20 +22,18 @@ import enum
 import hmac
 import struct
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
-import dns.name
-import dns.rdataclass
-import dns.rdatatype
-import dns.tsig
-from dns.rdtypes.ANY.TSIG import TSIG
 
 from nodedns.dns.additional import decode_tsig_untrusted
 from nodedns.dns.name import Labels, fold_labels, packed_name
 from nodedns.dns.question import RRClass, RRType, Tsig
-from nodedns.dns.transfer_params import TsigAlgorithm, TsigKey
+from nodedns.dns.transfer_params import TsigKey
 from nodedns.errors import DnsWireError
+
+if TYPE_CHECKING:
+    from nodedns.dns.tsig_mac import MacContext, MacKey
 
 __all__ = [
     "FUDGE_S",
@@ -77,44 +75,27 @@ class TsigError(enum.IntEnum):
     BADTRUNC = 22
 
 
-_ALGORITHMS: Final = {
-    TsigAlgorithm.HMAC_SHA256: dns.tsig.HMAC_SHA256,
-    TsigAlgorithm.HMAC_SHA512: dns.tsig.HMAC_SHA512,
-}
-
-
 @attrs.frozen
 class _Known:
-    """A key as dnspython wants it; that shows its secret, so it is not shown."""
+    """A key with the library's own, which shows its secret and so is not shown."""
 
     key: TsigKey
     algorithm: Labels
     mac_bytes: int
-    made: dns.tsig.Key = attrs.field(repr=False)
+    made: MacKey = attrs.field(repr=False)
 
     @classmethod
     def of(cls, key: TsigKey) -> _Known:
-        algorithm = _ALGORITHMS[key.algorithm]
-        made = dns.tsig.Key(dns.name.Name((*key.labels, b"")), key.secret.reveal(), algorithm)
-        return cls(key, algorithm.labels[:-1], dns.tsig.mac_sizes[algorithm], made)
+        # Imported here: few agents share a key, and the library takes as long to load as a room of the house.
+        from nodedns.dns.tsig_mac import MacKey  # noqa: PLC0415
+
+        made = MacKey(key)
+        return cls(key, made.algorithm, made.mac_bytes, made)
 
     def signed(
-        self, message: bytes, tsig: Tsig, request_mac: bytes = b"", context: dns.tsig.HMACTSig | None = None
-    ) -> tuple[bytes, dns.tsig.HMACTSig]:
-        """Return the MAC of ``message`` with ``tsig``, and the context that the next message of a reply goes on from.
-
-        Args:
-            message: The whole message but for its TSIG record.
-            tsig: That record; its MAC has no influence.
-            request_mac: That of the query which ``message`` answers.
-            context: From the message before; None for the first.
-        """
-        time_signed = int.from_bytes(tsig.time_signed, "big")
-        fields = (tsig.fudge_s, b"", tsig.original_id, tsig.error, tsig.other)
-        # dnspython has no type hints for these.
-        rdata = TSIG(dns.rdataclass.ANY, dns.rdatatype.TSIG, self.made.algorithm, time_signed, *fields)  # type: ignore[no-untyped-call]
-        signed, following = dns.tsig.sign(message, self.made, rdata, time_signed, request_mac, context, multi=True)  # type: ignore[no-untyped-call]
-        return signed.mac, following
+        self, message: bytes, tsig: Tsig, request_mac: bytes = b"", context: MacContext | None = None
+    ) -> tuple[bytes, MacContext]:
+        return self.made.signed(message, tsig, request_mac, context)
 
 
 @attrs.frozen
@@ -150,9 +131,7 @@ class Signature:
         """Return what signs the messages of the reply, asking ``wall_clock`` for the seconds since 1970."""
         return Signer(self, wall_clock)
 
-    def next_signed(
-        self, message: bytes, now_s: float, context: dns.tsig.HMACTSig | None
-    ) -> tuple[bytes, dns.tsig.HMACTSig]:
+    def next_signed(self, message: bytes, now_s: float, context: MacContext | None) -> tuple[bytes, MacContext]:
         """Return the next message of the reply with its record, and the context for the one after.
 
         Args:
@@ -199,7 +178,7 @@ class Signer:
     def __init__(self, signature: Signature, wall_clock: Callable[[], float]) -> None:
         self._signature = signature
         self._wall_clock = wall_clock
-        self._context: dns.tsig.HMACTSig | None = None
+        self._context: MacContext | None = None
 
     def signed(self, message: bytes) -> bytes:
         """Return the next message with its record; it counts as sent."""
