@@ -39,12 +39,14 @@ from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, DNS_ZONE_SERIAL, Metric
 from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import ServiceChange
 
-__all__ = ["GATHER_S", "MIN_SPACING_S", "SERIAL_STEP", "LiveTransfers"]
+__all__ = ["FAILED_PAUSE_S", "GATHER_S", "MIN_SPACING_S", "SERIAL_STEP", "LiveTransfers"]
 
 GATHER_S: Final = 0.05
 """From a change to its publishing, after quiet; ours: a join and its registrations come within that."""
 MIN_SPACING_S: Final = 1.0
 """Between two publishings. A serial is a second; NSD takes a zone in once a second (``xfrd-reload-timeout``)."""
+FAILED_PAUSE_S: Final = 60.0
+"""After a publishing that failed; ours: a fault that stays takes a look at the whole table each time."""
 SERIAL_STEP: Final = 16
 """How far ahead of the serials the number is that is kept, and the most by which a restart skips ahead."""
 ID_BYTES: Final = 2
@@ -154,7 +156,14 @@ class LiveTransfers:
                 await trio.sleep_until(max(trio.current_time() + GATHER_S, last_at + MIN_SPACING_S))
                 await self._wait_second()
                 last_at = trio.current_time()
-                await self._publish()
+                try:
+                    await self._publish()
+                except Exception as error:
+                    # What others register must not end the agent; secondaries keep what they have.
+                    _DNS.exception("the zones could not be published, and are tried again in a minute", error)
+                    if self._publications is not None:
+                        self._publications.start_over()
+                    await trio.sleep(FAILED_PAUSE_S)
 
     async def _wait_second(self) -> None:
         """Wait until the clock has reached the next serial, if that is within a second.

@@ -98,6 +98,11 @@ class Publications:
         if self._rules is not None:
             self._marks.add(rows, services)
 
+    def start_over(self) -> None:
+        """Have the next publishing ask everything anew, after one whose steps were not gone through to the end."""
+        self._rules = None
+        self._marks = Marks()
+
     def publish(self, zones: Zones, view: TableView, policy: DnsPolicy, now_unix: int) -> Iterator[tuple[Labels, ...]]:
         """Publish ``view``, in steps.
 

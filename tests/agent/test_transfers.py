@@ -15,11 +15,14 @@ from trio.testing import MockClock
 from nodedns.agent.index_ceiling import CeilingFile
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import KeptCeiling
-from nodedns.agent.transfers import GATHER_S, MIN_SPACING_S, SERIAL_STEP, LiveTransfers
+from nodedns.agent.transfers import FAILED_PAUSE_S, GATHER_S, MIN_SPACING_S, SERIAL_STEP, LiveTransfers
 from nodedns.config.load import load
 from nodedns.config.sources import ConfigSources
 from nodedns.dns.name import Labels
+from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.question import Question
 from nodedns.dns.reverse import ReverseZones
+from nodedns.dns.rrset import Answer
 from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, TransferParams
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
@@ -29,6 +32,7 @@ from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, Metrics
 from nodedns.table.address_index import Digits
 from nodedns.table.changes import ClusterKnown, ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
+from nodedns.table.view import TableView
 
 WALL_S = 1_700_000_000
 ANYBODY = TransferParams(allow=(AllowedClient(None, "some"),))
@@ -112,6 +116,37 @@ def test_no_serial_is_ahead_of_the_clock_that_a_run_which_keeps_nothing_begins_a
             await trio.sleep(0.2)
             assert desk.serial() <= WALL_S + trio.current_time()
         assert desk.serial() >= WALL_S + 4
+
+    play(story)
+
+
+class BrokenOnce:
+    """A zone with a fault in it, which shows at the first question."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._is_broken = True
+        self.origin = zone.origin
+
+    def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
+        if self._is_broken:
+            self._is_broken = False
+            raise ValueError("a fault")
+        return self._zone.answer(question, view, policy)
+
+
+def test_a_fault_in_a_zone_ends_nothing_and_is_tried_again() -> None:
+    async def story(desk: Desk) -> None:
+        (zone,) = Zone.of_domains(("consul",), edition_of=desk.transfers.edition)
+        desk.transfers.serve(desk.config, Zones((BrokenOnce(zone),)))
+        desk.register("a")
+        await trio.sleep(FAILED_PAUSE_S / 2)
+        assert 0 == desk.publishings()
+        await trio.sleep(FAILED_PAUSE_S)
+        assert desk.has("a")
+        desk.register("b")
+        await trio.sleep(2 * MIN_SPACING_S)
+        assert desk.has("b")
 
     play(story)
 
