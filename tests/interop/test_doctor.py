@@ -369,16 +369,11 @@ def test_port_53_without_the_capability_is_named(stopped: Patient) -> None:
     stopped.write(
         "/etc/consul.d/agent.hcl", 'data_dir = "/tmp/consul/data"\nbind_addr = "172.20.20.10"\nports { dns = 53 }'
     )
-    as_nobody = (
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--bounding-set=-all",
-        "--inh-caps=-all",
+    # Root without a single right: another user might not be allowed to read the program.
+    without_rights = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    done = stopped.host.run(
+        *without_rights, nodedns_program(), "doctor", "-format=json", "-config-dir=/etc/consul.d", NAME
     )
-
-    done = stopped.host.run(*as_nobody, nodedns_program(), "doctor", "-format=json", "-config-dir=/etc/consul.d", NAME)
 
     findings = {found["Hop"]: found for found in json.loads(done.out)["Findings"]}
     assert "need CAP_NET_BIND_SERVICE" in findings["DNS port udp"]["Says"]
