@@ -54,7 +54,7 @@ def seconds_until(condition: Callable[[], bool]) -> float:
     started = time.perf_counter()
     while not condition():
         if time.perf_counter() - started > DEADLINE_S:
-            raise SystemExit("not within two minutes")
+            raise SystemExit(f"not within two minutes: {condition}")
         time.sleep(POLL_S)
     return time.perf_counter() - started
 
