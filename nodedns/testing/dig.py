@@ -93,6 +93,11 @@ class DigAnswer:
         )
 
     @property
+    def outcome(self) -> tuple[str, list[str]]:
+        """Status and data, which is what most questions are asked for."""
+        return self.status, self.data
+
+    @property
     def data(self) -> list[str]:
         """The answer's data, sorted."""
         return sorted(record.data for record in self.answer)

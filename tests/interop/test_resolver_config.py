@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import LoneAgent, lone_agent
 from nodedns.testing.nsd import nsd
 from nodedns.testing.processes import poll
@@ -72,10 +71,6 @@ def stub_agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield lone
 
 
-def of(answer: DigAnswer) -> tuple[str, list[str]]:
-    return answer.status, answer.data
-
-
 def test_names_and_addresses_of_nodes_are_found(resolver: Resolver) -> None:
     found = [
         (("four.node.consul", "A"), "10.0.0.4"),
@@ -85,13 +80,13 @@ def test_names_and_addresses_of_nodes_are_found(resolver: Resolver) -> None:
         (("-x", "10.0.0.4"), "four.node.dc1.consul."),
         (("-x", "fd00:1::5"), "both.node.dc1.consul."),
     ]
-    assert [("NOERROR", [data]) for _, data in found] == [of(resolver.dig(*what)) for what, _ in found]
+    assert [("NOERROR", [data]) for _, data in found] == [resolver.dig(*what).outcome for what, _ in found]
 
 
 def test_what_is_not_there_is_denied_and_not_failed(resolver: Resolver) -> None:
     denied = [("nobody.node.consul", "A"), ("nobody.node.test", "A"), ("-x", "10.0.0.99"), ("-x", "fd00:1::99")]
     assert ["NXDOMAIN"] * 4 == [resolver.dig(*what).status for what in denied]
-    assert ("NOERROR", []) == of(resolver.dig("four.node.consul", "AAAA"))
+    assert ("NOERROR", []) == resolver.dig("four.node.consul", "AAAA").outcome
 
 
 def test_alias_leads_to_a_name_elsewhere_but_behind_those_that_only_pass_on(
@@ -100,11 +95,11 @@ def test_alias_leads_to_a_name_elsewhere_but_behind_those_that_only_pass_on(
     passes_on = any(tool in request.node.name for tool in ("dnsmasq", "knot-resolver"))
     chain = ["www.example."] if passes_on else ["198.18.0.80", "www.example."]
 
-    assert ("NOERROR", chain) == of(resolver.dig("outside.node.consul", "A"))
+    assert ("NOERROR", chain) == resolver.dig("outside.node.consul", "A").outcome
 
 
 def test_other_names_are_still_asked_elsewhere_and_validated(resolver: Resolver) -> None:
-    assert ("NOERROR", ["198.18.0.80"]) == of(resolver.dig("www.example", "A"))
+    assert ("NOERROR", ["198.18.0.80"]) == resolver.dig("www.example", "A").outcome
     assert "NXDOMAIN" == resolver.dig("nobody.nowhere", "A").status
     assert "SERVFAIL" == resolver.dig("www.broken", "A").status
     assert "NXDOMAIN" == resolver.dig("-x", "10.200.0.1").status
@@ -113,7 +108,7 @@ def test_other_names_are_still_asked_elsewhere_and_validated(resolver: Resolver)
 def test_whoever_asks_for_validation_finds_the_names_too(resolver: Resolver) -> None:
     answer = resolver.dig("four.node.consul", "A", "+dnssec", "+adflag")
 
-    assert ("NOERROR", ["10.0.0.4"]) == of(answer)
+    assert ("NOERROR", ["10.0.0.4"]) == answer.outcome
     assert "ad" not in answer.flags
 
 
@@ -132,7 +127,7 @@ def test_static_stub_lets_its_part_of_a_private_zone_through(
 ) -> None:
     made = printed(tmp_path / "printed", "bind", f"-http-addr={stub_agent.host}:8500", "-style=static-stub")
     with SETUPS["bind"](tmp_path, made, elsewhere) as resolver:
-        assert ("NOERROR", ["10.0.0.4"]) == of(resolver.dig("four.node.consul", "A"))
-        assert ("NOERROR", ["four.node.dc1.consul."]) == of(resolver.dig("-x", "10.0.0.4"))
+        assert ("NOERROR", ["10.0.0.4"]) == resolver.dig("four.node.consul", "A").outcome
+        assert ("NOERROR", ["four.node.dc1.consul."]) == resolver.dig("-x", "10.0.0.4").outcome
         assert ["NXDOMAIN"] * 2 == [resolver.dig("-x", ip).status for ip in ("10.0.0.99", "10.200.0.1")]
-        assert ("NOERROR", ["198.18.0.80"]) == of(resolver.dig("www.example", "A"))
+        assert ("NOERROR", ["198.18.0.80"]) == resolver.dig("www.example", "A").outcome

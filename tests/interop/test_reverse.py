@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
 from nodedns.testing.unbound import Unbound, unbound
 
@@ -37,20 +36,16 @@ def told_agent(dig_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield made
 
 
-def of(answer: DigAnswer) -> tuple[str, list[str]]:
-    return answer.status, answer.data
-
-
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
 @pytest.mark.parametrize(("ip", "target"), [("10.0.0.9", PRINTER), (V6, "b.node.dc1.consul.")])
 def test_registered_address_names_its_node(agent: LoneAgent, transport: str, ip: str, target: str) -> None:
     answer = agent.dig(transport, "-x", ip)
-    assert ("NOERROR", [target]) == of(answer)
+    assert ("NOERROR", [target]) == answer.outcome
     assert "aa" in answer.flags
 
 
 def test_address_of_the_agent_names_it_as_it_calls_itself(agent: LoneAgent) -> None:
-    assert ("NOERROR", ["Lone-One.node.dc1.consul."]) == of(agent.dig("-x", agent.host))
+    assert ("NOERROR", ["Lone-One.node.dc1.consul."]) == agent.dig("-x", agent.host).outcome
 
 
 def test_name_that_a_pointer_gives_has_the_address(agent: LoneAgent) -> None:
@@ -99,7 +94,7 @@ def resolver(
 
 @pytest.mark.parametrize(("ip", "target"), [("10.0.0.9", PRINTER), (V6, "b.node.dc1.consul.")])
 def test_resolver_finds_the_node_of_an_address(resolver: Unbound, ip: str, target: str) -> None:
-    assert ("NOERROR", [target]) == of(resolver.dig("-x", ip))
+    assert ("NOERROR", [target]) == resolver.dig("-x", ip).outcome
 
 
 def test_resolver_believes_that_an_address_has_no_node(resolver: Unbound) -> None:
@@ -117,5 +112,5 @@ def test_stub_zone_above_derived_zones_finds_them_and_nothing_beside(
 ) -> None:
     server = '    local-zone: "10.in-addr.arpa." nodefault'
     with unbound(unbound_program, tmp_path, server, zones_of("stub", agent, "10.in-addr.arpa.")) as resolver:
-        assert ("NOERROR", [PRINTER]) == of(resolver.dig("-x", "10.0.0.9"))
+        assert ("NOERROR", [PRINTER]) == resolver.dig("-x", "10.0.0.9").outcome
         assert ["NXDOMAIN", "SERVFAIL"] == [resolver.dig("-x", ip).status for ip in ("10.0.0.10", "10.0.1.9")]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
 from nodedns.testing.unbound import STRICTEST, Unbound, unbound
 
@@ -61,10 +60,6 @@ def resolver(
         yield made
 
 
-def of(answer: DigAnswer) -> tuple[str, list[str]]:
-    return answer.status, answer.data
-
-
 def test_every_kind_of_name_is_found(resolver: Unbound) -> None:
     found = [
         (("four.node.consul", "A"), "10.0.0.4"),
@@ -76,19 +71,19 @@ def test_every_kind_of_name_is_found(resolver: Unbound) -> None:
         (("0a000063.addr.dc1.consul", "A"), "10.0.0.99"),
         (("-x", "10.0.0.6"), "a.b.c.node.dc1.consul."),
     ]
-    assert [("NOERROR", [data]) for _, data in found] == [of(resolver.dig(*what)) for what, _ in found]
+    assert [("NOERROR", [data]) for _, data in found] == [resolver.dig(*what).outcome for what, _ in found]
 
 
 def test_alias_is_followed(resolver: Unbound) -> None:
-    assert ("NOERROR", ["10.0.0.5", "both.node.lan."]) == of(resolver.dig("alias.node.consul", "A"))
+    assert ("NOERROR", ["10.0.0.5", "both.node.lan."]) == resolver.dig("alias.node.consul", "A").outcome
 
 
 def test_family_that_a_node_lacks_is_remembered_and_harms_no_other_type(resolver: Unbound) -> None:
     lacking = [resolver.dig("four.node.consul", "AAAA") for _ in range(2)]
 
-    assert [("NOERROR", [], ["SOA"])] * 2 == [(*of(answer), answer.authority_kinds) for answer in lacking]
+    assert [("NOERROR", [], ["SOA"])] * 2 == [(*answer.outcome, answer.authority_kinds) for answer in lacking]
     assert 0 < lacking[1].authority[0].ttl_s <= TTL_S
-    assert ("NOERROR", ["10.0.0.4"]) == of(resolver.dig("four.node.consul", "A"))
+    assert ("NOERROR", ["10.0.0.4"]) == resolver.dig("four.node.consul", "A").outcome
 
 
 def test_what_is_denied_takes_nothing_along_that_is_there(resolver: Unbound) -> None:
@@ -96,13 +91,13 @@ def test_what_is_denied_takes_nothing_along_that_is_there(resolver: Unbound) -> 
     assert ["NXDOMAIN"] * 5 == [resolver.dig(name, "A").status for name in denied]
     assert ["NXDOMAIN"] * 2 == [resolver.dig("-x", ip).status for ip in ("10.0.0.99", "10.9.9.9")]
 
-    assert ("NOERROR", []) == of(resolver.dig("c.node.consul", "A"))
-    assert ("NOERROR", ["10.0.0.6"]) == of(resolver.dig("a.b.c.node.consul", "A"))
-    assert ("NOERROR", ["four.node.dc1.consul."]) == of(resolver.dig("-x", "10.0.0.4"))
+    assert ("NOERROR", []) == resolver.dig("c.node.consul", "A").outcome
+    assert ("NOERROR", ["10.0.0.6"]) == resolver.dig("a.b.c.node.consul", "A").outcome
+    assert ("NOERROR", ["four.node.dc1.consul."]) == resolver.dig("-x", "10.0.0.4").outcome
 
 
 def test_zone_inside_a_zone_is_found_after_the_names_above_it(resolver: Unbound) -> None:
-    assert ("NOERROR", []) == of(resolver.dig("200.10.in-addr.arpa", "A"))
+    assert ("NOERROR", []) == resolver.dig("200.10.in-addr.arpa", "A").outcome
     assert "NOERROR" == resolver.dig("3.200.10.in-addr.arpa", "SOA").status
     assert 1 == len(resolver.dig("3.200.10.in-addr.arpa", "SOA").answer)
 
