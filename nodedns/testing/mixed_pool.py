@@ -37,8 +37,8 @@ COMPLAINT = re.compile(
 CONFLICT = re.compile("conflict", re.IGNORECASE)  # two agents of one name: it is right to complain
 # Who tried to reach a member that a test had just killed has nothing against anybody's messages.
 UNREACHED = re.compile(r"failed: dial tcp .*: connect: connection refused")
-# Serf's own command had what it wanted and closed; no member sent anything.
-HUNG_UP = re.compile(r"agent\.ipc: Failed to stream response")
+# Serf's own command had what it wanted and closed before an answer, an ack or an event; no member sent anything.
+HUNG_UP = re.compile(r"agent\.ipc: Failed to stream ")
 
 
 class NodednsMember:
