@@ -73,6 +73,8 @@ class Change:
 class _Kept:
     earlier: bytes | None
     digest: str
+    replaced: str | None = None
+    """What a write that may not have been finished found there: ours as much as what it was to put there."""
 
 
 class DropIns:
@@ -112,7 +114,7 @@ class DropIns:
                 )
             before = self._read(file.path)
             kept = self._kept.get(file.path)
-            if kept is not None and before is not None and not is_forced:
+            if kept is not None and not is_forced:
                 self._refuse_changed(file.path, before, kept)
             earlier = kept.earlier if kept is not None else before
             found.append(Change(file.path, before, file.text.encode(), earlier))
@@ -142,15 +144,13 @@ class DropIns:
         Raises:
             DropInError: A file cannot be written; those before it are.
         """
-        earlier = {change.path: change.earlier for change in changes}
-        kept = {path: each.earlier for path, each in self._kept.items()}
-        now = {
-            file.path: _Kept(kept.get(file.path, earlier.get(file.path)), _digest(file.text.encode()))
-            for file in wanted
-        }
+        changed = {change.path: change for change in changes}
+        now = {file.path: self._kept_when_done(file, changed.get(file.path)) for file in wanted}
         self._undo = [list(command) for command in undo]
         self._make_directories(Path(path).parent for path in (f"{RECORDS}/record", *now))
-        self._kept |= now
+        for path, each in now.items():
+            before = changed[path].before if path in changed else None
+            self._kept[path] = each if before is None else attrs.evolve(each, replaced=_digest(before))
         self._save()
         self._carry_out(changes)
         self._kept = now
@@ -163,6 +163,9 @@ class DropIns:
             DropInError: A file cannot be written; those before it are.
         """
         self._carry_out(changes)
+        for path in (*map(self._below, self._kept), self._record_path):
+            # What a write left that was killed.
+            self._guarded(lambda path=path: _beside(path).unlink(missing_ok=True), path)
         self._guarded(self._record_path.unlink, self._record_path)
         for made in reversed(self._made):
             with contextlib.suppress(OSError):
@@ -172,22 +175,34 @@ class DropIns:
         found = []
         for path in paths:
             before, kept = self._read(path), self._kept[path]
-            # Taken away, or never written: there is nothing of anybody's to lose.
-            if before is not None and before != kept.earlier and not is_forced:
+            if not is_forced:
                 self._refuse_changed(path, before, kept)
             found.append(Change(path, before, kept.earlier, kept.earlier))
         return found
 
-    def _refuse_changed(self, path: str, before: bytes, kept: _Kept) -> None:
-        if _digest(before) != kept.digest:
+    def _kept_when_done(self, file: Wanted, change: Change | None) -> _Kept:
+        content = file.text.encode()
+        kept = self._kept.get(file.path)
+        if kept is not None:
+            return _Kept(kept.earlier, _digest(content))
+        # No change: somebody wrote just that, and it stays theirs.
+        return _Kept(content if change is None else change.earlier, _digest(content))
+
+    def _refuse_changed(self, path: str, before: bytes | None, kept: _Kept) -> None:
+        # Taken away, or never written, or taken back: there is nothing of anybody's to lose.
+        if before is None or before == kept.earlier:
+            return
+        if _digest(before) not in (kept.digest, kept.replaced):
             raise DropInError(f"{path} was changed since it was written; look at it, then add -force to lose that")
 
     def _carry_out(self, changes: Sequence[Change]) -> None:
         for change in changes:
             path = self._below(change.path)
             if change.after is None:
-                self._guarded(path.unlink, path)
+                self._guarded(lambda path=path: path.unlink(missing_ok=True), path)
             else:
+                # What comes back does so with its directory, which somebody may have taken away.
+                self._guarded(lambda path=path: path.parent.mkdir(parents=True, exist_ok=True), path.parent)
                 after = change.after
                 self._guarded(lambda path=path, after=after: _replace(path, after), path)
 
@@ -231,7 +246,11 @@ class DropIns:
 
     def _save(self) -> None:
         files = {
-            path: {"Earlier": None if kept.earlier is None else _text_of(kept.earlier), "SHA256": kept.digest}
+            path: {
+                "Earlier": None if kept.earlier is None else _text_of(kept.earlier),
+                "SHA256": kept.digest,
+                "Replaced": kept.replaced,
+            }
             for path, kept in self._kept.items()
         }
         record = {"Tool": self._tool, "Files": files, "Directories": self._made, "Undo": self._undo}
@@ -241,8 +260,6 @@ class DropIns:
     def _guarded(self, act: Any, path: Path) -> None:  # noqa: ANN401 - what it returns is of no interest
         try:
             act()
-        except FileNotFoundError:
-            return
         except OSError as error:
             raise _not_done("write", path, error) from error
 
@@ -259,7 +276,7 @@ def unified_diff(change: Change) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.new")
+    beside = _beside(path)
     mode = path.stat().st_mode & 0o7777 if path.exists() else FILE_MODE
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
@@ -272,6 +289,10 @@ def _replace(path: Path, content: bytes) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _not_done(verb: str, path: Path, error: OSError) -> DropInError:
@@ -289,4 +310,5 @@ def _text_of(content: bytes) -> str:
 
 def _kept_of(record: Mapping[str, Any]) -> _Kept:
     earlier = record["Earlier"]
-    return _Kept(None if earlier is None else base64.b64decode(earlier), str(record["SHA256"]))
+    content = None if earlier is None else base64.b64decode(earlier)
+    return _Kept(content, str(record["SHA256"]), record.get("Replaced"))

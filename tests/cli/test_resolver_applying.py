@@ -167,6 +167,80 @@ def test_failure_to_write_is_one_line(system: System) -> None:
     assert not system.file.exists()
 
 
+def cut_short(system: System) -> None:
+    """Apply other text where no file can be written any more."""
+    in_the_way = system.folder / ".nodedns.conf.new"
+    in_the_way.mkdir()
+    ours = system.file.read_bytes()
+    assert (1, ours) == (system.apply("-yes", "-domain=lan")[0], system.file.read_bytes())
+    in_the_way.rmdir()
+
+
+def test_change_that_was_cut_short_can_be_made_again(system: System) -> None:
+    system.apply("-yes")
+    cut_short(system)
+
+    assert (0, "") == system.apply("-yes", "-domain=lan")[::2]
+    assert b"lan." in system.file.read_bytes()
+
+
+def test_change_that_was_cut_short_can_be_taken_back(system: System) -> None:
+    system.file.write_text("theirs")
+    before = system.state
+    system.apply("-yes")
+    cut_short(system)
+
+    assert (0, "") == system.undo("-yes")[::2]
+    assert before == system.state
+
+
+def test_file_that_was_theirs_before_is_written_over_once_a_first_attempt_failed(system: System) -> None:
+    system.file.write_text("theirs")
+    cut_short(system)
+
+    assert (0, "") == system.apply("-yes")[::2]
+
+
+def test_file_changed_after_an_attempt_that_failed_is_theirs(system: System) -> None:
+    system.apply("-yes")
+    cut_short(system)
+    system.file.write_text("theirs")
+
+    assert (1, "theirs") == (system.apply("-yes")[0], system.file.read_text())
+    assert (1, "theirs") == (system.undo("-yes")[0], system.file.read_text())
+
+
+def test_what_was_there_before_comes_back_though_its_directory_is_gone(system: System) -> None:
+    system.file.write_text("theirs")
+    system.apply("-yes")
+    system.file.unlink()
+    system.folder.rmdir()
+
+    assert (0, "") == system.undo("-yes")[::2]
+    assert "theirs" == system.file.read_text()
+
+
+def test_file_that_somebody_wrote_just_so_is_not_removed(system: System) -> None:
+    system.apply("-yes")
+    text = system.file.read_bytes()
+    system.undo("-yes")
+    system.file.write_bytes(text)
+
+    assert 0 == system.apply()[0]
+    assert 0 == system.undo()[0]
+    assert text == system.file.read_bytes()
+
+
+def test_what_a_killed_write_left_is_taken_away_too(system: System) -> None:
+    before = system.state
+    system.apply("-yes")
+    (system.folder / ".nodedns.conf.new").write_text("half")
+    (system.root / RECORDS / ".unbound.json.new").write_text("half")
+
+    assert 0 == system.undo("-yes")[0]
+    assert before == system.state
+
+
 def test_record_that_makes_no_sense_is_said_to_be_so(system: System) -> None:
     system.apply("-yes")
     (system.root / RECORDS / "unbound.json").write_text("[")
