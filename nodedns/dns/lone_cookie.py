@@ -54,8 +54,11 @@ class LoneCookie:
             payload_bytes: The most that we send over UDP.
 
         Returns:
-            The reply; None if it would be too long, so that something has to be left out of it.
+            The reply; None if it would be too long, so that something has to be left out of it, or if its OPT
+            record has an option already, such as an extended error.
         """
+        if not bare.startswith(_OPT_START, len(bare) - _OPT_BYTES):
+            return None
         option = _COOKIE + len(content).to_bytes(2, "big") + content
         size_at = len(self.query) - _OPT_BYTES + _SIZE_AT
         size = int.from_bytes(self.query[size_at : size_at + 2], "big")

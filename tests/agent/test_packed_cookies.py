@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import attrs
+import dns.edns
+import dns.message
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,10 +39,11 @@ CONTENTS = st.sampled_from([bytes(8), b"12345678", GOOD, GOOD[:-1] + b"\0", byte
 LIMITS = st.sampled_from([DnsPolicy(), DnsPolicy(rate_limit=RateLimitPolicy(exempt=(), responses_per_second=0))])
 
 
-def with_cookie(name: str, rtype: int, size: int, content: bytes) -> bytes:
+def with_cookie(name: str, rtype: int, size: int, content: bytes, rclass: bytes = b"\0\1") -> bytes:
     option = b"\0\x0a" + len(content).to_bytes(2, "big") + content
     opt = OPT[:3] + size.to_bytes(2, "big") + OPT[5:-2] + len(option).to_bytes(2, "big") + option
-    return query_wire(name, rtype, opt=opt)
+    query = query_wire(name, rtype, opt=opt)
+    return query[: -len(opt) - 2] + rclass + opt
 
 
 def node(name: str, text: str = "v") -> Change:
@@ -53,6 +56,7 @@ QUERIES = st.builds(
     st.sampled_from([RRType.A, RRType.A, RRType.AAAA, RRType.TXT, RRType.SOA, 65]),
     st.sampled_from([512, 1232, 4096]),
     CONTENTS,
+    st.sampled_from([b"\0\1", b"\0\1", b"\0\3"]),
 )
 # With some of these a reply of at most 512 bytes has room for the text and not for the cookie.
 TEXTS = st.one_of(st.just("v"), st.integers(415, 465).map("w".__mul__))
@@ -114,6 +118,17 @@ def test_reply_is_the_same_as_made_anew(
             assert asked.as_made_anew(query) == asked.answers.respond(query, CLIENT, False)
 
     trio.run(main)
+
+
+def test_kept_refusal_with_an_extended_error_has_its_cookie_beside_it() -> None:
+    async def main() -> list[dns.message.Message]:
+        asked = Asked()
+        query = with_cookie("version.bind", RRType.TXT, 1232, bytes(8), b"\0\3")
+        replies = [asked.answers.respond(query, CLIENT, False) for _ in range(2)]
+        return [dns.message.from_wire(reply) for reply in replies if isinstance(reply, bytes)]
+
+    wanted = [dns.edns.OptionType.COOKIE, dns.edns.OptionType.EDE]
+    assert [wanted] * 2 == [[option.otype for option in message.options] for message in trio.run(main)]
 
 
 def test_second_query_with_another_cookie_is_a_hit_and_counted() -> None:
