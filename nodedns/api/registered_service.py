@@ -23,6 +23,8 @@ MAX_TAGS = 256
 MAX_PORTS = 64
 """Named ones, of one instance; ours."""
 TYPICAL_KINDS = ("", "typical")
+UNSAID_WEIGHTS = Weights(0, 0)
+"""What Consul's Go client sends where nobody has set weights: its type has no way of leaving them out."""
 
 
 def decode_service(body: Body) -> Service:
@@ -90,6 +92,8 @@ def _weights(body: Body) -> Weights:
     if told is None:
         return Weights()
     weights = Weights(told.number("Passing", 1), told.number("Warning", 1))
+    if weights == UNSAID_WEIGHTS:
+        return Weights()
     problem = weights_fault(weights)
     if problem:
         raise ApiError(500, f"Invalid Weights: {problem}")

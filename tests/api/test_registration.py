@@ -232,6 +232,12 @@ def test_service_is_registered_with_all_that_is_told(ask: Ask, ctx: ApiContext) 
     assert (ServiceRegistered(PRINTER, wanted),) == changes_of(ask(ctx, REGISTER, "PUT", {**HERE, "Service": service}))
 
 
+def test_weights_that_a_go_client_sends_unset_are_the_usual_ones(ask: Ask, ctx: ApiContext) -> None:
+    service = {"Service": "web", "Weights": {"Passing": 0, "Warning": 0}}
+    outcome = ask(ctx, REGISTER, "PUT", {**HERE, "Service": service})
+    assert (ServiceRegistered(PRINTER, Service("web", "web", weights=Weights(1, 1))),) == changes_of(outcome)
+
+
 def test_named_ports_are_kept(ask: Ask, ctx: ApiContext) -> None:
     ports = [{"Name": "http", "Port": 80, "Default": True}, {"Name": "admin", "Port": 81}]
     outcome = ask(ctx, REGISTER, "PUT", {**HERE, "Service": {"Service": "web", "Ports": ports}})
