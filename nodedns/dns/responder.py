@@ -21,7 +21,8 @@ classes (RFC 1035 section 6.2; NSD does the same). For a signed query no recurso
 asked: what one says is not ours to sign.
 
 A client over UDP may be forged, and the reply meant to hurt whose address it
-is; so it is bounded by the length of the query (``held_to``).
+is; so it is bounded by the length of the query (``held_to``). A signature proves no address: whoever
+has heard a signed query can send it again from another one, as long as its time will do (RFC 8945 section 5.2.3).
 
 Nothing here raises, whatever the bytes. Source: RFC 1035, 6891, 7873, 8906, 8945, 9619.
 """
@@ -127,7 +128,7 @@ def _respond(wire: bytes, context: QueryContext, most_bytes: int) -> Reply | Dro
             return _answer_no_question(wire, header, context)
         query = decode_query_untrusted(wire, header)
         if query.tsig is not None:
-            return _answer_signed(wire, query, query.tsig, context)
+            return _answer_signed(wire, query, query.tsig, context, most_bytes)
     except DnsWireError:
         return _header_only(header, Rcode.FORMERR, context)
     return _answer_query(query, context, most_bytes)
@@ -145,7 +146,7 @@ def _answer_query(
         signature: That of the query; None if it is not signed.
     """
     granted = _grant(query.edns, context)
-    is_proved = granted.is_proved or context.transport is Transport.TCP or signature is not None
+    is_proved = granted.is_proved or context.transport is Transport.TCP
     bound = most_bytes if most_bytes and not is_proved else None
     zone = context.zones.answering(query.question, context.view)
     answer = _answer(query, zone, context, signature) if granted.rcode is None else Answer(rcode=granted.rcode)
@@ -253,7 +254,7 @@ def _answer_no_question(wire: bytes, header: Header, context: QueryContext) -> R
     return Reply(reply, rcode, is_proved=granted.is_proved or context.transport is Transport.TCP)
 
 
-def _answer_signed(wire: bytes, query: Query, tsig: Tsig, context: QueryContext) -> Reply | Forward:
+def _answer_signed(wire: bytes, query: Query, tsig: Tsig, context: QueryContext, most_bytes: int) -> Reply | Forward:
     """Answer a signed query.
 
     Raises:
@@ -262,7 +263,7 @@ def _answer_signed(wire: bytes, query: Query, tsig: Tsig, context: QueryContext)
     transfers = context.transfers
     found = transfers.keyring.verified_untrusted(wire, tsig, transfers.wall_clock())
     if isinstance(found, Signature):
-        return _answer_query(query, attrs.evolve(context, recursion=NO_RECURSION), 0, found)
+        return _answer_query(query, attrs.evolve(context, recursion=NO_RECURSION), most_bytes, found)
     payload_bytes = context.policy.udp_payload_bytes
     unsigned = encode_answer(query, Answer(rcode=Rcode.NOTAUTH), context.transport, payload_bytes).wire
     is_tcp = context.transport is Transport.TCP

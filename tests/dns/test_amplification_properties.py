@@ -21,9 +21,12 @@ from nodedns.dns.cookies import Cookies
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, Reply, respond
+from nodedns.dns.transfer import Transfers
+from nodedns.dns.transfer_params import TransferParams
 from nodedns.model.address import Address
 from nodedns.model.names import NodeName
 from nodedns.table.changes import Change, ExternalNode, NodeRegistered
+from nodedns.testing.signing import KEYS, peer_key, signed_query
 
 LIMIT = DnsPolicy().amplification_limit
 TYPES = (1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 43, 48, 65, 250, 251, 252, 253, 255, 256, 65535)
@@ -71,6 +74,7 @@ EDNS_VARIANTS: tuple[dict[str, Any], ...] = (
 TALKER = NodeRegistered(ExternalNode(NodeName("talker"), "", "10.9.9.9", {}, {f"k{n}": "v" * 60 for n in range(40)}))
 HINTED = NodeRegistered(ExternalNode(NodeName("hinted"), "", "10.9.9.8", {}, {"hint": "h" * 60}))
 SERVERS = 20
+NOW = 1_800_000_000
 CLIENT = Address.from_text("192.0.2.1", 5353)
 JAR = Cookies.with_secrets((bytes(16),), lambda: 1e9, is_required=False)
 GOOD_COOKIE = JAR.judge_untrusted(bytes(8), CLIENT).content
@@ -158,6 +162,19 @@ def test_clients_with_a_good_cookie_get_all_of_it(rich: QueryContext) -> None:
         reply = replied(query.to_wire(), over(rich, Transport.UDP, LIMIT))
         assert reply.is_proved
         assert reply == replied(query.to_wire(), over(rich, Transport.UDP, 0))
+
+
+def test_a_signature_is_no_proof_of_an_address(rich: QueryContext) -> None:
+    # Whoever has heard a signed query can send it again from another address.
+    known = Transfers(TransferParams(keys=KEYS), wall_clock=lambda: NOW)
+    bounded = attrs.evolve(over(rich, Transport.UDP, LIMIT), transfers=known)
+    truncated = 0
+    for name, rtype, edns, key in product(NAMES, TYPES, EDNS_VARIANTS[:5], KEYS):
+        asked = signed_query(dns.message.make_query(name, rtype, **edns), peer_key(key), NOW)
+        reply = replied(asked.wire, bounded)
+        assert (False, True) == (reply.is_proved, len(reply.wire) <= LIMIT * len(asked.wire))
+        truncated += bool(asked.read(reply.wire).flags & dns.flags.TC)
+    assert truncated
 
 
 @given(limit=st.integers(1, 100), at=st.integers(0, len(NAMES) * len(TYPES) * len(EDNS_VARIANTS) - 1))

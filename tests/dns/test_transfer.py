@@ -9,6 +9,7 @@ from itertools import pairwise
 from random import Random
 
 import attrs
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -22,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodedns.dns.cookies import Cookies
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.publications import Publications
 from nodedns.dns.question import Rcode, Transport
@@ -355,11 +357,25 @@ def test_changes_over_udp_keep_to_the_bound_for_clients_that_may_be_forged(prima
     assert 1 == dns.message.from_wire(reply.wire).answer[0][0].serial - first
     assert len(reply.wire) <= 3 * len(wire)
     assert not reply.is_proved
-    signed = signed_query(ixfr(first, opt=True), peer_key(TSIG_256), NOW)
-    proved = respond(signed.wire, context)
-    assert isinstance(proved, Reply)
-    assert proved.is_proved
-    assert len(signed.read(proved.wire).answer) > 1
+
+
+def test_signature_lifts_no_bound_over_udp_and_a_cookie_does(primary: Primary) -> None:
+    first = primary.serial
+    primary.apply(*numbered(3))
+    jar = Cookies.with_secrets((bytes(16),), lambda: NOW, is_required=False)
+    context = attrs.evolve(primary.context(Transport.UDP), amplification_limit=3, cookies=jar)
+    query = ixfr(first, opt=True)
+    signed = signed_query(query, peer_key(TSIG_256), NOW)
+    reply = respond(signed.wire, context)
+    assert isinstance(reply, Reply)
+    assert len(reply.wire) <= 3 * len(signed.wire)
+    assert 1 == len(signed.read(reply.wire).answer)
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, jar.judge_untrusted(bytes(8), SECONDARY).content)
+    query.use_edns(0, options=[cookie])
+    proved = signed_query(query, peer_key(TSIG_256), NOW)
+    reply = respond(proved.wire, context)
+    assert isinstance(reply, Reply)
+    assert len(proved.read(reply.wire).answer) > 1
 
 
 # --- who, and what not ----------------------------------------------------------------------
