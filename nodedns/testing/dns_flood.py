@@ -4,8 +4,8 @@
 
 Strategy: a program of its own, since the one that asks must be able to stand on
 another host and must not slow the tests down. It sends at an even rate for a
-time that it is told, takes what comes back in between, and prints one line of
-JSON. For an agent on this machine, or on a host that the tests made.
+time that it is told, or until SIGTERM, takes what comes back in between, and prints one line
+of JSON. For an agent on this machine, or on a host that the tests made.
 
 Kinds: ``names`` asks for names that do not exist, each another one; ``bytes``
 sends what is no query at all, of every length; anything else is a name, asked
@@ -17,11 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import select
+import signal
 import socket
 import struct
 import sys
 from collections.abc import Callable
 from random import Random
+from threading import Event
 
 import attrs
 
@@ -51,6 +53,7 @@ class Flooded:
         received: Replies.
         received_bytes: Their content.
         truncated: Replies with TC set.
+        seconds: How long it was sent.
     """
 
     sent: int
@@ -58,6 +61,7 @@ class Flooded:
     received: int
     received_bytes: int
     truncated: int
+    seconds: float
 
     @classmethod
     def of_text(cls, text: str) -> Flooded:
@@ -88,7 +92,14 @@ def flood_argv(target: str, port: int, kind: str, *, source: str, seconds: float
     ]
 
 
-def flood(sock: socket.socket, make: Callable[[], bytes], *, seconds: float, per_second: int) -> Flooded:
+def flood(
+    sock: socket.socket,
+    make: Callable[[], bytes],
+    *,
+    seconds: float,
+    per_second: int,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Flooded:
     """Send from a connected, non-blocking socket, at most as long and as fast as the limits of this file.
 
     Args:
@@ -96,12 +107,13 @@ def flood(sock: socket.socket, make: Callable[[], bytes], *, seconds: float, per
         make: Makes one datagram.
         seconds: How long.
         per_second: How many each second; a machine that is too slow sends fewer.
+        is_over: Whether to end sooner.
     """
     seconds, per_second = min(seconds, MAX_SECONDS), min(per_second, MAX_PER_SECOND)
     watch = Stopwatch()
     tried = sent = sent_bytes = 0
     replies: list[tuple[int, bool]] = []
-    while (elapsed_s := watch.elapsed_s) < seconds:
+    while (elapsed_s := watch.elapsed_s) < seconds and not is_over():
         while tried < elapsed_s * per_second:
             wire = make()
             tried += 1
@@ -116,7 +128,7 @@ def flood(sock: socket.socket, make: Callable[[], bytes], *, seconds: float, per
     while watch.elapsed_s < last + LINGER_S:
         _take(sock, LINGER_S / 10, replies)
     return Flooded(
-        sent, sent_bytes, len(replies), sum(size for size, _ in replies), sum(is_cut for _, is_cut in replies)
+        sent, sent_bytes, len(replies), sum(size for size, _ in replies), sum(is_cut for _, is_cut in replies), last
     )
 
 
@@ -140,13 +152,15 @@ def _main() -> None:
     parser.add_argument("--per-second", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    ended = Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     family = socket.AF_INET6 if ":" in options.target else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.bind((options.source, 0))
         sock.connect((options.target, options.port))
         make = datagrams(options.kind, Random(options.seed))  # noqa: S311 - a flood that can be repeated
-        found = flood(sock, make, seconds=options.seconds, per_second=options.per_second)
+        found = flood(sock, make, seconds=options.seconds, per_second=options.per_second, is_over=ended.is_set)
     sys.stdout.write(json.dumps(attrs.asdict(found)) + "\n")
 
 

@@ -36,8 +36,6 @@ __all__ = ["KEY_NAME", "SECRET", "Fleet", "Told", "ask", "fleet", "register", "s
 
 KEY_NAME = "nodedns-transfer"
 ASKED_AT_ONCE = 64
-SETTLING_S = 15.0
-"""For what takes two seconds on a machine of its own."""
 SECRET = SAMPLE_SECRET
 
 
@@ -175,25 +173,30 @@ class Fleet:
             yield from sorted(told - set().union(*known.values()) if kind == "ANY" else told ^ known[kind])
 
     def disagreements(self, names: Iterable[str], kinds: Iterable[str]) -> str:
-        """Return the questions that a secondary answers otherwise than the first agent; none if all is well."""
+        """Return the questions that a secondary answers otherwise than the first agent, even after a while."""
+        asked = [(name, kind) for name in names for kind in kinds]
+        return _lasting(lambda: self._disagreements(asked))
+
+    def _disagreements(self, asked: Sequence[tuple[str, str]]) -> str:
         found = []
-        for name in names:
-            for kind in kinds:
-                ours = said(ask(self.agent, name, kind))
-                for each in self.secondaries:
-                    reply = each.ask(name, kind)
-                    theirs = said(reply) if reply is not None else "nothing"
-                    if ours != theirs:
-                        found.append(f"{name} {kind}: {ours}, but {each.kind}: {theirs}")
+        for name, kind in asked:
+            ours = said(ask(self.agent, name, kind))
+            for each in self.secondaries:
+                reply = each.ask(name, kind)
+                theirs = said(reply) if reply is not None else "nothing"
+                if ours != theirs:
+                    found.append(f"{name} {kind}: {ours}, but {each.kind}: {theirs}")
         return "\n".join(found)
 
 
 def _lasting(found: Callable[[], str]) -> str:
     """Return what is found after a while: nothing, if at some time nothing is. Zones are published one by one."""
     watch = Stopwatch()
-    while (text := found()) and watch.elapsed_s < SETTLING_S:
-        pass
-    return text
+    while True:
+        is_last = watch.elapsed_s > DEADLINE_S
+        text = found()
+        if is_last or not text:
+            return text
 
 
 class Told:

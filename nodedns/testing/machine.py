@@ -25,7 +25,6 @@ from nodedns.testing.programs import require_program
 __all__ = ["Machine", "booted_machine"]
 
 ADDRESS = "10.203.0.1"
-BOOT_S = 30.0
 TARGET = "nodedns-test.target"
 DEVICES = "null zero full random urandom tty"
 SYSTEMD = Path("/lib/systemd/systemd")
@@ -83,7 +82,7 @@ class Machine:
 
     def wait_booted(self) -> None:
         """Return once it has come up. Raises ``AssertionError`` with the reason why it does not."""
-        poll(lambda: not self._is_alive() or self._is_up(), "systemd is up", deadline_s=BOOT_S)
+        poll(lambda: not self._is_alive() or self._is_up(), "systemd is up")
         if not self._is_alive():
             raise AssertionError(self._holder.stderr.read().strip() if self._holder.stderr else "")
 

@@ -54,23 +54,26 @@ class Stopwatch:
         return time.monotonic() - self._started  # noqa: TID251 - as above
 
 
-def poll(probe: Callable[[], T], what: str, *, deadline_s: float = DEADLINE_S) -> T:
+def poll(probe: Callable[[], T | None], what: str, *, deadline_s: float = DEADLINE_S) -> T:
     """Ask again and again until the answer is true, and return it.
+
+    What was asked before the deadline may be answered late, so only an answer to what was asked after it decides.
 
     Args:
         probe: Asked; an empty answer means not yet.
         what: What is waited for, for the failure's text.
-        deadline_s: Longest wait.
+        deadline_s: After so long it is asked once more.
 
     Raises:
         AssertionError: It did not come about; the text has the last answer.
     """
     watch = Stopwatch()
     while True:
+        is_last = watch.elapsed_s > deadline_s
         answer = probe()
         if answer:
             return answer
-        if watch.elapsed_s > deadline_s:
+        if is_last:
             raise AssertionError(f"not within {deadline_s:g} s: {what}; last answer {answer!r}")
         time.sleep(POLL_S)  # noqa: TID251 - see the module's docstring
 
@@ -225,7 +228,8 @@ class Process:
         """End it without a chance to say goodbye; doing so twice does nothing."""
         if self.is_running:
             self._process.kill()
-        self._process.wait(STOP_S)
+        # One that is writing to a busy disk ends when that is done.
+        self._process.wait(DEADLINE_S)
         self._reader.join(STOP_S)
         if self._process.stdout:
             self._process.stdout.close()

@@ -149,6 +149,10 @@ class Secondary:
         except (dns.exception.Timeout, OSError):
             return None
 
+    def wait_reply(self, name: str, rtype: str) -> dns.message.Message:
+        """Return what it says over UDP, however often it must be asked."""
+        return poll(lambda: self.ask(name, rtype), f"{self.kind} to answer for {name}")
+
     def serial(self, zone: str) -> int | None:
         """Return the serial with which it serves a zone; None while it does not."""
         reply = self.ask(zone, "SOA")

@@ -13,8 +13,6 @@ import pytest
 from nodedns.testing.loopback import LoneAgent, lone_agent
 from nodedns.testing.processes import poll
 
-WITHIN_S = 1.0
-
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[LoneAgent]:
@@ -45,10 +43,10 @@ def test_service_of_a_file_comes_and_goes_in_dns_with_its_script(
     poll(lambda: "No such file" in told(agent)["service:web"][1], "the script to fail")
     assert [] == addresses(agent)
     well.write_text("I am", encoding="utf-8")
-    poll(lambda: addresses(agent) == ["10.1.2.3"], "web to be found", deadline_s=10)
+    poll(lambda: addresses(agent) == ["10.1.2.3"], "web to be found")
     assert ("passing", "I am") == told(agent)["service:web"]
     well.unlink()
-    poll(lambda: not addresses(agent), "web to be left out", deadline_s=10)
+    poll(lambda: not addresses(agent), "web to be left out")
 
 
 def test_script_of_a_request_is_refused_unless_requests_may_have_them(agent: LoneAgent) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nodedns.testing.loopback import HTTP_PORT, LoneAgent, lone_agent
+from nodedns.testing.mixed_pool import ask_until
 from nodedns.testing.processes import nodedns_program, run_program
 from nodedns.testing.programs import require_program
 from nodedns.testing.shell import Shell
@@ -84,7 +86,8 @@ def test_tab_completes_commands_flags_values_files_and_names(shell: str, agent: 
         }
         if shell == "zsh":  # it takes the blank away again when the cursor leaves the word
             lines = {line: whole.rstrip() for line, whole in lines.items()}
-        assert lines == {line: complete(line) for line in lines}
+        # Who presses the key waits for an agent no longer than a moment, and presses it again.
+        assert lines == {line: ask_until(partial(complete, line), whole) for line, whole in lines.items()}
     finally:
         end()
 

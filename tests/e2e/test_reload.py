@@ -113,6 +113,7 @@ def test_no_query_is_lost_or_answered_wrongly_while_the_configuration_changes(si
             site.write(f'dns_config {{ node_ttl = "{number}s" }}\nnode_meta {{ round = "{number}" }}')
             assert 0 == site.agent.command("reload").code
             assert number == site.ttl()
+        asker.wait_more(20)
     assert 0 == asker.lost
     assert {0} == {reply[3] & 0x0F for reply in asker.replies}
     assert set(range(1, RELOADS + 2)) == {ttls_of(reply) for reply in asker.replies}
@@ -165,7 +166,7 @@ def test_file_that_is_wrong_leaves_everything_as_it_was(site: Configured, text: 
     done = site.agent.command("reload")
     assert (1, "", 1) == (done.code, done.out, len(done.err.splitlines()))
     assert problem in done.err
-    (line,) = site.agent.process.lines("configuration not reloaded, nothing has changed")
+    line = site.agent.process.wait_line("configuration not reloaded, nothing has changed")
     assert problem.replace('"', '\\"') in line
     if "gossip" not in problem:
         assert str(broken) in done.err

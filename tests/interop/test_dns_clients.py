@@ -15,9 +15,8 @@ import pytest
 
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
-from nodedns.testing.processes import run_program
+from nodedns.testing.processes import DEADLINE_S, run_program
 
-TIMEOUT_S = 5.0
 V6 = "2001:db8::9"
 
 
@@ -49,7 +48,7 @@ class Asker:
     def by_dnspython(self, name: str, kind: str, *, is_tcp: bool) -> Told:
         query = dns.message.make_query(name, kind, use_edns=0)
         send = dns.query.tcp if is_tcp else dns.query.udp
-        reply = send(query, self.agent.host, TIMEOUT_S, DNS_PORT)
+        reply = send(query, self.agent.host, DEADLINE_S, DNS_PORT)
         return Told(
             dns.rcode.to_text(reply.rcode()),
             bool(reply.flags & dns.flags.AA),

@@ -12,14 +12,13 @@ import pytest
 
 from nodedns.testing.dns_queries import query_wire
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, free_hosts, lone_agent
-from nodedns.testing.processes import run_program
+from nodedns.testing.processes import DEADLINE_S, poll, run_program
 
-TIMEOUT_S = 10.0
 NAMES = 100
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
+def with_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
     with lone_agent(tmp_path_factory.mktemp("lone")) as running:
         running.start()
         for number in range(NAMES):
@@ -28,8 +27,15 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
         yield running
 
 
+@pytest.fixture
+def agent(with_nodes: LoneAgent) -> LoneAgent:
+    """The same, once it has seen that the connections of earlier tests are closed."""
+    poll(lambda: counted(with_nodes, "nodedns_dns_streams_open") == 0, "no open connection")
+    return with_nodes
+
+
 def dial(agent: LoneAgent) -> socket.socket:
-    return socket.create_connection((agent.host, DNS_PORT), TIMEOUT_S)
+    return socket.create_connection((agent.host, DNS_PORT), DEADLINE_S)
 
 
 def framed(message: bytes) -> bytes:
@@ -80,7 +86,7 @@ def test_thousand_connections_of_one_client_leave_room_for_another(agent: LoneAg
     for _ in range(968):
         with dial(agent) as refused:
             assert b"" == refused.recv(1)
-    with socket.create_connection((agent.host, DNS_PORT), TIMEOUT_S, (agent.host, 0)) as other:
+    with socket.create_connection((agent.host, DNS_PORT), DEADLINE_S, (agent.host, 0)) as other:
         other.sendall(query)
         assert 10 == replies(other, 1)[0][-4]
 
@@ -109,7 +115,7 @@ def test_connections_cut_short_harm_nobody(agent: LoneAgent) -> None:
 def test_own_names_overtake_one_that_a_recursor_is_asked_for(tmp_path: Path) -> None:
     host = next(free_hosts(DNS_PORT))
     with lone_agent(tmp_path, "asking") as agent, socket.create_server((host, 0)) as recursor:
-        recursor.settimeout(TIMEOUT_S)
+        recursor.settimeout(DEADLINE_S)
         agent.start(f"-recursor={host}:{recursor.getsockname()[1]}")
         with dial(agent) as sock:
             sock.sendall(framed(query_wire("example.com", query_id=1)))

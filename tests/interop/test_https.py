@@ -15,13 +15,12 @@ import consul
 import pytest
 
 from nodedns.testing.certificates import Authority, Issued
-from nodedns.testing.loopback import LoneAgent, lone_agent
+from nodedns.testing.loopback import LoneAgent, free_hosts, lone_agent
 from nodedns.testing.processes import Finished, nodedns_program, run_program
 from nodedns.testing.programs import require_program
 from nodedns.testing.source_tree import project_root
 
 HTTPS_PORT = 8501
-HOST = "127.0.0.14"
 TOKEN, STRANGER = "writer-secret", "stranger-secret"
 
 
@@ -187,9 +186,10 @@ def test_idle_connections_are_bounded_and_keep_nobody_out(site: Site) -> None:
 
 def test_steps_of_the_manual_work(tmp_path: Path) -> None:
     require_program("openssl", package="openssl")
+    host = next(free_hosts(HTTPS_PORT))
     manual = (project_root(Path(__file__)) / "docs" / "access.rst").read_text().partition("\nTLS\n---\n")[2]
     console, settings_text = (
-        re.findall(rf"code-block:: {kind}\n\n((?:    .*\n)+)", manual)[0].replace("127.0.0.1", HOST)
+        re.findall(rf"code-block:: {kind}\n\n((?:    .*\n)+)", manual)[0].replace("127.0.0.1", host)
         for kind in ("console", "text")
     )
     *issuing, _, asking = console.replace("\\\n", "").strip().removeprefix("$ ").split("\n    $ ")
@@ -199,7 +199,7 @@ def test_steps_of_the_manual_work(tmp_path: Path) -> None:
         assert 0 == done.code, done.err
     settings = tmp_path / "tls.hcl"
     placed = re.sub(r'"(agent|ca)\.', rf'"{tmp_path}/\1.', settings_text)
-    settings.write_text(placed + f'addresses {{ https = "{HOST}" }}')
+    settings.write_text(placed + f'addresses {{ https = "{host}" }}')
     with lone_agent(tmp_path) as agent:
         agent.start(f"-config-file={settings}")
         done = run_program(["sh", "-c", f"cd {tmp_path} && {asking.replace('nodedns', str(nodedns_program()), 1)}"])

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from nodedns.testing.mixed_pool import Member, MixedPool, NodednsMember, SerfMember
+from nodedns.testing.mixed_pool import STATUS_S, Member, MixedPool, NodednsMember, SerfMember
 from nodedns.testing.processes import poll
-
-FOLLOWED_WITHIN_S = 15.0
-"""Measured: nodedns after 1 to 2 s, serf after 4 s, at times 6 s; the rest is for a busy machine."""
 
 
 def sees_alive_at(observer: Member, name: str, host: str) -> bool:
@@ -27,7 +24,7 @@ def wait_followed(replacement: NodednsMember, *observers: NodednsMember | SerfMe
         poll(
             partial(sees_alive_at, observer, replacement.name, replacement.host),
             f"{observer.name} follows {replacement.name} to {replacement.host}",
-            deadline_s=FOLLOWED_WITHIN_S,
+            deadline_s=STATUS_S,
         )
 
 
@@ -72,7 +69,7 @@ def test_conflict_with_a_live_serf_is_shown_with_both_claimants(own_pool: MixedP
 
     rival = own_pool.start_nodedns("web", "-server", "-bootstrap", join=dns)
 
-    poll(lambda: "rival" in dns.command("members", "-conflicts").out, "a conflict", deadline_s=FOLLOWED_WITHIN_S)
+    poll(lambda: "rival" in dns.command("members", "-conflicts").out, "a conflict", deadline_s=STATUS_S)
     (shown,) = json.loads(dns.command("members", "-conflicts", "-format=json").out)
     assert shown["Holder"]["Address"].startswith(f"{serf.host}:")
     assert shown["Rival"]["Address"].startswith(f"{rival.host}:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from nodedns.testing.dig import DigAnswer
 from nodedns.testing.dns_flood import Flooded, flood_argv
 from nodedns.testing.hosts import Host, host_pair
 from nodedns.testing.loopback import DNS_PORT
-from nodedns.testing.processes import DEADLINE_S, Process, nodedns_program, poll
+from nodedns.testing.processes import Process, nodedns_program, poll
 
 SERVER, CLIENT, VICTIM, ELSEWHERE = "172.20.20.10", "172.20.20.11", "172.20.20.66", "172.20.21.5"
 LOOPBACK = "127.0.0.1"
@@ -22,8 +23,14 @@ NAME = "one.node.consul"
 MISSING = "nobody.node.consul"
 RATE = 50
 WINDOW_S = 2
-FLOOD_S = 3.0
 PER_SECOND = 1_000
+LONGEST_S = 100.0
+"""Of a flood that nobody ends."""
+FEW_S = 3.0
+FEW_PER_SECOND = 150
+"""In all of ``FEW_S`` no more than the socket's buffer holds, so that none is lost however long the agent waits."""
+TRIES = 30
+"""Of a client among limited ones, of which every second one has no answer."""
 CONFIG = {"dns_config": {"rate_limit": {"responses_per_second": RATE, "window": f"{WINDOW_S}s"}}}
 BY_UDP, BY_TCP = "(UDP)", "(TCP)"
 
@@ -37,12 +44,12 @@ class Wire:
     agent: Process
 
     def dig(self, *arguments: str, source: str = CLIENT) -> DigAnswer:
-        asked = ("dig", "-b", source, f"@{SERVER}", "-p", str(DNS_PORT), "+tries=5", "+timeout=1", "+nocookie")
+        asked = ("dig", "-b", source, f"@{SERVER}", "-p", str(DNS_PORT), f"+tries={TRIES}", "+timeout=1", "+nocookie")
         return DigAnswer.of_text(self.there.run(*asked, *arguments).out)
 
-    def flood(self, kind: str, *, source: str = VICTIM, host: Host | None = None, target: str = SERVER) -> Flooding:
-        argv = flood_argv(target, DNS_PORT, kind, source=source, seconds=FLOOD_S, per_second=PER_SECOND)
-        return Flooding((host or self.there).start(*argv))
+    def flood(self, kind: str) -> Flooding:
+        argv = flood_argv(SERVER, DNS_PORT, kind, source=VICTIM, seconds=LONGEST_S, per_second=PER_SECOND)
+        return Flooding(self.there.start(*argv))
 
     def limited(self) -> dict[str, int]:
         lines = self.here.nodedns("info").out.splitlines()
@@ -60,9 +67,10 @@ class Flooding:
 
     process: Process
 
-    def result(self) -> Flooded:
+    def end(self) -> Flooded:
         with self.process:
-            assert 0 == self.process.wait_exit(deadline_s=DEADLINE_S + FLOOD_S)
+            self.process.send(signal.SIGTERM)
+            assert 0 == self.process.wait_exit()
             return Flooded.of_text(self.process.output)
 
 
@@ -94,15 +102,15 @@ def test_victim_gets_little_and_the_client_beside_it_its_answer(wire: Wire, kind
     wire.wait_limited()
 
     beside, elsewhere = wire.dig(asked), wire.dig(asked, source=ELSEWHERE)
-    flooded = flooding.result()
+    flooded = flooding.end()
 
     assert (status, BY_TCP) == (beside.status, transport_of(beside))
     assert ([SERVER] if kind == NAME else []) == beside.data
     assert (status, BY_UDP) == (elsewhere.status, transport_of(elsewhere))
-    assert flooded.sent > 0.5 * FLOOD_S * PER_SECOND
+    assert flooded.sent > 4 * RATE * flooded.seconds
     # A second's worth at first; from then on every second response, and no longer than its query.
     whole = flooded.received - flooded.truncated
-    assert whole <= RATE * (FLOOD_S + 1)
+    assert whole <= RATE * (flooded.seconds + 1)
     assert flooded.truncated <= flooded.sent / 2 + 1
     assert flooded.received_bytes < 0.75 * flooded.sent_bytes
     assert [] != wire.agent.lines(f"responses limited: from={VICTIM}")
@@ -112,17 +120,21 @@ def test_other_answers_for_the_same_network_are_not_limited(wire: Wire) -> None:
     flooding = wire.flood("names")
     wire.wait_limited()
     answer = wire.dig(NAME)
-    flooding.result()
+    flooding.end()
     assert ([SERVER], BY_UDP) == (answer.data, transport_of(answer))
 
 
 def test_flood_is_forgotten_after_its_window(wire: Wire) -> None:
-    wire.flood(NAME).result()
-    poll(lambda: transport_of(wire.dig(NAME)) == BY_UDP, "UDP is enough again", deadline_s=DEADLINE_S)
+    flooding = wire.flood(NAME)
+    wire.wait_limited()
+    flooding.end()
+    poll(lambda: transport_of(wire.dig(NAME)) == BY_UDP, "UDP is enough again")
 
 
 def test_clients_on_the_same_machine_are_never_limited(wire: Wire) -> None:
-    flooded = wire.flood(NAME, source=LOOPBACK, host=wire.here, target=LOOPBACK).result()
+    argv = flood_argv(LOOPBACK, DNS_PORT, NAME, source=LOOPBACK, seconds=FEW_S, per_second=FEW_PER_SECOND)
+    flooded = Flooded.of_text(wire.here.check(*argv))
+    assert flooded.sent > 2 * RATE * flooded.seconds
     assert {"dns_limited_drop": 0, "dns_limited_slip": 0} == wire.limited()
     assert 0 == flooded.truncated
     assert flooded.received == flooded.sent

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from nodedns.testing.dig import DigAnswer
-from nodedns.testing.loopback import DNS_PORT, GOSSIP_PORT, HTTP_PORT, LoneAgent, free_hosts, lone_agent
-from nodedns.testing.processes import Process, run_program
+from nodedns.testing.loopback import DNS_PORT, LoneAgent, free_hosts, lone_agent
+from nodedns.testing.processes import DEADLINE_S, Process, run_program
 from nodedns.testing.programs import require_program
 
 LONG_TEXTS = 40
+PATIENT = ("+tries=1", f"+timeout={DEADLINE_S / 2:.0f}")
+"""It is asked once, and who answers after time-outs of its own is waited for."""
 
 UNBOUND = """
 server:
@@ -56,18 +58,10 @@ def recursor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def agent(recursor: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneAgent]:
-    """An agent with that recursor behind one that never answers, and nodes with host names."""
+    """An agent with that recursor, and nodes with host names."""
     require_program("dig", package="bind9-dnsutils")
-    host = next(free_hosts(53, DNS_PORT, GOSSIP_PORT, HTTP_PORT))
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as blackhole,
-        lone_agent(tmp_path_factory.mktemp("agent")) as lone,
-    ):
-        blackhole.bind((host, 0))
-        slow = f"{host}:{blackhole.getsockname()[1]}"
-        config = tmp_path_factory.mktemp("config") / "dns.hcl"
-        config.write_text('dns_config { recursor_timeout = "300ms" }')
-        lone.start(f"-recursor={slow}", f"-recursor={recursor}", f"-config-file={config}")
+    with lone_agent(tmp_path_factory.mktemp("agent")) as lone:
+        lone.start(f"-recursor={recursor}")
         for name, address in (("alias", "www.example.com"), ("lost", "nobody.example.com"), ("bad", "x.bogus.example")):
             status, _ = lone.http("PUT", "/v1/catalog/register", {"Node": name, "Address": address})
             assert 200 == status
@@ -79,6 +73,16 @@ def test_name_outside_is_resolved(agent: LoneAgent) -> None:
     assert ("NOERROR", ["192.0.2.80"], "WWW.example.com.") == (answer.status, answer.data, answer.question)
     assert ("qr", "rd", "ra") == answer.flags
     assert "udp: 1232" in answer.edns
+
+
+def test_next_recursor_is_asked_after_one_that_is_silent(recursor: str, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as blackhole, lone_agent(tmp_path) as lone:
+        blackhole.bind((lone.host, 0))
+        blackhole.settimeout(DEADLINE_S)
+        lone.start(f"-recursor={lone.host}:{blackhole.getsockname()[1]}", f"-recursor={recursor}")
+        answer = lone.dig(*PATIENT, "www.example.com", "A")
+        assert b"\3www\7example\3com\0" in blackhole.recv(65_535)
+    assert ("NOERROR", ["192.0.2.80"]) == (answer.status, answer.data)
 
 
 def test_reverse_name_outside_is_resolved(agent: LoneAgent) -> None:
@@ -149,7 +153,7 @@ def test_two_agents_that_forward_to_each_other_end(tmp_path: Path) -> None:
     with lone_agent(first, "first") as one, lone_agent(second, "second") as two:
         for lone, other in ((one, two), (two, one)):
             lone.start(f"-recursor={other.host}:{DNS_PORT}", f"-config-file={config}")
-        answer = one.dig("+tries=1", "www.example.com", "A")
+        answer = one.dig(*PATIENT, "www.example.com", "A")
         assert "SERVFAIL" == answer.status
         assert ["NOERROR", "NOERROR"] == [one.dig("first.node.consul").status, two.dig("second.node.consul").status]
 
@@ -167,10 +171,10 @@ def test_question_that_goes_round_through_dnsmasq_ends(tmp_path: Path) -> None:
             dnsmasq.wait_line("started")
             lone.start(f"-recursor={host}", f"-config-file={config}")
             for kind in ("DS", "A"):
-                assert "SERVFAIL" == lone.dig("+tries=1", "www.example.com", kind).status
-            rounds = run_program(["dig", f"@{host}", "+tries=1", "+time=3", "www.example.org", "DS"])
+                assert "SERVFAIL" == lone.dig(*PATIENT, "www.example.com", kind).status
+            rounds = run_program(["dig", f"@{host}", *PATIENT, "www.example.org", "DS"])
             assert DigAnswer.of_text(rounds.out).status in ("SERVFAIL", "REFUSED")
-            own = run_program(["dig", f"@{host}", "+tries=1", "lone.node.consul"])
+            own = run_program(["dig", f"@{host}", *PATIENT, "lone.node.consul"])
             assert "NOERROR" == DigAnswer.of_text(own.out).status
 
 
@@ -183,13 +187,14 @@ def test_agent_refuses_to_be_its_own_recursor(tmp_path: Path) -> None:
 def test_own_names_are_answered_while_recursors_are_silent(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as blackhole, lone_agent(tmp_path) as lone:
         blackhole.bind((lone.host, 0))
-        lone.start(f"-recursor={lone.host}:{blackhole.getsockname()[1]}")
+        config = tmp_path / "dns.hcl"
+        config.write_text(f'dns_config {{ recursor_timeout = "{DEADLINE_S:.0f}s" }}')
+        lone.start(f"-recursor={lone.host}:{blackhole.getsockname()[1]}", f"-config-file={config}")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect((lone.host, DNS_PORT))
             for number in range(100):
                 client.send(query(number))
-            own = run_program(["dig", f"@{lone.host}", "-p", str(DNS_PORT), "+tries=1", "+time=1", "lone.node.consul"])
-            assert "NOERROR" == DigAnswer.of_text(own.out).status
+            assert "NOERROR" == lone.dig(*PATIENT, "lone.node.consul").status
 
 
 def query(number: int) -> bytes:

@@ -29,7 +29,7 @@ import pytest
 from nodedns.dns.transfer_params import TsigKey
 from nodedns.model.secret import Secret
 from nodedns.testing.loopback import DNS_PORT, LoneAgent, lone_agent
-from nodedns.testing.processes import Finished, poll, run_program
+from nodedns.testing.processes import DEADLINE_S, Finished, poll, run_program
 from nodedns.testing.programs import require_program
 from nodedns.testing.signing import KEYS, TSIG_256, key_text, peer_key, signed_query
 
@@ -91,7 +91,7 @@ def copied(agent: LoneAgent, key: TsigKey | None = TSIG_256, zone: str = "consul
     """The zone as dnspython copies it."""
     made = dns.zone.Zone(zone, relativize=False)
     query, _ = dns.xfr.make_query(made, keyring=None if key is None else peer_key(key))
-    dns.query.inbound_xfr(agent.host, made, query, port=DNS_PORT, timeout=20, lifetime=20, **how)
+    dns.query.inbound_xfr(agent.host, made, query, port=DNS_PORT, timeout=DEADLINE_S, lifetime=DEADLINE_S, **how)
     return made
 
 
@@ -154,7 +154,10 @@ def test_query_on_the_connection_of_a_transfer_is_answered(agent: LoneAgent) -> 
     axfr = dns.message.make_query("consul", "AXFR")
     axfr.use_tsig(peer_key(TSIG_256))
     other = dns.message.make_query("n7.node.consul", "A")
-    with socket.create_connection((agent.host, DNS_PORT), timeout=20) as stream, stream.makefile("rb") as replies:
+    with (
+        socket.create_connection((agent.host, DNS_PORT), timeout=DEADLINE_S) as stream,
+        stream.makefile("rb") as replies,
+    ):
         for query in (axfr.to_wire(), other.to_wire()):
             stream.sendall(len(query).to_bytes(2, "big") + query)
         ids: list[int] = []
@@ -175,8 +178,8 @@ def ixfr(agent: LoneAgent, serial: int, mname: str, *, tcp: bool = True) -> list
     soa.add(dns.rdata.from_text("IN", "SOA", f"{mname} hostmaster.consul. {serial} 1 1 1 1"))
     query.use_tsig(peer_key(TSIG_256))
     if not tcp:
-        return [dns.query.udp(query, agent.host, port=DNS_PORT, timeout=5)]
-    return [dns.query.tcp(query, agent.host, port=DNS_PORT, timeout=5, one_rr_per_rrset=True)]
+        return [dns.query.udp(query, agent.host, port=DNS_PORT, timeout=DEADLINE_S)]
+    return [dns.query.tcp(query, agent.host, port=DNS_PORT, timeout=DEADLINE_S, one_rr_per_rrset=True)]
 
 
 def test_changes_are_told_to_who_has_the_state_before(agent: LoneAgent) -> None:
@@ -240,7 +243,7 @@ def test_skewed_clock_is_told_our_time(agent: LoneAgent, skew_s: int) -> None:
     now_s = time.time()  # noqa: TID251 - real programs live in real time
     asked = signed_query(dns.message.make_query("consul", "SOA"), peer_key(TSIG_256), now_s + skew_s)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(5)
+        client.settimeout(DEADLINE_S)
         client.sendto(asked.wire, (agent.host, DNS_PORT))
         record = dns.message.from_wire(client.recv(65_535), keyring=False).tsig
     assert record is not None

@@ -46,7 +46,7 @@ def test_changes_are_followed_over_a_restart(agent: LoneAgent) -> None:
         agent.process.wait_exit()
         agent.start()
         register(agent, "scanner")
-        watch.wait_line('"Node":"scanner"', deadline_s=30)
+        watch.wait_line('"Node":"scanner"')
         assert watch.is_running
 
 
