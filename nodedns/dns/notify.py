@@ -61,7 +61,7 @@ _QUESTION_TAIL: Final = bytes((0, RRType.SOA, 0, RRClass.IN))
 
 
 class Signer(Protocol):
-    """A TSIG key that signs requests and checks what comes back."""
+    """A TSIG key that signs requests and checks what comes back; equal to another with the same key."""
 
     def sign(self, message: bytes, wall_s: int) -> tuple[bytes, bytes]:
         """Return a request with a TSIG record at its end, and the MAC in it."""
@@ -180,7 +180,7 @@ class NotifyDesk:
         self._by_query: dict[tuple[Address, int], _Errand] = {}
 
     def update_recipients(self, recipients: Sequence[Recipient], now: float) -> None:
-        """Tell these from now on; those that are new, of all zones. Drain after calling."""
+        """Tell these from now on; those that are new, of all zones. For others all goes on. Drain after calling."""
         self._recipients = tuple(dict.fromkeys(recipients))
         for key in [key for key in self._errands if key[0] not in self._recipients]:
             self._drop(key)

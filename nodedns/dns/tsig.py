@@ -233,17 +233,18 @@ class Keyring:
 NO_KEYS: Final = Keyring(())
 
 
+@attrs.frozen
 class RequestSigner:
-    """Signs requests of ours, and checks what comes back.
+    """Signs requests of ours, and checks what comes back. Two of equal keys are equal.
 
-    Args:
+    Attributes:
         key: Shared with whom we ask.
     """
 
-    __slots__ = ("_known",)
-
-    def __init__(self, key: TsigKey) -> None:
-        self._known = _Known.of(key)
+    key: TsigKey
+    _known: _Known = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _Known.of(self.key), takes_self=True)
+    )
 
     def sign(self, message: bytes, wall_s: float) -> tuple[bytes, bytes]:
         """Return a request with a TSIG record at its end, and the MAC in it.

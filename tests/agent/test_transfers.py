@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -23,12 +24,13 @@ from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.rrset import Answer
-from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, TransferParams
+from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, NotifyTarget, TransferParams, TsigKey
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
 from nodedns.model.names import NodeName
+from nodedns.model.secret import Secret
 from nodedns.net.files import DataDir
-from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, Metrics
+from nodedns.observe.metrics import DNS_NOTIFIES, DNS_PUBLISH_SECONDS, Metrics
 from nodedns.table.address_index import Digits
 from nodedns.table.changes import ClusterKnown, ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
@@ -39,6 +41,12 @@ ANYBODY = TransferParams(allow=(AllowedClient(None, "some"),))
 DEV = load(ConfigSources(dev=True, flags={"node": "me"}))
 ZONE: Labels = (b"consul",)
 REVERSE: Labels = (b"10", b"in-addr", b"arpa")
+
+
+def notifying(port: int, secret: bytes) -> TransferParams:
+    """Return the wish to have one secondary told, as it would be read from a file anew."""
+    key = TsigKey(name="k", secret=Secret(secret))
+    return TransferParams(keys=(key,), notify=(NotifyTarget("127.0.0.1", port, key.name),))
 
 
 class Desk:
@@ -294,6 +302,26 @@ def test_another_ttl_is_published() -> None:
         desk.serve(dns=attrs.evolve(desk.config.dns, node_ttl_s=77))
         await trio.sleep(0.5)
         assert before < desk.serial()
+
+    play(story)
+
+
+def test_a_reload_that_changes_no_secondary_notifies_none_and_one_with_another_secret_does() -> None:
+    async def story(desk: Desk) -> None:
+        def told(event: str) -> int:
+            return int(desk.metrics.value(DNS_NOTIFIES.name, event=event))
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            desk.serve(transfer=notifying(silent.getsockname()[1], b"s" * 32))
+            await trio.sleep(2.5)
+            assert (1, 1) == (told("sent"), told("repeated"))
+            desk.serve(transfer=notifying(silent.getsockname()[1], b"s" * 32))
+            await trio.sleep(7)
+            assert (1, 3) == (told("sent"), told("repeated"))
+            desk.serve(transfer=notifying(silent.getsockname()[1], b"t" * 32))
+            await trio.sleep(0.5)
+            assert 2 == told("sent")
 
     play(story)
 

@@ -329,3 +329,10 @@ def test_response_that_is_not_signed_proves_nothing(keyed: QueryContext) -> None
 def test_key_that_dns_cannot_spell_is_a_mistake_of_ours() -> None:
     with pytest.raises(LocalProtocolError, match="not a domain name"):
         RequestSigner(TsigKey(name="a..b", secret=Secret(bytes(32))))
+
+
+def test_signers_are_equal_if_their_keys_are() -> None:
+    again = TsigKey(name=TSIG_256.name, secret=Secret(TSIG_256.secret.reveal()))
+    assert RequestSigner(TSIG_256) == RequestSigner(again)
+    assert 1 == len({RequestSigner(TSIG_256), RequestSigner(again)})
+    assert RequestSigner(TSIG_256) != RequestSigner(attrs.evolve(TSIG_256, secret=Secret(b"other")))
