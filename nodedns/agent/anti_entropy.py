@@ -5,7 +5,7 @@ ours and differs or lacks is put back. Nothing here acts: differences are values
 ``agent/registrations.py``.
 
 A service whose ``enable_tag_override`` is set is the exception: its tags are what the catalog says, and
-are taken over.
+are taken over, unless with its ports they are beyond a limit.
 
 Source: Consul agent/local/state.go and agent/ae.
 """
@@ -18,6 +18,7 @@ import attrs
 
 from nodedns.agent.registrations import Registration
 from nodedns.model.check import Check
+from nodedns.model.limits import service_excess
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.replica.entry import target_of
@@ -87,8 +88,11 @@ def parcels(changes: Sequence[Registration], size: int) -> list[list[Registratio
 
 def overridden_tags(wanted: Published, present: Published) -> dict[str, tuple[str, ...]]:
     """Return the tags that the catalog has for services that let it, by ID, where they are others than ours."""
-    return {
+    told = {
         key: present.services[key].tags
         for key, service in wanted.services.items()
         if service.enable_tag_override and key in present.services and present.services[key].tags != service.tags
+    }
+    return {
+        key: tags for key, tags in told.items() if not service_excess(attrs.evolve(wanted.services[key], tags=tags))
     }

@@ -30,7 +30,7 @@ import trio
 
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import Memory
-from nodedns.errors import TooBig, WireError
+from nodedns.errors import TooBig, WireError, shorten
 from nodedns.model.member import NODEDNS_TAG, MemberStatus, SerfMember
 from nodedns.model.names import NodeName, fold
 from nodedns.observe.logs import RemoteLog, logger
@@ -64,7 +64,7 @@ TABLE_CHANGES = 64
 """Changes from others that enter the table at once; ours: a few milliseconds, between which others have a turn."""
 SWEEP_S = 3600.0
 """Time between two looks for such names."""
-REFUSALS = ("malformed", "future", "full", "unsent", "rumours_dropped")
+REFUSALS = ("malformed", "future", "full", "beyond", "unsent", "rumours_dropped")
 """What a replicator refused or could not pass on, by the names of its statistics."""
 
 _LOG = logger("replica")
@@ -222,6 +222,15 @@ class Replication:
             self._remote.warning(
                 "registrations are dated more than a day ahead of our clock and not taken; are all clocks right?",
                 message.sender,
+            )
+        beyond = self._replicator.take_beyond()
+        if beyond is not None:
+            self._remote.warning(
+                "a registration is beyond a limit and counts as deregistered",
+                message.sender,
+                node=shorten(beyond.node),
+                id=shorten(beyond.key[2]),
+                why=beyond.excess,
             )
         if problem is not None:
             self._remote.warning("message of a replica makes no sense", message.sender, detail=problem)

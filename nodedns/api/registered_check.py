@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping
 
 from nodedns.api.body import Body
-from nodedns.api.registered_text import check_text
+from nodedns.api.registered_text import check_text, refuse_excess
 from nodedns.errors import ApiError
 from nodedns.model.check import Check, CheckStatus
+from nodedns.model.limits import check_excess
 from nodedns.model.names import fold
 
 __all__ = ["decode_check"]
@@ -23,8 +24,6 @@ MAX_NOTES_CHARS = 4_096
 """Ours, as long as an output."""
 MAX_OUTPUT_CHARS = 4_096
 """Consul's agents cut theirs to as many bytes."""
-MAX_DEFINITION_BYTES = 4_096
-"""As JSON; ours."""
 DEFINITION_KEYS = (
     "HTTP",
     "TLSServerName",
@@ -81,7 +80,7 @@ def decode_check(body: Body, node: str) -> Check:
     notes = body.text("Notes")
     if len(notes) > MAX_NOTES_CHARS:
         raise ApiError(400, f"Notes is too long (limit: {MAX_NOTES_CHARS} characters)")
-    return Check(
+    check = Check(
         id=check_id,
         name=name,
         status=_status(body),
@@ -93,6 +92,8 @@ def decode_check(body: Body, node: str) -> Check:
         timeout=short["Timeout"],
         definition=_definition(body.body("Definition")),
     )
+    refuse_excess(check_excess(check))
+    return check
 
 
 def _status(body: Body) -> CheckStatus:
@@ -117,11 +118,9 @@ def _definition(body: Body | None) -> Mapping[str, object]:
     told = {_NAMES[key]: value for key, value in body.raw().items() if key in _NAMES}
     kept = {key: told[key] for key in DEFINITION_KEYS if told.get(key) not in (None, "", 0, False, [], {})}
     try:
-        text = json.dumps(kept, allow_nan=False)
+        json.dumps(kept, allow_nan=False)
     except ValueError as error:
         raise ApiError(400, "Request decode failed: Definition holds a number that JSON cannot") from error
-    if len(text) > MAX_DEFINITION_BYTES:
-        raise ApiError(400, f"Definition is too long (limit: {MAX_DEFINITION_BYTES} bytes)")
     # JSON can spell half of a surrogate pair, which no file and no answer could hold.
     clean = json.loads(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"))
     return clean if isinstance(clean, dict) else {}

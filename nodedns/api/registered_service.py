@@ -11,17 +11,14 @@ from __future__ import annotations
 import ipaddress
 
 from nodedns.api.body import Body
-from nodedns.api.registered_text import MAX_PAIRS, check_pairs, check_text
+from nodedns.api.registered_text import check_pairs, check_text, refuse_excess
 from nodedns.errors import ApiError
 from nodedns.model.address import MAX_PORT
+from nodedns.model.limits import MAX_TAG_CHARS, service_excess
 from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, ports_fault, weights_fault
 
 __all__ = ["decode_service"]
 
-MAX_TAGS = 256
-"""Of one instance; ours, four times the pairs of its meta."""
-MAX_PORTS = 64
-"""Named ones, of one instance; ours."""
 TYPICAL_KINDS = ("", "typical")
 UNSAID_WEIGHTS = Weights(0, 0)
 """What Consul's Go client sends where nobody has set weights: its type has no way of leaving them out."""
@@ -47,13 +44,11 @@ def decode_service(body: Body) -> Service:
     tags, meta = body.texts("Tags"), body.pairs("Meta")
     for key, text in (("Service.Service", name), ("Service.ID", service_id), ("Service.Address", address)):
         check_text(key, text)
-    if len(tags) > MAX_TAGS:
-        raise ApiError(400, f"Service.Tags cannot contain more than {MAX_TAGS} tags")
     for tag in tags:
-        check_text("Service.Tags", tag)
+        check_text("Service.Tags", tag, MAX_TAG_CHARS)
     check_text("Service.SocketPath", body.text("SocketPath"))
     check_pairs(meta, "Service metadata", "metadata pair")
-    return Service(
+    service = Service(
         id=service_id or name,
         name=name,
         tags=tags,
@@ -66,6 +61,8 @@ def decode_service(body: Body) -> Service:
         ports=ports,
         socket_path=body.text("SocketPath"),
     )
+    refuse_excess(service_excess(service))
+    return service
 
 
 def _port(body: Body, key: str) -> int:
@@ -102,8 +99,6 @@ def _weights(body: Body) -> Weights:
 
 def _ports(body: Body) -> tuple[NamedPort, ...]:
     told = body.bodies("Ports")
-    if len(told) > MAX_PORTS:
-        raise ApiError(400, f"Service.Ports cannot contain more than {MAX_PORTS} ports")
     ports = tuple(NamedPort(port.text("Name"), _port(port, "Port"), port.flag("Default")) for port in told)
     problem = ports_fault(ports)
     if problem:
@@ -115,8 +110,6 @@ def _ports(body: Body) -> tuple[NamedPort, ...]:
 
 def _tagged_addresses(body: Body) -> dict[str, ServiceAddress]:
     told = body.bodies_by_key("TaggedAddresses")
-    if len(told) > MAX_PAIRS:
-        raise ApiError(400, f"Service.TaggedAddresses cannot contain more than {MAX_PAIRS} addresses")
     found = {tag: ServiceAddress(inner.text("Address"), _port(inner, "Port")) for tag, inner in told.items()}
     for tag, address in found.items():
         check_text("Service.TaggedAddresses", tag)

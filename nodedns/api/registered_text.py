@@ -1,27 +1,18 @@
-"""Limits of the texts that a registration may hold, with the words of a refusal."""
+"""What the texts of a registration must be, with the words of a refusal; how long they may be says ``model/limits``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from nodedns.errors import ApiError, shorten
+from nodedns.model.limits import MAX_NAME_CHARS, pairs_excess, text_excess
 
-__all__ = ["check_pairs", "check_text"]
-
-MAX_PAIRS = 64
-"""Pairs of meta, and of tagged addresses (Consul's metaMaxKeyPairs)."""
-MAX_KEY_CHARS = 128
-"""Of a key of meta or a tag (Consul's metaKeyMaxLength)."""
-MAX_VALUE_CHARS = 512
-"""Of a value of meta (Consul's metaValueMaxLength)."""
-MAX_NAME_CHARS = 255
-"""Of a name, an ID, a tag or an address; no DNS name is longer (RFC 1035 section 2.3.4)."""
+__all__ = ["check_pairs", "check_text", "refuse_excess"]
 
 
-def check_text(key: str, text: str) -> None:
-    """Raise ``ApiError`` 400 for a name that is too long or could move a cursor."""
-    if len(text) > MAX_NAME_CHARS:
-        raise ApiError(400, f"{key} is too long (limit: {MAX_NAME_CHARS} characters)")
+def check_text(key: str, text: str, most: int = MAX_NAME_CHARS) -> None:
+    """Raise ``ApiError`` 400 for a text of more than ``most`` characters, or one that could move a cursor."""
+    refuse_excess(text_excess(key, (text,), most))
     if not text.isprintable():
         raise ApiError(400, f"{key} holds characters that cannot be printed")
 
@@ -34,15 +25,12 @@ def check_pairs(pairs: Mapping[str, str], all_of_them: str, one: str) -> None:
         all_of_them: What the map is called in a refusal.
         one: What a pair is called there.
     """
-    if len(pairs) > MAX_PAIRS:
-        raise ApiError(400, f"{all_of_them} cannot contain more than {MAX_PAIRS} key/value pairs")
-    for key, value in pairs.items():
-        problem = ""
-        if not key:
-            problem = "Key cannot be blank"
-        elif len(key) > MAX_KEY_CHARS:
-            problem = f"Key is too long (limit: {MAX_KEY_CHARS} characters)"
-        elif len(value) > MAX_VALUE_CHARS:
-            problem = f"Value is too long (limit: {MAX_VALUE_CHARS} characters)"
-        if problem:
-            raise ApiError(400, f"Couldn't load {one} ({shorten(key)}, {shorten(value)}): {problem}")
+    if "" in pairs:
+        raise ApiError(400, f"Couldn't load {one} ('', {shorten(pairs[''])}): Key cannot be blank")
+    refuse_excess(pairs_excess(pairs, all_of_them, one))
+
+
+def refuse_excess(excess: str) -> None:
+    """Raise ``ApiError`` 400 with what is beyond a limit; nothing is where it is empty."""
+    if excess:
+        raise ApiError(400, excess)

@@ -17,12 +17,10 @@ from nodedns.checks.fields import MAX_ITEMS, Fields, KeySet, objects_of
 from nodedns.checks.kinds import AliasKind, Kind, TtlKind, default_timeout_s
 from nodedns.errors import DefinitionError
 from nodedns.model.check import CheckStatus
+from nodedns.model.limits import MAX_NAME_CHARS
 from nodedns.model.service import Service
 
 __all__ = ["decode_check_untrusted", "decode_checks_untrusted", "decode_service_checks"]
-
-MAX_ID_CHARS = 512
-"""Of IDs and names; ours, four times what Serf allows a node."""
 
 _NO_DOCKER = "there are no checks inside containers; let a script do it"
 _NO_ENTERPRISE = "it belongs to Consul Enterprise"
@@ -162,8 +160,8 @@ def _status(fields: Fields, refusal: str) -> CheckStatus:
 
 def _named(fields: Fields, name: str) -> str:
     text = fields.text(name)
-    if len(text) > MAX_ID_CHARS:
-        raise DefinitionError(f"{name} is too long (limit: {MAX_ID_CHARS} characters)", name)
+    if len(text) > MAX_NAME_CHARS:
+        raise DefinitionError(f"{name} is too long (limit: {MAX_NAME_CHARS} characters)", name)
     return text
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
-from nodedns.checks.decode_check import MAX_ID_CHARS, decode_service_checks
+from nodedns.checks.decode_check import decode_service_checks
 from nodedns.checks.definition import ServiceDefinition
 from nodedns.checks.fields import Fields, KeySet, object_of, objects_of
 from nodedns.errors import DefinitionError, shorten
 from nodedns.model.address import MAX_PORT
+from nodedns.model.limits import MAX_NAME_CHARS, service_excess
 from nodedns.model.meta import meta_faults
 from nodedns.model.service import NamedPort, Service, ServiceAddress, Weights, ports_fault, weights_fault
 
@@ -73,8 +74,8 @@ def _decode_service(fields: Fields) -> Service:
         raise DefinitionError("Missing service name", "name")
     service_id = fields.text("id") or name
     for key, text in (("name", name), ("id", service_id)):
-        if len(text) > MAX_ID_CHARS:
-            raise DefinitionError(f"{key} is too long (limit: {MAX_ID_CHARS} characters)", key)
+        if len(text) > MAX_NAME_CHARS:
+            raise DefinitionError(f"{key} is too long (limit: {MAX_NAME_CHARS} characters)", key)
     address, port = _address(fields), fields.number("port")
     weights = _weights(fields)
     meta = _meta(fields)
@@ -83,7 +84,7 @@ def _decode_service(fields: Fields) -> Service:
     ports = _ports(fields)
     if port and ports:
         raise _failed("Both port and ports cannot be set", "ports")
-    return Service(
+    service = Service(
         id=service_id,
         name=name,
         tags=fields.texts("tags"),
@@ -96,12 +97,16 @@ def _decode_service(fields: Fields) -> Service:
         ports=ports,
         socket_path=fields.text("socket_path"),
     )
+    excess = service_excess(service)
+    if excess:
+        raise _failed(excess, "")
+    return service
 
 
 def _address(fields: Fields) -> str:
     address = fields.text("address")
     ip = _ip(address)
-    if (ip is not None and ip.is_unspecified) or len(address) > MAX_ID_CHARS or not address.isprintable():
+    if (ip is not None and ip.is_unspecified) or len(address) > MAX_NAME_CHARS or not address.isprintable():
         raise DefinitionError("Invalid service address", "address")
     return address
 
@@ -157,7 +162,7 @@ def _fault_of_tagged(tag: str, address: ServiceAddress) -> str:
         return f'Service tagged address "{shown}" must be a valid ipv{version} address'
     if not 0 <= address.port <= MAX_PORT:
         return f'Service tagged address "{shown}" has a port that is not between 0 and {MAX_PORT}'
-    is_kept = tag.isprintable() and address.address.isprintable() and len(tag) + len(address.address) <= MAX_ID_CHARS
+    is_kept = tag.isprintable() and address.address.isprintable() and len(tag) + len(address.address) <= MAX_NAME_CHARS
     return "" if is_kept else f'Service tagged address "{shown}" cannot be kept'
 
 

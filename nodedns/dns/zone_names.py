@@ -5,7 +5,7 @@ the zone has anything to say of them: whoever wants to know asks the zone. So a 
 none may be left out, which a property test holds against the zone's own answers.
 
 Of a service that changed, only those names are told that stand for instances which changed. Names with a tag and a
-port are told for those that one instance has, and not for an instance with more than ``MAX_PAIRS`` of them.
+port are told for those that one instance has; how many there may be is said by ``model/limits``.
 
 Names that merely exist because others end in them are not told, nor are those that exist for any word (``WORD.port``,
 ``_WORD``). Names are folded and without the domain. Source: ``grammar``, and the files of the kinds.
@@ -29,9 +29,6 @@ from nodedns.table.service_rows import Instance, ServiceGroup
 __all__ = ["ZoneNames", "is_carried", "moved_instances"]
 
 WILDCARD: Final = b"*"
-MAX_PAIRS: Final = 1_024
-"""Tags times ports of an instance, up to which there are names with one of each; ours: 32 of both. A registration of
-64 KiB could else have a hundred million names."""
 
 
 @attrs.frozen
@@ -82,9 +79,8 @@ class ZoneNames:
         for instance in moved:
             tags, own = instance.service.tags, [text_bytes(fold(port.name)) for port in instance.service.ports]
             ports |= dict.fromkeys(own)
-            together = own if len(tags) * len(own) <= MAX_PAIRS else ()
             for tag in tags:
-                ports_by_tag.setdefault(fold(tag), {}).update(dict.fromkeys(together))
+                ports_by_tag.setdefault(fold(tag), {}).update(dict.fromkeys(own))
             label = instance_label(instance)
             if label is not None:
                 labels[label.lower()] = None

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 
 from nodedns.errors import shorten
 
-__all__ = ["meta_faults"]
+__all__ = ["MAX_META_KEY_CHARS", "MAX_META_PAIRS", "MAX_META_VALUE_CHARS", "meta_faults"]
 
 MAX_META_PAIRS = 64
+"""Consul's metaMaxKeyPairs."""
 MAX_META_KEY_CHARS = 128
+"""Consul's metaKeyMaxLength."""
 MAX_META_VALUE_CHARS = 512
+"""Consul's metaValueMaxLength."""
 RESERVED_META_PREFIX = "consul-"
 
 _META_KEY = re.compile(r"[A-Za-z0-9_-]+")

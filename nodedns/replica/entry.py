@@ -88,6 +88,7 @@ class Entry:
         version: When it was written, see ``HybridClock``.
         origin: Who wrote it.
         value: None: a tombstone.
+        excess: What of the value that was written is beyond a limit, so that it counts as a tombstone; else empty.
     """
 
     key: Key
@@ -95,6 +96,7 @@ class Entry:
     version: int
     origin: Origin
     value: Value | None
+    excess: str = ""
 
     def is_newer_than(self, other: Entry) -> bool:
         """Whether this one wins."""

@@ -98,7 +98,7 @@ def decode_record(record: bytes) -> Record:
         return CensusRecord(_decode_census(body))
     if letter == _INTENT:
         ranges = decode_ranges_untrusted(body)
-        if len(ranges) == 1 and len(ranges[0].entries) == 1:
+        if len(ranges) == 1 and len(ranges[0].entries) == 1 and not ranges[0].entries[0].excess:
             return Intent(change_of(ranges[0].entries[0]))
     raise WireError("replica record", 0, "no such record")
 

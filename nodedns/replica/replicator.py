@@ -96,6 +96,7 @@ class Replicator:
         self._early = EarlyRanges()
         self._origin: Origin | None = None
         self._own_version = 0
+        self._last_beyond: Entry | None = None
         self._intents: list[Registration] = []
         self._peers: tuple[NodeName, ...] = ()
         self._records: list[bytes] = []
@@ -306,6 +307,7 @@ class Replicator:
         match self._state.apply(told, furthest):
             case Outcome.APPLIED:
                 self._counts["ranges"] += 1
+                self._look_at_limits(told.entries)
                 if is_rumour:
                     self._rumours.queue(told.origin, told.upto, told.raw)
                     self._plan_tick(now)
@@ -320,6 +322,12 @@ class Replicator:
                 self._counts[refused.value] += 1
         return self._state.known(told.origin) > before
 
+    def _look_at_limits(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.excess:
+                self._counts["beyond"] += 1
+                self._last_beyond = entry
+
     def _take_census(self, message: Census, source: NodeName, now: float, wall_ms: int) -> None:
         taken = self._conversation.take_census(message, source, now)
         if taken is None:
@@ -330,6 +338,7 @@ class Replicator:
         parts = taken.parts
         for part in parts:
             self._look_at_claim(part.origin, part.upto, wall_ms)
+            self._look_at_limits(part.entries)
         self._counts["census_drops"] += self._state.commit_census(parts)
         self._counts["censuses_taken"] += 1
         self._clock.witness(taken.furthest())
@@ -451,6 +460,11 @@ class Replicator:
         """How many ranges were cut short because a version was too far ahead of our clock."""
         return self._counts[Outcome.FUTURE.value]
 
+    def take_beyond(self) -> Entry | None:
+        """Return the last entry heard since the last call that is beyond a limit, and counts as a deletion for it."""
+        entry, self._last_beyond = self._last_beyond, None
+        return entry
+
     def statistics(self) -> ReplicaStatistics:
         """Return the numbers of this moment."""
         counts = self._counts
@@ -465,6 +479,7 @@ class Replicator:
             gaps=counts["gaps"],
             future=self.refused_ahead,
             full=counts[Outcome.FULL.value],
+            beyond=counts["beyond"],
             malformed=counts["malformed"],
             exchanges=counts["exchanges"],
             deltas=counts["deltas"],

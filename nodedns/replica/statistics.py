@@ -22,6 +22,7 @@ class ReplicaStatistics:
         gaps: Ranges that came before what stands before them.
         future: Ranges cut short because a version was too far ahead of our clock.
         full: Ranges cut short because a limit was reached.
+        beyond: Entries heard that are beyond a limit, and count as deletions.
         malformed: Messages that were none.
         exchanges: Comparisons begun.
         deltas: Messages with what a peer lacked.
@@ -45,6 +46,7 @@ class ReplicaStatistics:
     gaps: int
     future: int
     full: int
+    beyond: int
     malformed: int
     exchanges: int
     deltas: int

@@ -1,8 +1,8 @@
 """Nodes, services and checks as plain lists, maps and scalars, and back from what strangers send.
 
 Fields stand in a fixed order, which is part of the wire format: nothing is put
-between them. Reading is strict: exact types, ranges, no field too many. Which
-bytes carry the lists is for ``wire.py``.
+between them. Reading is strict: exact types, ranges, no field too many. What may be registered
+at most is said by ``model/limits``. Which bytes carry the lists is for ``wire.py``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 from nodedns.errors import shorten
 from nodedns.model.address import MAX_PORT
 from nodedns.model.check import Check, CheckStatus
+from nodedns.model.limits import check_excess, node_excess, service_excess
 from nodedns.model.names import NodeName
 from nodedns.model.service import MAX_WEIGHT, NamedPort, Service, ServiceAddress, Weights
 from nodedns.replica.entry import Kind, Value
 from nodedns.table.changes import ExternalNode
 
-__all__ = ["Malformed", "plain_value", "read_fields", "read_int", "read_value"]
+__all__ = ["Malformed", "excess_of", "plain_value", "read_fields", "read_int", "read_value"]
 
 MAX_DEFINITION_DEPTH = 8  # ours: Consul's deepest is a header's list of values, at three
 
@@ -51,6 +52,19 @@ def plain_value(value: Value | None) -> object:
             ]
         case None:
             return None
+
+
+def excess_of(value: Value | None) -> str:
+    """Return what of a value is beyond the limits of a registration; empty for what may be registered."""
+    match value:
+        case ExternalNode():
+            return node_excess(value.name, value.address, value.tagged_addresses, value.meta)
+        case Service():
+            return service_excess(value)
+        case Check():
+            return check_excess(value)
+        case None:
+            return ""
 
 
 def _plain_service(service: Service) -> list[object]:

@@ -44,7 +44,7 @@ from nodedns.replica.params import (
     MAX_STREAMS,
     MAX_VALUE_BYTES,
 )
-from nodedns.replica.values import Malformed, plain_value, read_fields, read_int, read_value
+from nodedns.replica.values import Malformed, excess_of, plain_value, read_fields, read_int, read_value
 
 __all__ = [
     "decode_message_untrusted",
@@ -99,7 +99,7 @@ def encode_own_entry(entry: Entry) -> bytes:
 
     Raises:
         TooBig: It is longer than ``MAX_VALUE_BYTES``, or its name or ID longer than ``MAX_ID_BYTES``.
-        LocalProtocolError: It cannot be encoded, or has no name, or an ID where none belongs.
+        LocalProtocolError: It cannot be encoded, is beyond a limit, or has no name, or an ID where none belongs.
     """
     try:
         encoded = encode_entry(entry)
@@ -113,9 +113,11 @@ def encode_own_entry(entry: Entry) -> bytes:
             raise TooBig(f"the name {shorten(text)}", size, MAX_ID_BYTES)
     try:
         # What others would refuse must not stand in our stream: they would hear nothing behind it.
-        decode_ranges_untrusted(join_ranges([encode_range(entry.origin, 0, entry.version, [encoded])]))
+        (told,) = decode_ranges_untrusted(join_ranges([encode_range(entry.origin, 0, entry.version, [encoded])]))
     except WireError as problem:
         raise LocalProtocolError(f"{entry.key} would be refused: {problem}") from problem
+    if told.entries[0].excess:
+        raise LocalProtocolError(f"{entry.key} is beyond a limit: {told.entries[0].excess}")
     return encoded
 
 
@@ -362,7 +364,10 @@ def _read_entry(origin: Origin, plain: object) -> Entry:
         raise Malformed("an ID where none belongs, or none")
     folded = fold(name)
     key = (kind, name if folded == name else folded, item)
-    return Entry(key, name, read_int(version, MAX_VERSION), origin, read_value(kind, name, item, value))
+    read = read_value(kind, name, item, value)
+    excess = excess_of(read)
+    # What cannot be kept is no reason to hear nothing of what its writer wrote after it.
+    return Entry(key, name, read_int(version, MAX_VERSION), origin, None if excess else read, excess)
 
 
 _KINDS = {kind.value: kind for kind in Kind}

@@ -25,12 +25,12 @@ import attrs
 from nodedns.model.address import MAX_PORT
 from nodedns.model.host_key import Fingerprint, decode_tag_untrusted, encode_tag, meta_of
 from nodedns.model.member import NODEDNS_TAG, SerfMember
+from nodedns.model.meta import MAX_META_PAIRS
 
 __all__ = [
     "KIND_CLIENT",
     "KIND_SERVER",
     "KIND_UNKNOWN",
-    "MAX_NODE_META",
     "MemberFacts",
     "facts_of",
     "tags_for",
@@ -40,7 +40,6 @@ KIND_SERVER = "server"
 KIND_CLIENT = "client"
 KIND_UNKNOWN = "unknown"
 
-MAX_NODE_META = 64  # Consul: pairs of meta a node may have
 MAX_EXPECT = 1_000  # ours: no cluster has more servers, so a larger claim is nonsense
 
 META_PREFIX = "nm_"
@@ -150,7 +149,7 @@ def tags_for(
         node_id: UUID text.
         is_server: Whether the agent runs with ``-server``.
         dns_port: Port of its DNS server; none is announced where it is not positive.
-        meta: Node meta, at most ``MAX_NODE_META`` pairs.
+        meta: Node meta, at most ``MAX_META_PAIRS`` pairs.
         expect: ``-bootstrap-expect`` of a server, 0 for none.
         bootstrap: ``-bootstrap`` of a server.
         reconnect_timeout: How long the others remember it once it is gone, as Go writes a duration; empty:
@@ -205,7 +204,7 @@ def _consul_meta(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _first_pairs(tags: Mapping[str, str]) -> dict[str, str]:
     # Sorted first, so that every agent cuts an over-long set at the same place.
-    return dict(sorted(tags.items())[:MAX_NODE_META])
+    return dict(sorted(tags.items())[:MAX_META_PAIRS])
 
 
 def _node_id(member: SerfMember) -> str:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from nodedns.agent.anti_entropy import Published, differences, overridden_tags, parcels
 from nodedns.model.check import Check, CheckStatus
+from nodedns.model.limits import service_excess
 from nodedns.model.names import NodeName
-from nodedns.model.service import Service
+from nodedns.model.service import NamedPort, Service
 from nodedns.table.changes import CheckDeregistered, CheckRegistered, ServiceDeregistered, ServiceRegistered
 from nodedns.table.node_table import NodeTable
 
@@ -40,6 +41,13 @@ def test_tags_are_the_catalog_s_only_where_the_service_lets_it() -> None:
     wanted = Published({"web": WEB, "free": free, "lone": attrs.evolve(free, id="lone")}, {})
     present = Published({"web": attrs.evolve(WEB, tags=("v2",)), "free": attrs.evolve(free, tags=("v3",))}, {})
     assert {"free": ("v3",)} == overridden_tags(wanted, present)
+
+
+def test_tags_that_are_too_many_for_our_ports_are_not_taken_over() -> None:
+    ours = attrs.evolve(WEB, enable_tag_override=True, ports=tuple(NamedPort(f"p{n}", 80, not n) for n in range(8)))
+    told = attrs.evolve(ours, tags=tuple(f"t{number}" for number in range(256)), ports=())
+    assert "" == service_excess(told)
+    assert {} == overridden_tags(Published({"web": ours}, {}), Published({"web": told}, {}))
 
 
 IDS = st.sampled_from(["a", "b", "c"])

@@ -34,7 +34,7 @@ ODD_TEXTS = (
     "\udcff",  # a byte that is no UTF-8
     "a\0b\x1b[31m\n",
     ".....",
-    "x" * 900,
+    "x" * 512,
     "line\u2028end",
     "a.b",
     'a b"\\',
@@ -58,8 +58,8 @@ MAX_UDP_BYTES = 512
 
 def entries_about(text: str) -> list[Entry]:
     """A node, services and checks of which everything is ``text``, and much of it."""
-    node, meta = NodeName(text), {text: text, "k" * 900: text * 50, "rfc1035-x": "v" * 5000}
-    known = ExternalNode(node, text, text, {text: text, "lan": text, "wan_ipv4": text}, meta)
+    node, meta = NodeName(text), {text[:128]: text[:512], "k" * 128: (text * 50)[:512], "rfc1035-x": "v" * 512}
+    known = ExternalNode(node, text, text, {text[:128]: text, "lan": text, "wan_ipv4": text}, meta)
     ports = (NamedPort(text, 0, is_default=True), NamedPort(text, 0, is_default=True))
     addresses = {text: ServiceAddress(text, 1), "lan": ServiceAddress(text)}
     odd = Service(text, text, (text, "t" * 300, "a,b"), text, 65535, meta, addresses, Weights(0, 65535), True, ports)

@@ -25,7 +25,7 @@ from nodedns.errors import DataDirError, TooBig
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.observe.metrics import Metrics
+from nodedns.observe.metrics import REPLICA_REFUSED, Metrics
 from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin
 from nodedns.replica.params import MAX_MESSAGE_BYTES, ReplicaParams
 from nodedns.replica.replicator import Replicator
@@ -283,6 +283,36 @@ def rumours_of(changes: list[Registration], wall_ms: int) -> list[bytes]:
     writer.write(changes, 0.0, wall_ms)
     writer.handle_timer(10.0, wall_ms)
     return [message.payload for message in writer.messages_to_send()]
+
+
+def test_registration_beyond_a_limit_is_warned_of_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "nodedns")
+    peer = agent_member("two", "10.0.0.2")
+    origin = Origin(b"o" * ORIGIN_BYTES)
+    wide = Service("wide", "web", tuple(f"t{number}" for number in range(257)))
+    told = [
+        encode_entry(Entry((Kind.NODE, "", ""), PRINTER, 1, origin, NODE.node)),
+        encode_entry(Entry((Kind.SERVICE, "", wide.id), PRINTER, 2, origin, wide)),
+        encode_entry(Entry((Kind.SERVICE, "", "web-1"), PRINTER, 3, origin, WEB.service)),
+    ]
+
+    async def story(kept: Kept) -> None:
+        kept.replication.note(MemberChanged(MemberChangeKind.JOIN, peer))
+        delta = encode_delta(0, [encode_range(origin, 0, 3, told)])
+        for _ in range(2):
+            kept.replication.note(PeerMessage(peer.name, delta, peer.address))
+        assert ["web-1"] == kept.services()
+        assert 1 == kept.metrics.value(REPLICA_REFUSED.name, reason="beyond")
+
+    play(None, story)
+    assert [
+        {
+            "from": "two",
+            "node": "'Printer'",
+            "id": "'wide'",
+            "why": "Service.Tags cannot contain more than 256 tags",
+        }
+    ] == [vars(record)["nodedns_fields"] for record in caplog.records if "beyond a limit" in record.getMessage()]
 
 
 def test_longest_message_of_a_replica_fits_into_a_stream() -> None:

@@ -38,6 +38,10 @@ PRINTER = NodeName("printer")
 HERE: dict[str, Any] = {"Node": "printer", "SkipNodeUpdate": True}
 
 
+def ports(count: int) -> list[dict[str, Any]]:
+    return [{"Name": f"p{number}", "Port": 1, "Default": not number} for number in range(count)]
+
+
 def changes_of(outcome: Outcome) -> tuple[Registration, ...]:
     assert isinstance(outcome, Perform), outcome
     assert isinstance(outcome.action, Register)
@@ -100,8 +104,8 @@ def test_skipped_update_of_a_present_node_changes_nothing(ask: Ask, ctx: ApiCont
         ({"Node": "x", "Address": "y", "Datacenter": "dc9"}, 500, "No path to datacenter"),
         ({"Node": "ONE", "Address": "y"}, 500, "Node name ONE is reserved by node 00000000-0000-4000-8000-"),
         ({"Node": "two", "Address": "y", "ID": ID}, 500, "Node name two is reserved by node"),
-        ({"Node": "x" * 256, "Address": "y"}, 400, "Node is too long (limit: 255 characters)"),
-        ({"Node": "x", "Address": "y" * 256}, 400, "Address is too long (limit: 255 characters)"),
+        ({"Node": "x" * 513, "Address": "y"}, 400, "Node is too long (limit: 512 characters)"),
+        ({"Node": "x", "Address": "y" * 513}, 400, "Address is too long (limit: 512 characters)"),
         ({"Node": "x\n", "Address": "y"}, 400, "Node holds characters that cannot be printed"),
         (
             {"Node": "x", "Address": "y", "NodeMeta": {str(key): "" for key in range(65)}},
@@ -361,8 +365,18 @@ def test_service_on_a_member_is_taken_and_the_member_left_as_it_is(
         ({"Service": {"Service": "x", "Tags": "a"}}, 400, "Request decode failed: Service.Tags must be a list"),
         ({"Service": {"Service": "x", "Tags": [1]}}, 400, "Request decode failed: Service.Tags must be a list of str"),
         ({"Service": {"Service": "x", "Tags": ["t"] * 257}}, 400, "Service.Tags cannot contain more than 256 tags"),
-        ({"Service": {"Service": "x" * 256}}, 400, "Service.Service is too long (limit: 255 characters)"),
-        ({"Service": {"Service": "x", "Ports": [{}] * 65}}, 400, "Service.Ports cannot contain more than 64 ports"),
+        (
+            {"Service": {"Service": "x", "Tags": ["t" * 4_097]}},
+            400,
+            "Service.Tags is too long (limit: 4096 characters)",
+        ),
+        ({"Service": {"Service": "x" * 513}}, 400, "Service.Service is too long (limit: 512 characters)"),
+        ({"Service": {"Service": "x", "Ports": ports(65)}}, 400, "Service.Ports cannot contain more than 64 ports"),
+        (
+            {"Service": {"Service": "x", "Tags": ["t"] * 103, "Ports": ports(10)}},
+            400,
+            "Service.Tags times Service.Ports is 1030 (limit: 1024, a name in DNS for each pair)",
+        ),
         (
             {"Service": {"Service": "x", "TaggedAddresses": {str(tag): {} for tag in range(65)}}},
             400,
@@ -396,7 +410,7 @@ def test_service_on_a_member_is_taken_and_the_member_left_as_it_is(
         (
             {"Check": {"CheckID": "c", "Definition": {"HTTP": "h" * 4_096}}},
             400,
-            "Definition is too long (limit: 4096 bytes)",
+            "Definition is too long (limit: 4096 characters)",
         ),
         (
             b'{"Node": "printer", "SkipNodeUpdate": true, "Check": {"CheckID": "c", "Definition": {"TTL": 1e999}}}',

@@ -212,6 +212,11 @@ def test_names_that_dns_cannot_spell_are_kept_and_told() -> None:
     [
         ({"id": "i" * 513}, "id is too long (limit: 512 characters)"),
         ({"address": "a\nb"}, "Invalid service address"),
+        ({"tags": ["t" * 4_097]}, "Validation failed: Service.Tags is too long (limit: 4096 characters)"),
+        (
+            {"ports": [{"name": f"p{n}", "port": 1, "default": not n} for n in range(65)]},
+            "Validation failed: Service.Ports cannot contain more than 64 ports",
+        ),
         ({"ports": [{"name": "a", "port": 70_000}]}, "Validation failed: Ports.Port must be between 0 and 65535"),
         (
             {"tagged_addresses": {"lan": {"address": "a", "port": -1}}},

@@ -23,8 +23,9 @@ from nodedns.dns.zone_records import MAX_SET_BYTES, packed_records
 from nodedns.dns.zone_works import MAX_DERIVED_ZONES
 from nodedns.dns.zones import Zones
 from nodedns.model.check import Check, CheckStatus
+from nodedns.model.limits import MAX_TAGS_TIMES_PORTS
 from nodedns.model.names import NodeName
-from nodedns.model.service import Service
+from nodedns.model.service import NamedPort, Service
 from nodedns.table.changes import (
     Change,
     CheckRegistered,
@@ -302,6 +303,30 @@ def test_service_without_a_well_instance_is_not_in_the_zone(publisher: Callable[
     made.apply(CheckRegistered(NodeName("a.b.c"), ill))
     made.publish(NOW + 1)
     assert not [line for line in made.lines() if "other" in line]
+
+
+def test_zone_is_never_stale_for_an_instance_however_many_tags_and_ports_it_has(
+    publisher: Callable[..., Publisher],
+) -> None:
+    tags = tuple(f"t{number}" for number in range(MAX_TAGS_TIMES_PORTS // 8 + 1))
+    ports = tuple(NamedPort(f"p{number}", 80, not number) for number in range(8))
+    few, many = Service("few", "wide", tags[:1], ports=ports[:1]), Service("many", "wide", tags, ports=ports)
+    sick = CheckRegistered(NodeName("bar"), Check("sick", "sick", CheckStatus.CRITICAL, service_id="many"))
+    made = publisher()
+    made.apply(ServiceRegistered(NodeName("foo"), few), ServiceRegistered(NodeName("bar"), many))
+    made.publish()
+    both = "t0.wide.service.p0.port.consul. 0 IN A"
+    assert 2 == len([line for line in made.lines() if line.startswith(both)])
+    assert any(line.startswith("t127.wide.service.p7.port.consul. ") for line in made.lines())
+
+    made.apply(sick)
+    made.publish(NOW + 1)
+    anew = publisher()
+    anew.apply(ServiceRegistered(NodeName("foo"), few), ServiceRegistered(NodeName("bar"), many), sick)
+    anew.publish(NOW + 1)
+
+    assert 1 == len([line for line in made.lines() if line.startswith(both)])
+    assert anew.lines() == made.lines()
 
 
 def test_set_larger_than_a_reply_is_cut() -> None:
