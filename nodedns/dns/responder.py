@@ -10,7 +10,8 @@ The ladder of refusals, header first, as NSD has it:
 5. EDNS version above 0: BADVERS; malformed options: FORMERR; a cookie wanted first: BADCOOKIE
 6. class CH: what the server says of itself; class other than that, IN and ANY: REFUSED
 7. a zone transfer by who may have our zones: what ``transfer`` says
-8. a name outside our zones: a recursor is to be asked, or REFUSED
+8. a name outside our zones: a recursor is to be asked, or REFUSED; a recursor for the DS of a zone, too, which its
+   parent has
 9. clients may not read our names: REFUSED, with Extended DNS Error 18; never NXDOMAIN, which would be kept
 10. another zone transfer: REFUSED likewise
 11. the cluster is not known yet: SERVFAIL, with Extended DNS Error 14
@@ -286,6 +287,8 @@ def _answer(
         return _answer_transfer(query, zone, context, signature)
     if zone is None:
         return _outside(query, context)
+    if _is_of_parent(question, zone) and may_forward(query, context.recursion, context.client):
+        return _forward(query, context, question)
     if context.denies_names:
         return Answer(rcode=Rcode.REFUSED, ede=EDE_PROHIBITED)
     if not context.view.cluster_known:
@@ -312,6 +315,11 @@ def _answer_transfer(
     return answer_transfer(
         query, context.transfers, context.transport, is_apex=is_apex, is_known=context.view.cluster_known
     )
+
+
+def _is_of_parent(question: Question, zone: ServedZone) -> bool:
+    # RFC 4035 section 3.1.4.1: who offers recursion has a way to the DS record; others say "no data".
+    return question.rtype == RRType.DS and zone.origin == question.folded
 
 
 def _outside(query: Query, context: QueryContext) -> Answer | Forward:

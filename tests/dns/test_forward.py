@@ -19,6 +19,8 @@ from nodedns.dns.question import Transport
 from nodedns.dns.recursion import Recursion, Recursor
 from nodedns.dns.responder import QueryContext, Reply, respond
 from nodedns.dns.rrset import EDE_NOT_AUTHORITATIVE, EDE_PROHIBITED
+from nodedns.dns.zone import Zone
+from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 
 MakeContext = Callable[..., QueryContext]
@@ -60,10 +62,39 @@ def test_name_outside_is_for_recursors(recursive: QueryContext, name: str, rtype
     assert dns.rdatatype.from_text(rtype) == upstream.question[0].rdtype
 
 
-@pytest.mark.parametrize("rtype", ["A", "NS", "SOA", "DS", "ANY", "SRV"])
+@pytest.mark.parametrize("rtype", ["A", "NS", "SOA", "DNSKEY", "ANY", "SRV"])
 @pytest.mark.parametrize("name", ["consul", "CONSUL", "ns.consul", "nobody.node.consul", "a.b.node.nodc.consul"])
 def test_our_own_names_are_never_forwarded(recursive: QueryContext, name: str, rtype: str) -> None:
     assert isinstance(respond(asked(name, rtype).to_wire(), recursive), Reply)
+
+
+@pytest.mark.parametrize("name", ["ns.consul", "node.consul", "nobody.node.consul", "ds.consul"])
+def test_ds_below_a_zone_is_never_forwarded(recursive: QueryContext, name: str) -> None:
+    assert isinstance(respond(asked(name, "DS").to_wire(), recursive), Reply)
+
+
+@pytest.mark.parametrize("name", ["consul", "CONSUL"])
+@pytest.mark.parametrize("denies_names", [False, True])
+def test_ds_of_a_zone_is_for_its_parent_to_tell(recursive: QueryContext, name: str, denies_names: bool) -> None:
+    # RFC 4035 section 3.1.4.1: "no data" is for servers that offer no recursion.
+    forward = forward_of(asked(name, "DS"), attrs.evolve(recursive, denies_names=denies_names))
+    assert (name, dns.rdatatype.DS) == (forward.asked.labels[0].decode(), forward.asked.rtype)
+
+
+def test_ds_of_a_zone_is_denied_without_recursion(context: QueryContext, recursive: QueryContext) -> None:
+    without_rd = asked("consul", "DS", flags=0)
+    stranger = attrs.evolve(recursive, client=STRANGER)
+    for query, server in ((asked("consul", "DS"), context), (without_rd, recursive), (asked("consul", "DS"), stranger)):
+        reply = reply_of(query, server)
+        assert (dns.rcode.NOERROR, []) == (reply.rcode(), reply.answer)
+        assert dns.flags.AA & reply.flags
+        assert dns.rdatatype.SOA == reply.authority[0].rdtype
+
+
+def test_ds_of_a_zone_inside_another_of_ours_is_not_forwarded(recursive: QueryContext) -> None:
+    zones = Zones(Zone.of_domains(["consul", "test.consul"]))
+    reply = reply_of(asked("test.consul", "DS"), attrs.evolve(recursive, zones=zones))
+    assert ("consul.", dns.rcode.NOERROR) == (str(reply.authority[0].name), reply.rcode())
 
 
 @pytest.mark.parametrize("name", ["consul", "nobody.node.consul"])

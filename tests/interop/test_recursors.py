@@ -35,6 +35,8 @@ server:
   local-zone: "113.0.203.in-addr.arpa." static
   local-data-ptr: "203.0.113.7 300 host.example.com"
   local-zone: "consul." static
+  local-zone: "." typetransparent
+  local-data: "consul. 300 DS 4711 13 2 {digest}"
   local-data: "stolen.node.consul. 300 A 203.0.113.66"
   local-zone: "bogus.example." always_refuse
 {texts}
@@ -50,7 +52,7 @@ def recursor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     host = next(free_hosts(53))
     file = tmp_path_factory.mktemp("unbound") / "unbound.conf"
     text = "\n".join(f"""  local-data: 'long.example.com. 300 TXT "{n:0>100}"'""" for n in range(LONG_TEXTS))
-    file.write_text(UNBOUND.format(host=host, texts=text))
+    file.write_text(UNBOUND.format(host=host, texts=text, digest="ab" * 32))
     with Process([program, "-d", "-c", file]) as process:
         process.wait_line("start of service")
         yield host
@@ -105,7 +107,13 @@ def test_our_own_names_are_not_for_others_to_tell(agent: LoneAgent) -> None:
     for name in ("stolen.node.consul", "STOLEN.node.consul"):
         answer = agent.dig(name, "A")
         assert ("NXDOMAIN", ("qr", "aa", "rd", "ra")) == (answer.status, answer.flags)
-    assert "NOERROR" == agent.dig("consul", "DS").status
+    assert ("qr", "aa", "rd", "ra") == agent.dig("consul", "DNSKEY").flags
+
+
+def test_ds_of_our_zone_is_told_by_its_parent(agent: LoneAgent) -> None:
+    answer = agent.dig("consul", "DS")
+    assert (["4711 13 2 " + "AB" * 28 + " " + "AB" * 4], ("qr", "rd", "ra")) == (answer.data, answer.flags)
+    assert () == agent.dig("+norec", "consul", "DS").answer
 
 
 @pytest.mark.parametrize(("kind", "data"), [("A", "192.0.2.80"), ("AAAA", "2001:db8::80"), ("ANY", "192.0.2.80")])
