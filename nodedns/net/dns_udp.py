@@ -25,9 +25,10 @@ from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
 from nodedns.dns.rate_limit import Verdict
 from nodedns.dns.recursion import FLAG_RA, FLAGS_LOW_AT
 from nodedns.model.address import Address
-from nodedns.net.datagram_batch import BATCH, SLOT_BYTES, make_batch
+from nodedns.net.datagram_batch import BATCH, SLOT_BYTES
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
 from nodedns.net.dns_limits import DnsLimits
+from nodedns.net.mmsg_batch import make_batch
 from nodedns.net.transport import (
     address_of,
     errno_name,

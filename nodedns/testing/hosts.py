@@ -13,10 +13,14 @@ Needs root, iproute2 and util-linux. It does not isolate processes or users.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -97,6 +101,18 @@ class Host:
     def nodedns(self, *arguments: str, deadline_s: float = DEADLINE_S) -> Finished:
         """Run a ``nodedns`` command here to its end."""
         return self.run(nodedns_program(), *arguments, deadline_s=deadline_s)
+
+    def udp_socket(self) -> socket.socket:
+        """Return an IPv4 UDP socket of this host's network, for the process that calls."""
+        with ThreadPoolExecutor(max_workers=1) as elsewhere:  # only a thread can be in another network than its process
+            return elsewhere.submit(self._udp_socket).result()
+
+    def _udp_socket(self) -> socket.socket:
+        library = ctypes.CDLL(None, use_errno=True)
+        with Path(f"/proc/{self.pid}/ns/net").open("rb") as network:
+            if library.setns(network.fileno(), 0) != 0:
+                raise AssertionError(f"network of host {self.name}: {os.strerror(ctypes.get_errno())}")
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def path(self, inside: str) -> Path:
         """Return where we see a path of this host."""

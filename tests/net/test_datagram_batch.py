@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES, DatagramBatch, MmsgBatch, PlainBatch, make_batch
+from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES, DatagramBatch
+from nodedns.net.mmsg_batch import MmsgBatch, make_batch
+from nodedns.net.plain_batch import PlainBatch
 
 Make = Callable[[socket.socket], DatagramBatch]
 
@@ -140,7 +142,7 @@ def test_reply_that_is_not_taken_is_told_and_the_others_leave(make: Make) -> Non
 
 def _claim_port_zero(batch: DatagramBatch) -> None:
     if isinstance(batch, MmsgBatch):
-        batch._names.view[32 + 2 : 32 + 4] = bytes(2)
+        batch._origins.names.view[32 + 2 : 32 + 4] = bytes(2)
     else:
         assert isinstance(batch, PlainBatch)
         (host, _), source = batch._origins[1][0][:2], batch._origins[1][1]
