@@ -10,6 +10,7 @@ Source: RFC 1035 section 3.3.13, RFC 2308 sections 3 and 5.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 
@@ -144,10 +145,17 @@ def addr_owner(packed: bytes, datacenter: str, domain: Labels) -> Labels | None:
 
 
 def _owner(start: str, datacenter: str, domain: Labels) -> Labels | None:
-    relative = labels_of(start if text_bytes(fold(datacenter)) in KINDS else f"{start}.{datacenter}")
-    if relative is None or wire_bytes(relative + domain) > MAX_NAME_BYTES:
+    relative = labels_of(start + _said_datacenter(datacenter))
+    if relative is None:
         return None
-    return relative + domain
+    owner = relative + domain
+    return owner if wire_bytes(owner) <= MAX_NAME_BYTES else None
+
+
+@lru_cache(1)
+def _said_datacenter(datacenter: str) -> str:
+    """Return how the datacenter, which is always the same one, is said behind a name."""
+    return "" if text_bytes(fold(datacenter)) in KINDS else f".{datacenter}"
 
 
 def address_rrsets(row: NodeRow, owner: Labels, rtype: int, ttl_s: int) -> tuple[RRset, ...]:

@@ -286,7 +286,7 @@ class _Writer:
             known = self._buffer.names.get(fold_labels(rrset.owner))
             owner = packed_name(rrset.owner) if known is None else (_POINTER | known).to_bytes(2, "big")
             for rdata in rrset.rdatas:
-                packed = _srv_bytes(rdata) if isinstance(rdata, SrvData) else rdata
+                packed = rdata.packed if isinstance(rdata, SrvData) else rdata
                 assert isinstance(packed, bytes)  # noqa: S101 - for the type checker; RRset's contract says so
                 pieces.append(owner + _RECORD_TAIL.pack(rrset.rtype, rrset.rclass, rrset.ttl_s, len(packed)) + packed)
                 used += len(pieces[-1])
@@ -354,12 +354,7 @@ def _soa(rdata: Rdata) -> dnslib.RD:
 
 
 def _srv(rdata: Rdata) -> dnslib.RD:
-    return _raw(_srv_bytes(rdata) if isinstance(rdata, SrvData) else rdata)
-
-
-def _srv_bytes(rdata: SrvData) -> bytes:
-    # RFC 2782: no name compression for the target.
-    return struct.pack("!3H", rdata.priority, rdata.weight, rdata.port) + packed_name(rdata.target)
+    return _raw(rdata.packed if isinstance(rdata, SrvData) else rdata)
 
 
 _RDATA: dict[int, Callable[[Rdata], dnslib.RD]] = {

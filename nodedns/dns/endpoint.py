@@ -26,14 +26,15 @@ from nodedns.dns.name import Labels, labels_of, text_bytes
 from nodedns.dns.node_kind import alias_of
 from nodedns.dns.question import RRType
 from nodedns.dns.rrset import RRset, SrvData
-from nodedns.model.names import fold
 from nodedns.table.service_rows import Instance
 
-__all__ = ["Endpoint", "endpoint_of", "nearest_first"]
+__all__ = ["Endpoint", "endpoint_of", "nearest_first", "remembered_endpoint"]
 
 PRIORITY = 1
 MAX_NUMBER = 0xFFFF
 IPV6_BYTES = 16
+MAX_REMEMBERED = 8
+"""SRV records kept with an instance, which has one in each domain and for each named port; ours: for what is asked."""
 
 
 @attrs.frozen
@@ -56,8 +57,27 @@ class Endpoint:
     is_own: bool
     rank: int = 0
 
-    def srv(self, asked: Asked) -> SrvData | None:
-        """Return its SRV record; None where DNS can spell no name for it."""
+    def srv(self, asked: Asked, *, is_remembered: bool = False) -> SrvData | None:
+        """Return its SRV record; None where DNS can spell no name for it.
+
+        Args:
+            asked: What is asked.
+            is_remembered: Whether it is kept with the instance, and found there the next time: worth its memory where
+                one change of a service has thousands of instances be told anew.
+        """
+        if not is_remembered:
+            return self._srv(asked)
+        made = self.instance.made
+        key = (asked.zone, asked.place.port, asked.view.datacenter)
+        known = made.get(key)
+        if isinstance(known, SrvData):
+            return known
+        srv = self._srv(asked)
+        if len(made) < MAX_REMEMBERED:
+            made[key] = srv
+        return srv
+
+    def _srv(self, asked: Asked) -> SrvData | None:
         target = self._target(asked)
         if target is None:
             return None
@@ -94,10 +114,11 @@ class Endpoint:
         return node_owner(self.instance.row.name, asked.view.datacenter, asked.zone)
 
     def _port(self, asked: Asked) -> int:
-        service, named = self.instance.service, asked.place.port
-        if named is None:
+        service, wanted = self.instance.service, asked.place.port
+        if wanted is None:
             return service.default_port
-        return next(port.port for port in service.ports if text_bytes(fold(port.name)) == named)
+        named = zip(service.folded_port_names, service.ports, strict=True)
+        return next(port.port for name, port in named if text_bytes(name) == wanted)
 
 
 def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> Endpoint:
@@ -118,6 +139,17 @@ def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> End
     if ipv4 is not None or ipv6 is not None:
         return Endpoint(instance, ipv4 or row.ipv4, ipv6 or row.ipv6, None, is_own=True)
     return Endpoint(instance, row.ipv4, row.ipv6, alias_of(row), is_own=False)
+
+
+def remembered_endpoint(instance: Instance, leads_back: Callable[[Labels], bool], key: object) -> Endpoint:
+    """Return the same, kept with the instance under ``key``, which tells apart what ``leads_back`` goes by."""
+    known = instance.made.get(key)
+    if isinstance(known, Endpoint):
+        return known
+    endpoint = endpoint_of(instance, leads_back)
+    if len(instance.made) < MAX_REMEMBERED:
+        instance.made[key] = endpoint
+    return endpoint
 
 
 def nearest_first(endpoints: Iterable[Endpoint], distance_s: DistanceOf) -> list[Endpoint]:

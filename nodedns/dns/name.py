@@ -50,7 +50,7 @@ def labels_of(text: str) -> Labels | None:
     A final dot is not removed: it makes an empty label, hence None.
     """
     labels = tuple(text_bytes(text).split(b"."))
-    if not all(0 < len(label) <= MAX_LABEL_BYTES for label in labels):
+    if not all(labels) or max(map(len, labels)) > MAX_LABEL_BYTES:
         return None
     return labels if wire_bytes(labels) <= MAX_NAME_BYTES else None
 

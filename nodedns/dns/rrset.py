@@ -7,9 +7,12 @@ TC, losing ``extra`` does not (RFC 2181 section 9, RFC 9471).
 
 from __future__ import annotations
 
+import struct
+from functools import cached_property
+
 import attrs
 
-from nodedns.dns.name import Labels
+from nodedns.dns.name import Labels, fold_labels, packed_name
 from nodedns.dns.question import Rcode, RRClass
 
 __all__ = [
@@ -31,6 +34,8 @@ EDE_PROHIBITED = 18
 EDE_NOT_AUTHORITATIVE = 20
 EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
+
+_SRV = struct.Struct("!3H")
 
 
 @attrs.frozen
@@ -54,6 +59,16 @@ class SrvData:
     weight: int
     port: int
     target: Labels
+
+    @cached_property
+    def packed(self) -> bytes:
+        """It as on the wire; RFC 2782: no name compression for the target."""
+        return _SRV.pack(self.priority, self.weight, self.port) + packed_name(self.target)
+
+    @cached_property
+    def place(self) -> tuple[Labels, int]:
+        """Where it leads, folded: two records with the same one are of no more use than one."""
+        return fold_labels(self.target), self.port
 
 
 Rdata = bytes | Labels | SoaData | SrvData
@@ -97,6 +112,8 @@ class Answer:
         authority: Authority section.
         glue: Additional section: addresses that the answer is of little use without.
         extra: Additional section: what may be left out silently.
+        leads: Names that ``answer`` leads to whose addresses are not in ``extra``, and belong there if any zone of ours
+            has them.
         ede: Extended DNS error code, said to clients that speak EDNS.
         keys: What it depends on besides question and policy (``dependency``); None if it must not be kept.
         most_spread: How many of the spread records are said at most, whoever asks; 0 for all.
@@ -110,6 +127,7 @@ class Answer:
     authority: tuple[RRset, ...] = ()
     glue: tuple[RRset, ...] = ()
     extra: tuple[RRset, ...] = ()
+    leads: tuple[Labels, ...] = ()
     ede: int | None = None
     keys: tuple[str, ...] | None = None
     most_spread: int = 0

@@ -29,14 +29,13 @@ import attrs
 
 from nodedns.dns.asked import Asked
 from nodedns.dns.dependency import DISTANCES, part_key, service_key
-from nodedns.dns.endpoint import Endpoint, endpoint_of, nearest_first
+from nodedns.dns.endpoint import Endpoint, endpoint_of, nearest_first, remembered_endpoint
 from nodedns.dns.grammar import SERVICE, UNDERSCORE, parse_relative
 from nodedns.dns.name import Labels, fold_labels, text_bytes
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import RRType
-from nodedns.dns.rrset import Answer, Rdata, RRset, SrvData
+from nodedns.dns.rrset import Answer, RRset, SrvData
 from nodedns.model.check import CheckStatus
-from nodedns.model.names import fold
 from nodedns.table.service_rows import Instance, ServiceGroup
 from nodedns.table.view import TableView
 
@@ -47,6 +46,10 @@ ANY_LABEL = b"_tcp"
 PAIR = 2
 _Said = TypeVar("_Said", bytes, Labels)
 
+MANY_INSTANCES = 64
+"""Instances of a service past which what is made of each is kept with it; ours: fewer take a millisecond at most."""
+MAX_REPLY_BYTES = 65_535  # over TCP
+LEAST_RECORD_BYTES = 12  # of a record without its data: a pointer for the owner, type, class, TTL, length
 MAX_PLAIN_RECORDS = 8  # Consul's: where udp_answer_limit is more than that, that counts
 
 
@@ -77,9 +80,14 @@ class Wanted:
     def fits(self, instance: Instance) -> bool:
         """Whether ``instance`` is one of them, being one of the service."""
         service = instance.service
-        if self.tag is not None and self.tag not in map(fold, service.tags):
+        if self.tag is not None and self.tag not in service.folded_tags:
             return False
-        return self.port is None or self.port in [text_bytes(fold(port.name)) for port in service.ports]
+        return self.port is None or self.port in map(text_bytes, service.folded_port_names)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether every instance is one of them."""
+        return self.tag is None and self.port is None
 
 
 def answer_service(asked: Asked, query: Labels) -> Answer:
@@ -88,7 +96,7 @@ def answer_service(asked: Asked, query: Labels) -> Answer:
     if wanted is None:
         return asked.no_name()
     usable = usable_of(asked.view.service_folded(wanted.service), asked.policy)
-    chosen = [instance for instance in usable if wanted.fits(instance)]
+    chosen = usable if wanted.is_any else [instance for instance in usable if wanted.fits(instance)]
     is_plain = len(query) == 1
     keys = (service_key(wanted.service) if is_plain else part_key(wanted.service),)
     if chosen:
@@ -152,30 +160,46 @@ def answer_instances(asked: Asked, service: str, instances: Sequence[Instance], 
     return attrs.evolve(found, most_spread=policy.a_record_limit, most_plain=_most_plain(policy))
 
 
-def endpoints_of(asked: Asked, service: str, instances: Iterable[Instance]) -> list[Endpoint]:
+def endpoints_of(asked: Asked, service: str, instances: Sequence[Instance]) -> list[Endpoint]:
     """Return where each instance of a service is to be reached."""
     leads_back = partial(_leads_back, asked, service)
-    return [endpoint_of(instance, leads_back) for instance in instances]
+    if len(instances) <= MANY_INSTANCES:
+        return [endpoint_of(instance, leads_back) for instance in instances]
+    key = ("endpoint", asked.zone, asked.view.datacenter)
+    return [remembered_endpoint(instance, leads_back, key) for instance in instances]
 
 
 def _answer_srv(asked: Asked, endpoints: Sequence[Endpoint], ttl_s: int, keys: tuple[str, ...]) -> Answer:
+    is_large = len(endpoints) > MANY_INSTANCES
+    named = [(each, srv) for each in endpoints if (srv := each.srv(asked, is_remembered=is_large)) is not None]
     records: dict[tuple[Labels, int], tuple[SrvData, int]] = {}
+    for endpoint, srv in named:
+        records.setdefault(srv.place, (srv, endpoint.rank))
+    srvs = tuple([srv for srv, _ in records.values()])
+    ranks = tuple([rank for _, rank in records.values()])
+    rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, srvs, is_spread=len(srvs) > 1, ranks=ranks)
+    found = asked.found((rrset,) if srvs else (), keys)
+    if sum(len(srv.packed) for srv in srvs) + len(srvs) * LEAST_RECORD_BYTES <= MAX_REPLY_BYTES:
+        found = _with_addresses(found, asked, named, ttl_s)
+    return attrs.evolve(found, most_plain=_most_plain(asked.policy))
+
+
+def _with_addresses(found: Answer, asked: Asked, named: Sequence[tuple[Endpoint, SrvData]], ttl_s: int) -> Answer:
+    """Return ``found`` with what is to be told of the targets besides."""
     addresses: dict[tuple[Labels, int], RRset] = {}
     texts: dict[Labels, RRset] = {}
-    for endpoint in endpoints:
-        srv = endpoint.srv(asked)
-        if srv is None:
-            continue
-        records.setdefault((fold_labels(srv.target), srv.port), (srv, endpoint.rank))
-        for rrset in endpoint.addresses(asked, srv.target, ttl_s):
+    leads: dict[Labels, None] = {}
+    for endpoint, srv in named:
+        rrsets = endpoint.addresses(asked, srv.target, ttl_s)
+        if not rrsets:
+            leads[srv.target] = None
+        for rrset in rrsets:
             addresses.setdefault((fold_labels(rrset.owner), rrset.rtype), rrset)
         if asked.policy.enable_additional_node_meta_txt:
             texts |= {fold_labels(rrset.owner): rrset for rrset in endpoint.texts(asked, ttl_s)}
-    rdatas: tuple[Rdata, ...] = tuple(srv for srv, _ in records.values())
-    ranks = tuple(rank for _, rank in records.values())
-    rrset = RRset(asked.question.labels, RRType.SRV, ttl_s, rdatas, is_spread=len(rdatas) > 1, ranks=ranks)
-    found = asked.found((rrset,) if rdatas else (), keys, extra=(*addresses.values(), *texts.values()))
-    return attrs.evolve(found, most_plain=_most_plain(asked.policy))
+    known = {owner for owner, _ in addresses}
+    extra = (*addresses.values(), *texts.values())
+    return attrs.evolve(found, extra=extra, leads=tuple(each for each in leads if fold_labels(each) not in known))
 
 
 def _ranked(found: Iterable[tuple[_Said | None, int]]) -> dict[_Said, int]:
@@ -205,7 +229,7 @@ def is_usable(instance: Instance, *, only_passing: bool) -> bool:
 
 def _is_above_tag(instances: Iterable[Instance], tag: str) -> bool:
     end = "." + tag
-    return any(fold(other).endswith(end) for instance in instances for other in instance.service.tags)
+    return any(other.endswith(end) for instance in instances for other in instance.service.folded_tags)
 
 
 def _leads_back(asked: Asked, service: str, alias: Labels) -> bool:

@@ -16,7 +16,7 @@ from nodedns.dns.alias import follow
 from nodedns.dns.name import Labels, fold_labels
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Question, RRClass, RRType
-from nodedns.dns.rrset import Answer, RRset, SrvData
+from nodedns.dns.rrset import Answer, RRset
 from nodedns.dns.zones import Zones
 from nodedns.table.view import TableView
 
@@ -28,14 +28,11 @@ MAX_LOOKED_UP: Final = 32
 
 def with_targets(answer: Answer, zones: Zones, view: TableView, policy: DnsPolicy, *, rng: Random) -> Answer:
     """Return ``answer`` with the addresses, and the aliases on the way, of SRV targets that have none in it yet."""
-    known = {fold_labels(rrset.owner) for rrset in answer.extra if rrset.rtype in (RRType.A, RRType.AAAA)}
-    targets = dict.fromkeys(
-        rdata.target for rrset in answer.answer for rdata in rrset.rdatas if isinstance(rdata, SrvData)
-    )
-    unknown = [target for target in targets if fold_labels(target) not in known][:MAX_LOOKED_UP]
+    if not answer.leads:
+        return answer
     found: dict[tuple[Labels, int], RRset] = {}
     keys = answer.keys
-    for target in unknown:
+    for target in answer.leads[:MAX_LOOKED_UP]:
         for rtype in (RRType.A, RRType.AAAA):
             looked_up = _looked_up(
                 Question(target, fold_labels(target), rtype, RRClass.IN), zones, view, policy, rng=rng
@@ -44,8 +41,6 @@ def with_targets(answer: Answer, zones: Zones, view: TableView, policy: DnsPolic
                 continue
             keys = None if keys is None or looked_up.keys is None else (*keys, *looked_up.keys)
             found |= {(fold_labels(rrset.owner), rrset.rtype): rrset for rrset in looked_up.answer}
-    if not unknown:
-        return answer
     keys = None if keys is None else tuple(dict.fromkeys(keys))
     return attrs.evolve(answer, extra=(*found.values(), *answer.extra), keys=keys)
 

@@ -33,7 +33,7 @@ from nodedns.dns.endpoint import Endpoint
 from nodedns.dns.instance_text import instance_text
 from nodedns.dns.name import MAX_NAME_BYTES, Labels, text_bytes, wire_bytes
 from nodedns.dns.question import RRType
-from nodedns.dns.rrset import Answer, Rdata, RRset
+from nodedns.dns.rrset import Answer, Rdata, RRset, SrvData
 from nodedns.dns.service_kind import answer_service, endpoints_of, is_usable, usable_of
 from nodedns.model.names import MAX_LABEL_BYTES, fold
 from nodedns.model.service import Service
@@ -68,6 +68,7 @@ PROTOCOLS: Final = {b"_tcp": TCP, b"_udp": UDP}
 PAIR: Final = 2
 DIGEST_BYTES: Final = 4
 
+_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 _SERVICE_NAME = re.compile(r"(?=[a-z0-9-]{1,15}\Z)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*", re.IGNORECASE | re.ASCII)
 
 
@@ -93,7 +94,7 @@ def instance_label(instance: Instance) -> bytes | None:
     service, node = instance.service, instance.row.name
     text = node if fold(service.id) == fold(service.name) else f"{node}:{service.id}"
     label = text_bytes(text)
-    if any(byte < 0x20 or byte == 0x7F for byte in label):
+    if _CONTROLS.search(label):
         return None
     if len(label) <= MAX_LABEL_BYTES:
         return label
@@ -148,7 +149,7 @@ def _protocols_of(instances: Iterable[Instance]) -> list[bytes]:
 
 
 def _speaks(service: Service, protocol: str) -> bool:
-    tags = [fold(tag) for tag in service.tags]
+    tags = service.folded_tags
     return protocol in tags or (protocol == TCP and UDP not in tags)
 
 
@@ -223,7 +224,7 @@ class _Type:
             is_there = any(instance.service.tags for instance in self.instances.values())
             return self.asked.no_data(self.keys) if is_there else self.asked.no_name(self.keys)
         wanted = tag[0].decode("utf-8", "surrogateescape")
-        found = {label: each for label, each in self.instances.items() if wanted in map(fold, each.service.tags)}
+        found = {label: each for label, each in self.instances.items() if wanted in each.service.folded_tags}
         return self.answer(found, len(tag) + 1) if found else self.asked.no_name(self.keys)
 
     def answer_instance(self, label: bytes) -> Answer:
@@ -234,7 +235,11 @@ class _Type:
         records, addresses = self._described(self.asked.question.labels, instance)
         rtype = self.asked.question.rtype
         wanted = tuple(rrset for rrset in records if rtype in (rrset.rtype, RRType.ANY))
-        return self.asked.found(wanted, self.keys, extra=addresses if rtype == RRType.SRV else ())
+        if rtype != RRType.SRV:
+            return self.asked.found(wanted, self.keys)
+        leads = tuple(rdata.target for rrset in wanted for rdata in rrset.rdatas if isinstance(rdata, SrvData))
+        found = self.asked.found(wanted, self.keys, extra=addresses)
+        return found if addresses else attrs.evolve(found, leads=leads)
 
     def _described(self, name: Labels, instance: Instance) -> tuple[list[RRset], tuple[RRset, ...]]:
         """Return the records of an instance's name, and the addresses that they lead to."""

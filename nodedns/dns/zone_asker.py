@@ -12,7 +12,8 @@ service's name has a CNAME it has no SRV, and of several host names that stand f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from nodedns.dns.grammar import SERVICE, UNDERSCORE, Meaning, meaning_of
 from nodedns.dns.name import Labels
@@ -25,6 +26,9 @@ from nodedns.table.view import TableView
 
 __all__ = ["ZoneAsker"]
 
+MANY_RECORDS: Final = 256
+"""Records of one type with which a question is a step by itself: a millisecond."""
+
 
 class ZoneAsker:
     """Asks one zone.
@@ -34,9 +38,12 @@ class ZoneAsker:
         view: The table to answer from.
         policy: Knobs.
         is_forward: Whether its names have the grammar of a domain.
+
+    Attributes:
+        records: All records of the name asked for last but SOA, each packed; none where it has none or does not exist.
     """
 
-    __slots__ = ("_ends", "_is_forward", "_meaning", "_origin", "_points", "_policy", "_view", "_zone")
+    __slots__ = ("_ends", "_is_forward", "_meaning", "_origin", "_pointers", "_policy", "_view", "_zone", "records")
 
     def __init__(self, zone: ServedZone, view: TableView, policy: DnsPolicy, *, is_forward: bool) -> None:
         self._zone = zone
@@ -46,42 +53,48 @@ class ZoneAsker:
         self._is_forward = is_forward
         self._meaning: Meaning | None = None
         self._ends: list[bytes] = []
-        self._points = False
+        self._pointers: RRset | None = None
+        self.records: tuple[bytes, ...] = ()
 
-    def records(self, relative: Labels) -> tuple[bytes, ...]:
-        """Return all records of a name but SOA, each packed; none where the name has none or does not exist.
+    def ask(self, relative: Labels) -> Iterator[None]:
+        """Ask for all records of a name, in steps to be gone through; then ``records`` has them.
 
         Args:
             relative: The name, folded, without the zone's.
         """
         name = relative + self._origin
         meaning = meaning_of(relative, self._view.datacenter) if self._is_forward else None
-        pointers: RRset | None = None
         if meaning is None or meaning != self._meaning:
             self._meaning = meaning
-            pointers = self._ask_all(name, _asked_for(relative))
-        elif self._points:
-            pointers = next(iter(self._ask(name, RRType.PTR).answer), None)
+            yield from self._ask_all(name, _asked_for(relative))
+        elif self._pointers is not None:
+            self._pointers = next(iter(self._ask(name, RRType.PTR).answer), None)
+            if self._pointers is not None and len(self._pointers.rdatas) > MANY_RECORDS:
+                yield
         start = relative_key(relative)
-        ends = self._ends if pointers is None else self._ends + record_ends(pointers, self._origin)
-        return tuple([start + end for end in ends])
+        ends = self._ends if self._pointers is None else self._ends + record_ends(self._pointers, self._origin)
+        self.records = tuple([start + end for end in ends])
 
-    def _ask_all(self, name: Labels, rtypes: Iterable[int]) -> RRset | None:
-        """Keep what is said of ``name``, but for its PTR records, and return these."""
+    def _ask_all(self, name: Labels, rtypes: Iterable[int]) -> Iterator[None]:
+        """Keep what is said of ``name``, its PTR records apart."""
         found: dict[int, RRset] = {}
         for rtype in rtypes:
             answer = self._ask(name, rtype)
             if answer.rcode is not Rcode.NOERROR:
                 break
             found |= {rrset.rtype: rrset for rrset in answer.answer}
+            if any(len(rrset.rdatas) > MANY_RECORDS for rrset in answer.answer):
+                yield
         found.pop(RRType.SOA, None)
         alias = found.get(RRType.CNAME)
         if alias is not None:
             found = {RRType.CNAME: RRset(name, RRType.CNAME, alias.ttl_s, (_first_name(alias.rdatas),))}
-        pointers = found.pop(RRType.PTR, None)
-        self._points = pointers is not None
-        self._ends = [end for rrset in found.values() for end in record_ends(rrset, self._origin)]
-        return pointers
+        self._pointers = found.pop(RRType.PTR, None)
+        self._ends = []
+        for rrset in found.values():
+            self._ends += record_ends(rrset, self._origin)
+            if len(rrset.rdatas) > MANY_RECORDS:
+                yield
 
     def _ask(self, name: Labels, rtype: int) -> Answer:
         return self._zone.answer(Question(name, name, rtype, RRClass.IN), self._view, self._policy)

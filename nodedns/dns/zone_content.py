@@ -73,7 +73,11 @@ class ZoneWork:
         for relative, is_there in self.names:
             weight += 1
             if self._holds(relative):
-                records = asker.records(relative) if is_there else ()
+                records: tuple[bytes, ...] = ()
+                if is_there:
+                    for _ in asker.ask(relative):
+                        yield {}
+                    records = asker.records
                 found[relative_key(relative)] = records
                 weight += len(records) // RECORDS_OF_QUESTION
             if weight >= STEP_WEIGHT:

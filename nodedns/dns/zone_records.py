@@ -28,7 +28,6 @@ Sets = dict[bytes, tuple[bytes, ...]]
 
 _POINTER: Final = (0xC000 | ORIGIN_AT).to_bytes(2, "big")
 _RECORD_TAIL = struct.Struct("!HHIH")
-_SRV = struct.Struct("!3H")
 _SOA = struct.Struct("!5I")
 
 
@@ -74,8 +73,7 @@ def _packed(rdata: Rdata, rtype: int, origin: Labels) -> bytes:
     if isinstance(rdata, bytes):
         return rdata
     if isinstance(rdata, SrvData):
-        # RFC 2782: no name compression for the target.
-        return _SRV.pack(rdata.priority, rdata.weight, rdata.port) + packed_name(rdata.target)
+        return rdata.packed
     if isinstance(rdata, SoaData):
         times = (rdata.serial, rdata.refresh_s, rdata.retry_s, rdata.expire_s, rdata.minimum_s)
         return name_key(rdata.mname, origin) + name_key(rdata.rname, origin) + _SOA.pack(*times)

@@ -8,10 +8,12 @@ Source: Consul's NodeService (agent/structs) and its definition (service_definit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import attrs
 
 from nodedns.model.address import MAX_PORT
+from nodedns.model.names import fold
 
 __all__ = ["MAX_WEIGHT", "NamedPort", "Service", "ServiceAddress", "Weights", "ports_fault", "weights_fault"]
 
@@ -127,6 +129,16 @@ class Service:
     enable_tag_override: bool = False
     ports: tuple[NamedPort, ...] = ()
     socket_path: str = ""
+
+    @cached_property
+    def folded_tags(self) -> tuple[str, ...]:
+        """Its tags with ASCII case folded, as names in DNS say them."""
+        return tuple(map(fold, self.tags))
+
+    @cached_property
+    def folded_port_names(self) -> tuple[str, ...]:
+        """The names of its ports, likewise."""
+        return tuple(fold(port.name) for port in self.ports)
 
     @property
     def default_port(self) -> int:

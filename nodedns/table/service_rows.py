@@ -83,6 +83,11 @@ class Instance:
         ipv4, ipv6 = (next((ip for ip in packed if len(ip) == length), None) for length in (IPV4_BYTES, IPV6_BYTES))
         return ipv4, ipv6
 
+    @cached_property
+    def made(self) -> dict[object, object]:
+        """What its readers made of it, by keys of theirs, to be found again as long as it is the same; few things."""
+        return {}
+
     @property
     def own_ip_texts(self) -> tuple[str, ...]:
         """The same as text, IPv4 first; none on a hidden node, for DNS does not tell of it."""

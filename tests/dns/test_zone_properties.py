@@ -137,6 +137,7 @@ def moved(answer: Answer, origin: Labels, to: Labels) -> Answer:
         authority=section(answer.authority),
         glue=section(answer.glue),
         extra=section(answer.extra),
+        leads=tuple(map(name, answer.leads)),
     )
 
 
