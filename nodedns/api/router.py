@@ -51,6 +51,7 @@ Outcome = Response | Wait | Perform | queries.Follow | monitor.FollowLog
 Handler = Callable[[Request, str, ApiContext], Outcome]
 
 API_PREFIX = "/v1/"
+WHOLE_SERVER = "*"
 
 
 @attrs.frozen
@@ -133,6 +134,7 @@ ROUTES = (
 )
 """Every endpoint; of two prefixes of a path the longer counts."""
 
+_METHODS = tuple(dict.fromkeys(("OPTIONS", *(method for route in ROUTES for method in route.methods))))
 _EXACT = {route.path: route for route in ROUTES if not route.path.endswith("/")}
 _PREFIXED = tuple(
     sorted((route for route in ROUTES if route.path.endswith("/")), key=lambda route: len(route.path), reverse=True)
@@ -141,6 +143,9 @@ _PREFIXED = tuple(
 
 def handle(request: Request, ctx: ApiContext) -> Outcome:
     """Return the response, what to wait for, what to carry out first, or what to ask and follow."""
+    if (request.method, request.path) == ("OPTIONS", WHOLE_SERVER):
+        # RFC 9110 section 9.3.7: a question to the server, of no path; Go's answers it before Consul is asked.
+        return empty_response(("Allow", ",".join(_METHODS)))
     found = _find(request.path)
     if found is None:
         return _unknown_path(request.path)

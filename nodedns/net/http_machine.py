@@ -29,7 +29,7 @@ MAX_HEAD_BYTES = 65_536
 
 _ABSOLUTE = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
 _OTHER_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\r(?!\n)")
-_QUOTED = re.compile(r":| b['\"]")
+_QUOTED = re.compile(r":? (?:b['\"]|bytearray\()")
 _PUNCTUATION_BYTES = len(": \r\n")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -227,7 +227,8 @@ def _head(event: h11.Request) -> RequestHead:
     if absolute is not None:
         target = target[absolute.end() :]
         target = target if target.startswith(b"/") else b"/" + target
-    if not target.startswith(b"/") and target != b"*":
+    # RFC 9112 section 3.2.4: the asterisk is for OPTIONS alone.
+    if not target.startswith(b"/") and (target, event.method) != (b"*", b"OPTIONS"):
         raise _refusal(400, "invalid request target")
     path, _, query = target.partition(b"?")
     return RequestHead(event.method.decode("ascii"), path, query, headers, int(headers.get("content-length", "0")))

@@ -43,6 +43,10 @@ def test_options_lists_the_methods(ask: Ask, ctx: ApiContext, route: Route) -> N
     assert ("Allow", ",".join(["OPTIONS", *route.methods])) in response.headers
 
 
+def test_options_of_the_whole_server_lists_all_methods(ask: Ask, ctx: ApiContext) -> None:
+    assert Response(200, b"", (("Allow", "OPTIONS,PUT,GET,DELETE,POST"),)) == ask(ctx, "*", "OPTIONS")
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "BREW"])
 def test_other_method_is_not_allowed(ask: Ask, ctx: ApiContext, route: Route, method: str) -> None:

@@ -129,6 +129,7 @@ MALFORMED = {
     "bytes that are no letters": b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
     "blank in a target": b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
     "target that is no path": b"GET one.example:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "asterisk for another method than OPTIONS": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "HTTP/0.9": b"GET /\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
     "chunk that is no number": b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
@@ -157,6 +158,27 @@ def test_malformed_request_is_400(name: str) -> None:
 )
 def test_what_is_not_offered_has_a_status_of_its_own(status: int, request_bytes: bytes) -> None:
     assert status == refusal(request_bytes).status
+
+
+@pytest.mark.parametrize(
+    ("text", "request_bytes"),
+    [
+        (
+            "501 Not Implemented: Only Transfer-Encoding: chunked is supported",
+            b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        ),
+        ("400 Bad Request: Missing mandatory Host: header", b"GET / HTTP/1.1\r\n\r\n"),
+        ("400 Bad Request: illegal request line", b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("400 Bad Request: illegal header line", b"GET / HTTP/1.1\r\nHost: x\r\nX\r\n\r\n"),
+        (
+            "400 Bad Request: illegal chunk header",
+            b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusal_is_a_whole_sentence_that_quotes_nothing_of_the_client(text: str, request_bytes: bytes) -> None:
+    assert text == refusal(request_bytes).message
 
 
 @pytest.mark.parametrize(
