@@ -21,7 +21,17 @@ from nodedns.testing.dig import DigAnswer
 from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, ask_http, free_hosts
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, poll, run_program
 
-__all__ = ["GOSSIP_PORT", "STATUS_S", "Member", "MixedPool", "NodednsMember", "SerfMember", "ask_until", "mixed_pool"]
+__all__ = [
+    "ASKINGS",
+    "GOSSIP_PORT",
+    "STATUS_S",
+    "Member",
+    "MixedPool",
+    "NodednsMember",
+    "SerfMember",
+    "ask_until",
+    "mixed_pool",
+]
 
 GOSSIP_PORT = 7946
 RPC_PORT = 7373

@@ -32,8 +32,8 @@ from nodedns.gossip.params import LOCAL
 from nodedns.model.member import MemberStatus
 from nodedns.net.transport import address_of
 from nodedns.observe.metrics import Metrics
-
-DEADLINE_S = 30.0
+from nodedns.testing.mixed_pool import ASKINGS
+from nodedns.testing.processes import DEADLINE_S
 
 
 def config(name: str, data_dir: Path | None = None, **changes: Any) -> AgentConfig:
@@ -58,7 +58,7 @@ class Running:
         query = dns.message.make_query(name, rtype)
         ask = dns.query.tcp if tcp else dns.query.udp
         port = self._tcp_port if tcp else self._dns_port
-        return await trio.to_thread.run_sync(lambda: ask(query, "127.0.0.1", port=port, timeout=5))
+        return await trio.to_thread.run_sync(lambda: ask(query, "127.0.0.1", port=port, timeout=DEADLINE_S))
 
     async def addresses(self, name: str) -> list[str]:
         reply = await self.dig(name)
@@ -68,7 +68,7 @@ class Running:
         return await trio.to_thread.run_sync(self._call, method, path, body)
 
     def _call(self, method: str, path: str, body: object) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=DEADLINE_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             response = connection.getresponse()
@@ -106,7 +106,7 @@ def play(
     """Run one agent for each of ``settings`` and the story on them; return their exit codes."""
 
     async def main() -> list[int]:
-        with trio.fail_after(DEADLINE_S):
+        with trio.fail_after(2 * DEADLINE_S):
             return await nested(list(settings), [])
 
     async def nested(rest: list[AgentConfig], running: list[Running]) -> list[int]:
@@ -180,7 +180,7 @@ def test_exhausted_retry_join_ends_the_agent() -> None:
     settings = config("agent-one", retry_join=("127.0.0.1:1",), retry_interval_s=0.01, retry_max=2)
 
     async def main() -> int:
-        with trio.fail_after(DEADLINE_S), prepared(settings) as one:
+        with trio.fail_after(2 * DEADLINE_S), prepared(settings) as one:
             await one.agent.run()
             return one.agent.exit_code
 
@@ -262,7 +262,7 @@ def test_event_fired_at_one_agent_wakes_a_reader_of_the_other() -> None:
         got: list[Any] = []
 
         async def read() -> None:
-            got.append(await one.api("GET", "/v1/event/list?index=1&wait=9s"))
+            got.append(await one.api("GET", "/v1/event/list?index=1&wait=60s"))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
@@ -277,10 +277,15 @@ def test_question_is_acked_by_both_agents_over_http() -> None:
     async def story(one: Running, two: Running) -> None:
         await two.agent.join((one.gossip,))
         await one.agent.table.wait_member("agent-two")
-        status, text = await one.api("PUT", "/v1/agent/query/anything?timeout=1s")
-        lines = [json.loads(line) for line in text.splitlines()]
-        assert (200, "asked", "closed") == (status, lines[0]["Type"], lines[-1]["Type"])
-        assert ["agent-one", "agent-two"] == sorted(line["From"] for line in lines if line["Type"] == "ack")
+        acks: list[str] = []
+        for _ in range(ASKINGS):
+            status, text = await one.api("PUT", "/v1/agent/query/anything?timeout=1s")
+            lines = [json.loads(line) for line in text.splitlines()]
+            assert (200, "asked", "closed") == (status, lines[0]["Type"], lines[-1]["Type"])
+            acks = sorted(line["From"] for line in lines if line["Type"] == "ack")
+            if len(acks) == 2:
+                break
+        assert ["agent-one", "agent-two"] == acks
         status, text = await one.api("PUT", "/v1/agent/query/x", "y" * 1024)
         assert (413, "query is 1") == (status, text[:10])
 

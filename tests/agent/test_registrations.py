@@ -41,6 +41,7 @@ from nodedns.table.changes import (
     ServiceRegistered,
 )
 from nodedns.table.node_table import NodeTable
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.table_agent import agent_member
 
 PRINTER = NodeName("Printer")
@@ -49,7 +50,6 @@ WEB = ServiceRegistered(PRINTER, Service("web-1", "web", port=80))
 ALIVE = CheckRegistered(PRINTER, Check("alive", "alive", CheckStatus.PASSING, service_id="web-1"))
 PORT = 8301
 WALL_S = 1_700_000_000.0
-PATIENCE_S = 20.0
 
 
 @attrs.define
@@ -329,7 +329,7 @@ async def test_many_changes_of_others_enter_the_table_in_turns_and_ours_at_once(
     ]
     delta = encode_delta(0, [encode_range(origin, 0, count, told)])
     peer = agent_member("two", "10.0.0.2")
-    with opened(None) as kept, trio.fail_after(PATIENCE_S):
+    with opened(None) as kept, trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(kept.replication.run)
             kept.replication.note(MemberChanged(MemberChangeKind.JOIN, peer))

@@ -8,12 +8,19 @@ from typing import Any
 import click
 import pytest
 
+from nodedns.cli import completion
 from nodedns.cli.completion import _ARGUMENTS, _VALUES, ANSWER_S, FILES, MAX_CANDIDATES, candidates
 from nodedns.cli.completion_scripts import SCRIPTS
 from nodedns.cli.goflags import GoCommand
 from nodedns.cli.groups import CommandGroup
 from nodedns.cli.main import COMMANDS, _root, main
-from nodedns.testing.processes import Stopwatch
+from nodedns.testing.processes import DEADLINE_S, Stopwatch
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that answers is waited for, however busy the machine."""
+    monkeypatch.setattr(completion, "ANSWER_S", DEADLINE_S)
 
 
 def texts(*words: str) -> list[str]:
@@ -73,6 +80,7 @@ def test_flags_end_with_the_first_argument() -> None:
     assert [] == texts("members", "--", "-")
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_names_come_from_the_agent_that_the_command_would_ask(fake_agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")
     fake_agent.answer("GET /v1/agent/members", [{"Name": "b", "Addr": "10.0.0.2"}, {"Name": "a", "Addr": "10.0.0.1"}])
@@ -87,6 +95,7 @@ def test_what_no_agent_answers_is_no_name(answer: object, fake_agent: Any) -> No
     assert [] == texts("rtt", f"-http-addr={fake_agent.address}", "")
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_candidates_are_bounded(fake_agent: Any) -> None:
     rows = [{"Node": f"n{number}", "Address": "10.0.0.1"} for number in range(MAX_CANDIDATES + 5)]
     fake_agent.answer("GET /v1/catalog/nodes", rows)
@@ -97,7 +106,7 @@ def test_an_agent_that_does_not_answer_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         watch = Stopwatch()
         assert [] == texts("rtt", f"-http-addr=127.0.0.1:{silent.getsockname()[1]}", "")
-        assert ANSWER_S <= watch.elapsed_s < ANSWER_S + 1.0
+        assert ANSWER_S <= watch.elapsed_s < DEADLINE_S / 2
 
 
 def test_script_of_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +114,7 @@ def test_script_of_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) 
     assert "One shell must be specified: bash, fish, zsh" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_names_cannot_break_out_of_their_line(fake_agent: Any, capsys: pytest.CaptureFixture[str]) -> None:
     fake_agent.answer("GET /v1/catalog/nodes", [{"Node": "a\nb\tc", "Address": "1\r2"}])
     assert 0 == main(["completion", "-words", "nodedns", "rtt", f"-http-addr={fake_agent.address}", ""])

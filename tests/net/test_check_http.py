@@ -162,13 +162,21 @@ async def test_a_body_without_end_is_left_after_a_bound() -> None:
     assert MAX_BODY_BYTES <= sent < 64 * MAX_BODY_BYTES
 
 
-async def test_a_slow_body_ends_with_the_timeout_and_the_status_code_decides() -> None:
+@pytest.fixture
+def clock() -> trio.testing.MockClock:
+    """One that goes as clocks do, and can be put forward."""
+    return trio.testing.MockClock(rate=1.0)
+
+
+async def test_a_slow_body_ends_with_the_timeout_and_the_status_code_decides(clock: trio.testing.MockClock) -> None:
     async def drip(stream: trio.abc.Stream, request: bytes) -> None:
         await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun")
+        await trio.testing.wait_all_tasks_blocked(0.05)  # until it is read
+        clock.jump(2_000)
         await trio.sleep_forever()
 
     async with serving(drip) as server:
-        outcome = await check(HttpKind(server.url()), timeout_s=0.5)
+        outcome = await check(HttpKind(server.url()), timeout_s=1_000)
 
     assert Outcome(PASSING, f"HTTP GET {server.url()}: 200 OK Output: begun") == outcome
 

@@ -18,6 +18,7 @@ from nodedns.net.check_runner import RealRunner
 from nodedns.net.check_script import ProgramChecks
 from nodedns.net.checker import CheckRunner
 from nodedns.testing.check_runners import Behaviour, FakeRunner
+from nodedns.testing.processes import DEADLINE_S
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 CODES = {PASSING: 0, WARNING: 1, CRITICAL: 2}
@@ -66,7 +67,7 @@ async def test_a_program_that_takes_too_long_is_critical(prepare: Prepare) -> No
 
 async def test_a_run_can_be_broken_off(prepare: Prepare) -> None:
     runner, kind = prepare(Behaviour(takes_s=1000.0))
-    with trio.fail_after(20):
+    with trio.fail_after(DEADLINE_S):
         with trio.move_on_after(0.2) as scope:
             await runner.run(kind, 2000.0, 4096)
 
@@ -75,7 +76,7 @@ async def test_a_run_can_be_broken_off(prepare: Prepare) -> None:
 
 async def test_several_run_at_once(prepare: Prepare) -> None:
     runner, kind = prepare(Behaviour(takes_s=0.5))
-    with trio.fail_after(20):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             for _ in range(100):
                 nursery.start_soon(runner.run, kind, 2000.0, 4096)

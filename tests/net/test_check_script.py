@@ -19,6 +19,7 @@ from nodedns.checks.outcome import Outcome
 from nodedns.model.check import CheckStatus
 from nodedns.net.check_script import ProgramChecks
 from nodedns.net.spawn import MAX_SPAWNS_AT_ONCE, Spawner
+from nodedns.testing.processes import DEADLINE_S
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 
@@ -62,7 +63,7 @@ def is_alive(pid: int) -> bool:
 
 
 async def wait_until(holds: Callable[[], bool]) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(DEADLINE_S):
         while not holds():  # noqa: ASYNC110 - other processes set no event
             await trio.sleep(0.01)
 
@@ -124,21 +125,47 @@ async def test_a_script_that_cannot_be_started_is_critical(checks: ProgramChecks
     assert Outcome(CRITICAL, text) == await checks.run_script(ScriptKind((program,)), 20.0, 100)
 
 
-async def test_a_script_is_killed_with_its_children_at_the_timeout(checks: ProgramChecks, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    script = f"trap '' TERM; (trap '' TERM; sleep 1000) & echo $! $$ > {pids}; echo begun; sleep 1000"
-    outcome = await checks.run_script(shell(script), 1.0, 100)
+@pytest.fixture
+def clock() -> trio.testing.MockClock:
+    """One that goes as clocks do, and can be put forward."""
+    return trio.testing.MockClock(rate=1.0)
 
-    assert Outcome(CRITICAL, "Timed out (1s) running check\n\nbegun\n") == outcome
+
+async def late_outcome(checks: ProgramChecks, clock: trio.testing.MockClock, script: str, begun: Path) -> Outcome:
+    """Run a script whose time is over once a file is there."""
+    outcomes: list[Outcome] = []
+
+    async def run() -> None:
+        outcomes.append(await checks.run_script(shell(script), 1_000.0, 100))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await wait_until(begun.exists)
+        await trio.testing.wait_all_tasks_blocked(0.05)  # until what was said before is read
+        clock.jump(2_000)
+    return outcomes[0]
+
+
+async def test_a_script_is_killed_with_its_children_at_the_timeout(
+    checks: ProgramChecks, clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    pids, begun = tmp_path / "pids", tmp_path / "begun"
+    script = f"trap '' TERM; (trap '' TERM; sleep 1000) & echo $! $$ > {pids}; echo begun; : > {begun}; sleep 1000"
+    outcome = await late_outcome(checks, clock, script, begun)
+
+    assert Outcome(CRITICAL, "Timed out (16m40s) running check\n\nbegun\n") == outcome
     for pid in pids.read_text(encoding="ascii").split():
         await wait_until(lambda pid=pid: not is_alive(int(pid)))  # type: ignore[misc]
 
 
-async def test_a_child_that_keeps_the_output_open_counts_as_the_script(checks: ProgramChecks, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    outcome = await checks.run_script(shell(f"sleep 1000 & echo $! > {pids}; exit 0"), 0.5, 100)
+async def test_a_child_that_keeps_the_output_open_counts_as_the_script(
+    checks: ProgramChecks, clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    pids, begun = tmp_path / "pids", tmp_path / "begun"
+    script = f"sleep 1000 & echo $! > {pids}; : > {begun}; exit 0"
+    outcome = await late_outcome(checks, clock, script, begun)
 
-    assert Outcome(CRITICAL, "Timed out (500ms) running check") == outcome
+    assert Outcome(CRITICAL, "Timed out (16m40s) running check") == outcome
     await wait_until(lambda: not is_alive(int(pids.read_text(encoding="ascii"))))
 
 
@@ -165,7 +192,7 @@ async def test_gigabytes_of_output_leave_the_end_and_let_others_run(checks: Prog
 
     async def flood() -> None:
         nonlocal outcome
-        outcome = await checks.run_script(shell("head -c 1000000000 /dev/zero; echo end"), 60.0, 4)
+        outcome = await checks.run_script(shell("head -c 1000000000 /dev/zero; echo end"), 20 * DEADLINE_S, 4)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(flood)

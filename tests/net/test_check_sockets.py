@@ -20,6 +20,7 @@ from nodedns.model.check import CheckStatus
 from nodedns.net.check_connect import Connector
 from nodedns.net.check_h2 import run_grpc, run_h2ping
 from nodedns.net.check_socket import run_tcp, run_udp
+from nodedns.testing.processes import DEADLINE_S
 
 PASSING, WARNING, CRITICAL = CheckStatus.PASSING, CheckStatus.WARNING, CheckStatus.CRITICAL
 TRUST_ANY = TlsOptions(is_unverified=True)
@@ -109,7 +110,7 @@ async def test_an_answer_over_udp_passes_at_once() -> None:
         _, source = await sock.recvfrom(100)
         await sock.sendto(b"here", source)
 
-    with sock, trio.fail_after(20):
+    with sock, trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer)
             assert PASSING is (await udp(sock.getsockname()[1], 1000.0)).status

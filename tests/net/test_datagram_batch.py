@@ -12,6 +12,7 @@ import pytest
 from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES, DatagramBatch
 from nodedns.net.mmsg_batch import MmsgBatch, make_batch
 from nodedns.net.plain_batch import PlainBatch
+from nodedns.testing.processes import DEADLINE_S
 
 Make = Callable[[socket.socket], DatagramBatch]
 
@@ -29,7 +30,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 def udp(host: str) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((host, 0))
-    sock.settimeout(5)
+    sock.settimeout(DEADLINE_S)
     return sock
 
 

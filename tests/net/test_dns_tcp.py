@@ -20,6 +20,7 @@ from nodedns.net.dns_tcp import MAX_PENDING, TURN_S, TURN_WORK, VISIT_MESSAGES, 
 from nodedns.net.dns_tcp_limits import DnsTcpLimits, StreamCensus
 from nodedns.net.dns_tcp_listener import bind_dns_tcp
 from nodedns.observe.metrics import Metrics
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.socket_pairs import PairSource
 
 SERVER = Address.from_text("10.0.0.1", 8600)
@@ -894,7 +895,7 @@ def serve_really(body: Callable[[TcpDnsServer, Metrics], Awaitable[None]], host:
     async def main() -> None:
         metrics = Metrics()
         server = TcpDnsServer(bind_dns_tcp(host, 0), echo, metrics)
-        with trio.fail_after(10):
+        with trio.fail_after(DEADLINE_S):
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.serve)
                 await body(server, metrics)

@@ -15,6 +15,7 @@ from nodedns.net.dns_guard import Later, Respond, servfail
 from nodedns.net.dns_udp import BUSY_QUERIES, TURN_S, UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import Metrics
+from nodedns.testing.processes import DEADLINE_S
 
 QUERY = bytes.fromhex("1234 0120 0001 0000 0000 0000 0161 00 0001 0001")
 
@@ -34,7 +35,7 @@ Body = Callable[[UdpDnsServer], Awaitable[None]]
 def serve(respond: Respond, body: Body, host: str = "127.0.0.1", metrics: Metrics | None = None) -> None:
     async def main() -> None:
         server = UdpDnsServer(bind_dns_udp(host, 0), respond, metrics or Metrics())
-        with trio.fail_after(5):
+        with trio.fail_after(DEADLINE_S):
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.serve)
                 await body(server)
@@ -183,7 +184,7 @@ def test_server_goes_on_with_what_it_had_no_time_for_though_no_more_comes() -> N
 
     async def main() -> None:
         server = UdpDnsServer(bind_dns_udp("127.0.0.1", 0), respond, Metrics())
-        with trio.fail_after(5), client_socket() as client:
+        with trio.fail_after(DEADLINE_S), client_socket() as client:
             await client.connect(("127.0.0.1", server.local_address.port))
             for _ in range(3):
                 await client.send(QUERY)

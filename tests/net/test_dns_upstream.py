@@ -11,6 +11,7 @@ from nodedns.dns.framing import TcpFraming, frame
 from nodedns.dns.question import Transport
 from nodedns.dns.recursion import Recursor
 from nodedns.net.dns_upstream import Link, Links, SocketLinks
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.recursors import MemoryLinks
 
 Body = Callable[[Links, Recursor], Awaitable[None]]
@@ -41,7 +42,7 @@ async def serve_tcp(listener: trio.SocketListener) -> None:
 
 async def on_sockets(body: Body, host: str) -> None:
     family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
-    with trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sock, trio.fail_after(5):
+    with trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sock, trio.fail_after(DEADLINE_S):
         listeners = await trio.open_tcp_listeners(0, host=host)
         port = listeners[0].socket.getsockname()[1]
         await sock.bind((host, port))
@@ -75,7 +76,7 @@ def test_messages_come_back_whole_and_in_order(
 
 def test_each_udp_link_has_a_port_of_its_own() -> None:
     async def main() -> None:
-        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock, trio.fail_after(5):
+        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock, trio.fail_after(DEADLINE_S):
             await sock.bind(("127.0.0.1", 0))
             recursor = Recursor(*sock.getsockname())
             ports = []
@@ -93,7 +94,7 @@ def test_each_udp_link_has_a_port_of_its_own() -> None:
 def test_udp_link_hears_its_recursor_only() -> None:
     async def main() -> None:
         kind = (trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
-        with trio.socket.socket(*kind) as sock, trio.socket.socket(*kind) as forger, trio.fail_after(5):
+        with trio.socket.socket(*kind) as sock, trio.socket.socket(*kind) as forger, trio.fail_after(DEADLINE_S):
             await sock.bind(("127.0.0.1", 0))
             await forger.bind(("127.0.0.1", 0))
             with await SocketLinks().open_udp(Recursor(*sock.getsockname())) as link:
@@ -112,7 +113,7 @@ def test_closed_port_is_an_error_at_once() -> None:
             await sock.bind(("127.0.0.1", 0))
             recursor = Recursor(*sock.getsockname())
         links = SocketLinks()
-        with trio.fail_after(5):
+        with trio.fail_after(DEADLINE_S):
             with pytest.raises(ConnectionRefusedError):
                 await links.open_tcp(recursor)
             with await links.open_udp(recursor) as link:
@@ -134,7 +135,7 @@ def test_recursor_that_hangs_up_is_an_error() -> None:
                 await stream.aclose()
 
             nursery.start_soon(hang_up)
-            with trio.fail_after(5):
+            with trio.fail_after(DEADLINE_S):
                 link = await SocketLinks().open_tcp(Recursor(*listener.socket.getsockname()))
                 with link, pytest.raises(ConnectionResetError):
                     await link.receive()

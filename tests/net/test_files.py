@@ -12,6 +12,7 @@ import trio
 from nodedns.errors import DataDirError
 from nodedns.net.files import DataDir, SnapshotFile, write_atomically
 from nodedns.observe.metrics import Metrics
+from nodedns.testing.processes import DEADLINE_S
 
 
 def run_with(snapshot: SnapshotFile, body: Callable[[], Awaitable[None]]) -> None:
@@ -25,7 +26,7 @@ def run_with(snapshot: SnapshotFile, body: Callable[[], Awaitable[None]]) -> Non
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(DEADLINE_S):
         while not condition():  # noqa: ASYNC110 - a file has no event
             await trio.sleep(0.001)
 

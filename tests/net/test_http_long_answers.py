@@ -16,11 +16,11 @@ from nodedns.net.http_connection import PIECE_BYTES
 from nodedns.net.http_server import HttpServer, bind_http
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, NodeRegistered
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.table_agent import TableAgent
 from nodedns.testing.turns import counted_turns
 
 NODES = 40 * SLICE_ITEMS
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def ask(port: int, target: str, *headers: str) -> tuple[bytes, bytes]:
 
 async def test_a_long_list_comes_whole_with_its_length_or_compressed(agent: TableAgent) -> None:
     server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics())
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve)
             get = partial(ask, server.local_addresses[0].port, "/v1/catalog/nodes")
@@ -66,7 +66,7 @@ async def test_a_long_list_comes_whole_with_its_length_or_compressed(agent: Tabl
 async def test_others_have_their_turns_while_long_lists_are_made(agent: TableAgent) -> None:
     server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics())
     clients = 4
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve)
             port = server.local_addresses[0].port

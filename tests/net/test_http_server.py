@@ -29,11 +29,9 @@ from nodedns.observe.followers import MAX_FOLLOWERS
 from nodedns.observe.logs import configure, logger
 from nodedns.observe.metrics import Metrics
 from nodedns.table.changes import ExternalNode, MemberUpserted, NodeRegistered
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.table_agent import TableAgent, agent_member
 from nodedns.testing.turns import counted_turns
-
-PATIENCE_S = 10.0
-"""A test that hangs fails after this."""
 
 
 @attrs.frozen
@@ -68,13 +66,18 @@ class Served:
         return trio.SocketStream(sock)
 
     async def wait_open(self, wanted: int) -> None:
-        with trio.fail_after(PATIENCE_S):
+        with trio.fail_after(DEADLINE_S):
             while self.server.open_connections != wanted:
                 await trio.lowlevel.checkpoint()
 
+    async def wait_asleep(self) -> None:
+        """Return once a blocking query waits for a change."""
+        while not self.server.waiting:
+            await trio.lowlevel.checkpoint()
+
 
 def _ask(port: int, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
     try:
         connection.request(method, target, body, headers)
         response = connection.getresponse()
@@ -87,7 +90,7 @@ def _ask(port: int, method: str, target: str, body: bytes | None, headers: dict[
 async def serving(agent: TableAgent | None = None, params: HttpParams | None = None) -> AsyncIterator[Served]:
     metrics, agent = Metrics(), agent or a_pool()
     server = HttpServer(bind_http(["127.0.0.1"], 0), agent, metrics, params)
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: server.serve(task_status=task_status))
             yield Served(agent, server, metrics)
@@ -200,8 +203,7 @@ async def test_blocking_query_is_woken_by_the_change() -> None:
             answers.append(await served.get("/v1/catalog/nodes?index=101&wait=60s"))
 
         nursery.start_soon(watch)
-        await served.wait_open(1)
-        await trio.testing.wait_all_tasks_blocked(0.01)
+        await served.wait_asleep()
         served.agent.apply(NodeRegistered(ExternalNode(NodeName("new"), "", "10.0.0.7")))
     assert "102" == answers[0].headers["x-consul-index"]
     assert ["new", "one"] == [node["Node"] for node in json.loads(answers[0].body)]
@@ -217,8 +219,7 @@ async def test_blocking_query_ends_when_its_client_goes() -> None:
     async with serving() as served:
         stream = await served.connect()
         await stream.send_all(b"GET /v1/catalog/nodes?index=101 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await served.wait_open(1)
-        await trio.testing.wait_all_tasks_blocked(0.01)
+        await served.wait_asleep()
         await stream.aclose()
         await served.wait_open(0)
 
@@ -232,12 +233,11 @@ async def test_stop_answers_waits_and_lets_serve_return() -> None:
     async def watch() -> None:
         answers.append(await served.get("/v1/catalog/nodes?index=101"))
 
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: server.serve(task_status=task_status))
             nursery.start_soon(watch)
-            await served.wait_open(1)
-            await trio.testing.wait_all_tasks_blocked(0.01)
+            await served.wait_asleep()
             server.stop()
     assert (200, "101") == (answers[0].status, answers[0].headers["x-consul-index"])
     with pytest.raises(ConnectionRefusedError):
@@ -254,7 +254,7 @@ async def test_leave_is_answered_though_the_server_stops() -> None:
     async def leave() -> None:
         answers.append(await Served(agent, server, Metrics()).ask("PUT", "/v1/agent/leave"))
 
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: server.serve(task_status=task_status))
             nursery.start_soon(leave)
@@ -280,7 +280,7 @@ async def test_stop_does_not_wait_for_a_client_that_does_not_read() -> None:
     agent = a_pool()
     agent.apply(*A_LONG_LIST)
     server = HttpServer(bind_http(["127.0.0.1"], 0), agent, Metrics(), HttpParams(grace_s=0.05))
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: server.serve(task_status=task_status))
             stream = await Served(agent, server, Metrics()).connect(buffer_bytes=4096)

@@ -19,9 +19,8 @@ from nodedns.net.http_server import HttpParams, HttpServer, bind_http
 from nodedns.net.tls import TlsParams, server_context
 from nodedns.observe.metrics import Metrics
 from nodedns.testing.certificates import Authority, Issued
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.table_agent import TableAgent
-
-PATIENCE_S = 10.0
 
 
 @attrs.frozen
@@ -83,7 +82,7 @@ class Served:
 
 
 def _get(port: int, context: ssl.SSLContext, target: str) -> int:
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=DEADLINE_S, context=context)
     try:
         connection.request("GET", target)
         response = connection.getresponse()
@@ -99,7 +98,7 @@ async def serving(tls: TlsParams, params: HttpParams | None = None) -> AsyncIter
     server = HttpServer(
         [], TableAgent(), metrics, params, secured=bind_http(["127.0.0.1"], 0), context=server_context(tls)
     )
-    with trio.fail_after(PATIENCE_S):
+    with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: server.serve(task_status=task_status))
             yield Served(server, metrics)

@@ -15,6 +15,7 @@ from nodedns.errors import DataDirError
 from nodedns.net import record_log
 from nodedns.net.record_log import RecordLog
 from nodedns.observe.metrics import SNAPSHOT_ERRORS, Metrics
+from nodedns.testing.processes import DEADLINE_S
 
 HEADING_BYTES = 24
 
@@ -60,7 +61,7 @@ def changes_of(path: Path, number: int = 0) -> Path:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    with trio.fail_after(10.0):
+    with trio.fail_after(DEADLINE_S):
         while not holds():  # noqa: ASYNC110 - what a worker thread does tells nobody
             await trio.sleep(0.002)
 

@@ -15,9 +15,9 @@ import trio
 from nodedns.errors import JoinError
 from nodedns.net.srv_lookup import MAX_TARGETS, SrvTarget, look_up_srv, order_targets
 from nodedns.testing.name_server import name_server
+from nodedns.testing.processes import DEADLINE_S
 
 NAME = "_gossip._tcp.pool.example"
-TIMEOUT_S = 5.0
 
 Server = tuple[str, int]
 
@@ -35,14 +35,14 @@ def server(zone: Path) -> Iterator[Server]:
         yield address
 
 
-def look_up(server: Server, name: str = NAME, timeout_s: float = TIMEOUT_S) -> list[SrvTarget]:
+def look_up(server: Server, name: str = NAME, timeout_s: float = DEADLINE_S) -> list[SrvTarget]:
     async def main() -> list[SrvTarget]:
         return await look_up_srv(name, timeout_s, Random(1), server=server)
 
     return trio.run(main)
 
 
-def refusal(server: Server, name: str = NAME, timeout_s: float = TIMEOUT_S) -> str:
+def refusal(server: Server, name: str = NAME, timeout_s: float = DEADLINE_S) -> str:
     with pytest.raises(JoinError) as caught:
         look_up(server, name, timeout_s)
     (attempt,) = caught.value.attempts

@@ -11,6 +11,7 @@ from nodedns.model.address import Address
 from nodedns.net.tcp import TcpDialer, bind_gossip
 from nodedns.net.transport import address_of, socket_address
 from nodedns.net.udp import bind_udp
+from nodedns.testing.processes import DEADLINE_S
 
 
 def test_gossip_port_taken_for_udp_only_is_an_error_and_frees_tcp() -> None:
@@ -40,7 +41,7 @@ def test_ipv6_socket_reaches_ipv4_and_tells_it_so() -> None:
     async def main() -> None:
         six, six_streams = bind_gossip("::", 0, "-bind")
         four, four_streams = bind_gossip("127.0.0.1", 0, "-bind")
-        with trio.fail_after(5):
+        with trio.fail_after(DEADLINE_S):
             await six.send(b"hello", four.local_address)
             assert (b"hello", Address.from_text("127.0.0.1", six.local_address.port)) == await four.receive()
             await four.send(b"howdy", Address.from_text("127.0.0.1", six.local_address.port))

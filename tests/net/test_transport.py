@@ -14,9 +14,8 @@ from nodedns.model.address import Address
 from nodedns.net.tcp import TcpDialer, bind_gossip
 from nodedns.net.transport import DatagramTransport, StreamDialer, StreamListener, bind_error
 from nodedns.testing.network import SimNetwork
+from nodedns.testing.processes import DEADLINE_S
 from nodedns.testing.transports import SimHost, TrioScheduler
-
-PATIENCE_S = 5
 
 
 @attrs.frozen
@@ -42,7 +41,7 @@ async def loopback_host() -> AsyncIterator[Host]:
 
 def run_on_loopback(body: Body) -> None:
     async def main() -> None:
-        with trio.fail_after(PATIENCE_S):
+        with trio.fail_after(DEADLINE_S):
             async with loopback_host() as one, loopback_host() as two:
                 await body(one, two)
 
@@ -54,7 +53,7 @@ def run_on_simulation(body: Body) -> None:
         scheduler = TrioScheduler()
         network = SimNetwork(scheduler, seed=1)
         hosts = [SimHost(network, Address.from_text(f"10.0.0.{number}", 8301)) for number in (1, 2)]
-        with trio.fail_after(PATIENCE_S):
+        with trio.fail_after(DEADLINE_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(scheduler.run)
                 one, two = (Host(host.transport, host.listener, host.dialer) for host in hosts)
