@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, LoneAgent, lone_agent
-from nodedns.testing.processes import Process, run_program
+from nodedns.testing.processes import DEADLINE_S, Process, run_program
 from nodedns.testing.programs import require_program
 from nodedns.testing.service_manager import NotifySocket
 
 NAME = "lone.node.consul"
+PATIENT = ("+tries=1", f"+timeout={DEADLINE_S / 2:.0f}")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def agent(tmp_path: Path) -> Iterator[LoneAgent]:
 
 def dig(host: str, port: int, *arguments: str) -> str:
     dig_program = require_program("dig", package="bind9-dnsutils")
-    return run_program([dig_program, f"@{host}", "-p", str(port), "+short", "+tries=1", *arguments]).out.strip()
+    return run_program([dig_program, f"@{host}", "-p", str(port), "+short", *PATIENT, *arguments]).out.strip()
 
 
 def test_a_service_manager_hears_of_a_life_from_ready_to_stopping(agent: LoneAgent, tmp_path: Path) -> None:
@@ -101,9 +102,7 @@ def test_sockets_that_listen_already_are_served_beside_those_configured(agent: L
 def test_udp_handed_over_answers_the_packet_that_started_the_agent(agent: LoneAgent) -> None:
     with activated(agent, "dns", "--datagram", f"--listen={agent.host}:53", more=("-dns-port=-1",)) as process:
         process.wait_line("Listening on")
-        assert (
-            agent.host == run_program(["dig", f"@{agent.host}", "+short", "+tries=1", "+timeout=20", NAME]).out.strip()
-        )
+        assert agent.host == dig(agent.host, 53, NAME)
         assert f"{agent.host}:53" in process.wait_line("DNS Addr")
 
 

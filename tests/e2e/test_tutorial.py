@@ -20,7 +20,7 @@ TWO_NAME = "agent-two.node.consul"
 
 SUSPICION_MIN_S = 4.0  # suspicion_mult 4 * log10 of two members, at least 1 * probe_interval 1 s
 PROBE_S = 2.0  # the next probe begins within one interval, and waits for one
-BUSY_S = 3.0  # for a machine that runs other tests too
+BUSY_S = 20.0  # for a machine that runs other tests too; the next push/pull, 30 s later, would be beyond it
 
 both_hosts = pytest.mark.parametrize("asked", [ONE, TWO])
 
@@ -64,7 +64,7 @@ def test_join_is_resolvable_on_the_other_host_within_a_second(machines: FirstClu
     machines.hosts[TWO].nodedns("join", ONE)
     joined = Stopwatch()
 
-    poll(lambda: machines.dig(ONE, TWO_NAME).data == [TWO], "agent-two resolves on one", deadline_s=1.0 + BUSY_S)
+    poll(lambda: machines.dig(ONE, TWO_NAME).data == [TWO], "agent-two resolves on one")
 
     assert joined.elapsed_s < 1.0 + BUSY_S
 
@@ -147,8 +147,8 @@ def test_ctrl_c_on_a_client_leaves_and_join_flag_brings_it_back(tutorial: FirstC
 
 
 def test_killed_client_fails_within_the_suspicion_bounds_and_still_resolves(tutorial: FirstCluster) -> None:
-    tutorial.agent(TWO).kill()
     silent = Stopwatch()
+    tutorial.agent(TWO).kill()
 
     tutorial.agent(ONE).wait_line("EventMemberFailed.*agent-two")
 

@@ -15,7 +15,7 @@ import pytest
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.hosts import Host, host_pair
 from nodedns.testing.nsd import nsd_settings
-from nodedns.testing.processes import nodedns_program, poll
+from nodedns.testing.processes import DEADLINE_S, nodedns_program, poll
 from nodedns.testing.programs import require_program
 from nodedns.testing.signed_root import signed_root
 
@@ -63,7 +63,7 @@ def _prepare(host: Host, ds: str) -> None:
 
 
 def of(host: Host, *what: str) -> tuple[str, list[str]]:
-    answer = DigAnswer.of_text(host.run("dig", f"@{STUB}", "+timeout=5", "+tries=1", *what).out)
+    answer = DigAnswer.of_text(host.run("dig", f"@{STUB}", f"+timeout={DEADLINE_S / 2:.0f}", "+tries=1", *what).out)
     return answer.status, answer.data
 
 
