@@ -15,7 +15,8 @@ Who may have a zone is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 import trio
@@ -27,24 +28,27 @@ from nodedns.dns.apex import Edition
 from nodedns.dns.name import Labels, packed_name, presentation
 from nodedns.dns.notify import NotifyDesk, Recipient
 from nodedns.dns.policy import DnsPolicy
-from nodedns.dns.publications import Publications
+from nodedns.dns.publications import MAX_ZONE_BYTES, Publications
 from nodedns.dns.published import PublishedZone
 from nodedns.dns.transfer_params import TransferParams
 from nodedns.dns.tsig import RequestSigner
+from nodedns.dns.zone_works import MAX_DERIVED_ZONES
 from nodedns.dns.zones import Zones
 from nodedns.model.address import Address
 from nodedns.net.dns_notify import Notifier
 from nodedns.observe.logs import logger
-from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, DNS_ZONE_SERIAL, Metrics
+from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, DNS_ZONE_SERIAL, DNS_ZONES_UNPUBLISHED, Metrics
 from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import ServiceChange
 
-__all__ = ["FAILED_PAUSE_S", "GATHER_S", "MIN_SPACING_S", "SERIAL_STEP", "LiveTransfers"]
+__all__ = ["FAILED_PAUSE_S", "GATHER_S", "MIN_SPACING_S", "RETRY_LOOK_S", "SERIAL_STEP", "LiveTransfers"]
 
 GATHER_S: Final = 0.05
 """From a change to its publishing, after quiet; ours: a join and its registrations come within that."""
 MIN_SPACING_S: Final = 1.0
 """Between two publishings. A serial is a second; NSD takes a zone in once a second (``xfrd-reload-timeout``)."""
+RETRY_LOOK_S: Final = 60.0
+"""Between two looks whether a zone that was too large is to be tried again; ours: a tenth of the pause."""
 FAILED_PAUSE_S: Final = 60.0
 """After a publishing that failed; ours: a fault that stays takes a look at the whole table each time."""
 SERIAL_STEP: Final = 16
@@ -64,6 +68,7 @@ class LiveTransfers:
         metrics: Counts.
         entropy: Random bytes that nobody can foresee, for the IDs of notices.
         wall_clock: Seconds since 1970.
+        max_zone_bytes: Above this a zone is too large to be published.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class LiveTransfers:
         *,
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], float],
+        max_zone_bytes: int = MAX_ZONE_BYTES,
     ) -> None:
         self._node_name = config.node_name
         self._datacenter = config.datacenter
@@ -82,6 +88,7 @@ class LiveTransfers:
         self._kept_in = kept_in
         self._metrics = metrics
         self._wall_clock = wall_clock
+        self._max_zone_bytes = max_zone_bytes
         desk = NotifyDesk(lambda: int.from_bytes(entropy(ID_BYTES), "big"))
         self._notifier = Notifier(desk, config.dns_addrs, metrics, wall_clock)
         self._publications: Publications | None = None
@@ -90,6 +97,8 @@ class LiveTransfers:
         self._is_stale = False
         self._served_anew = trio.Event()
         self._past_versions = 0
+        self._left_out = 0
+        self._too_large: tuple[Labels, ...] = ()
         table.watch(self._mark)
 
     # --- what DNS asks ----------------------------------------------------------------
@@ -138,7 +147,10 @@ class LiveTransfers:
                 self._notifier.withdraw(origin)
         if is_on:
             self._ceiling = IndexCeiling(self._kept_in, int(self._wall_clock()), step=SERIAL_STEP)
-            self._publications = Publications(self._node_name, self._datacenter, self._ceiling.first)
+            self._publications = Publications(
+                self._node_name, self._datacenter, self._ceiling.first, max_zone_bytes=self._max_zone_bytes
+            )
+        self._tell_unpublished((), 0)
 
     def _mark(self, rows: Sequence[RowChange], services: Sequence[ServiceChange]) -> None:
         if self._publications is not None:
@@ -182,10 +194,14 @@ class LiveTransfers:
             view = self._table.view
             if self._publications is None or self._served is None:
                 await self._served_anew.wait()
-            elif view.cluster_known and (self._is_stale or self._publications.is_due):
+            elif view.cluster_known and self._is_due(self._publications):
                 return
             else:
-                await self._wait_changed(view.index)
+                with trio.move_on_after(RETRY_LOOK_S if self._publications.too_large else math.inf):
+                    await self._wait_changed(view.index)
+
+    def _is_due(self, publications: Publications) -> bool:
+        return self._is_stale or publications.is_due or publications.is_retry_due(self._wall_clock())
 
     async def _wait_changed(self, index: int) -> None:
         async with trio.open_nursery() as nursery:
@@ -213,6 +229,7 @@ class LiveTransfers:
             await trio.lowlevel.checkpoint()
         self._metrics.observe(DNS_PUBLISH_SECONDS, trio.current_time() - started)
         self._forget(frozenset(before) - frozenset(publications.origins))
+        self._tell_unpublished(publications.too_large, publications.left_out)
         if self._ceiling.is_near(publications.highest_serial):
             await trio.to_thread.run_sync(self._ceiling.note, publications.highest_serial)
 
@@ -232,6 +249,22 @@ class LiveTransfers:
         for origin in sorted(origins):
             self._notifier.withdraw(origin)
             _DNS.info("zone is not published any more", zone=presentation(packed_name(origin)))
+
+    def _tell_unpublished(self, too_large: Collection[Labels], left_out: int) -> None:
+        """Say which zones secondaries cannot have, whenever they are others than before."""
+        for origin in too_large:
+            if origin not in self._too_large:
+                name, limit = presentation(packed_name(origin)), self._max_zone_bytes
+                _DNS.error("zone is too large to be published, and is tried again later", zone=name, limit_bytes=limit)
+        if left_out not in (0, self._left_out):
+            _DNS.warning(
+                "some reverse zones that follow the addresses are not published; list larger ones in reverse_zones",
+                unpublished=left_out,
+                limit=MAX_DERIVED_ZONES,
+            )
+        self._too_large, self._left_out = tuple(too_large), left_out
+        self._metrics.set(DNS_ZONES_UNPUBLISHED, len(too_large), reason="size")
+        self._metrics.set(DNS_ZONES_UNPUBLISHED, left_out, reason="number")
 
 
 def _recipients(params: TransferParams) -> tuple[Recipient, ...]:

@@ -9,12 +9,16 @@ as it was when it began, and each zone shows its new state at once, at its end.
 
 Serials are Unix seconds at publishing, so that those of several agents can be compared, and at least one more than
 before. A zone that is not published yet has a serial below its first. Who publishes when is not decided here, and who
-may have a zone neither. Source: RFC 1982, RFC 1995.
+may have a zone neither.
+
+A zone that grows beyond ``MAX_ZONE_BYTES`` is published no more, rather than in part: secondaries cannot fetch it, keep
+the state that they have, and give it up when it expires. After a while it is tried again. Source: RFC 1982, RFC 1995.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import attrs
 
@@ -33,7 +37,13 @@ from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import ServiceChange
 from nodedns.table.view import TableView
 
-__all__ = ["Publications"]
+__all__ = ["LARGE_PAUSE_S", "MAX_ZONE_BYTES", "Publications"]
+
+MAX_ZONE_BYTES: Final = 256 * 1024 * 1024
+"""Of the records of one zone; ours: twelve times what 1,000 nodes with 5 services each take. In memory it is two to
+three times as much."""
+LARGE_PAUSE_S: Final = 600
+"""Until a zone that was too large is tried again; ours: asking for so many names takes minutes, in short steps."""
 
 
 class Publications:
@@ -43,13 +53,17 @@ class Publications:
         local_name: Name of its node, which the zones' SOA records name.
         datacenter: Its datacenter.
         first_serial: No serial that any earlier run of it gave is above this; Unix seconds now, at least.
+        max_zone_bytes: Above this a zone is too large.
 
     Attributes:
         highest_serial: The highest serial given so far, or told of a zone not published yet.
         serials_version: Moves whenever the serial of a zone does.
+        left_out: How many zones that follow the addresses were not published last for being too many.
     """
 
-    def __init__(self, local_name: str, datacenter: str, first_serial: int) -> None:
+    def __init__(
+        self, local_name: str, datacenter: str, first_serial: int, *, max_zone_bytes: int = MAX_ZONE_BYTES
+    ) -> None:
         self._local_name = local_name
         self._datacenter = datacenter
         self._zones: dict[Labels, PublishedZone] = {}
@@ -58,6 +72,9 @@ class Publications:
         self._floor = first_serial
         self.highest_serial = first_serial
         self.serials_version = 1
+        self.left_out = 0
+        self._max_zone_bytes = max_zone_bytes
+        self._tried_again_at: dict[Labels, int] = {}
         self._delegated: dict[Labels, tuple[bytes, ...]] = {}
         self._marks = Marks()
         self._rules: tuple[object, ...] | None = None
@@ -71,6 +88,19 @@ class Publications:
     def is_due(self) -> bool:
         """Whether the table changed since ``publish`` was called last, or it never was."""
         return self._rules is None or self._marks.is_any
+
+    @property
+    def too_large(self) -> tuple[Labels, ...]:
+        """The names of the zones that are not published for being too large."""
+        return tuple(self._tried_again_at)
+
+    def is_retry_due(self, now_unix: float) -> bool:
+        """Whether a zone that was too large is to be tried again."""
+        return any(not self._waits(origin, now_unix) for origin in self._tried_again_at)
+
+    def _waits(self, origin: Labels, now_unix: float) -> bool:
+        # A clock that was set back must not make a pause longer than it is.
+        return 0 < self._tried_again_at.get(origin, 0) - now_unix <= LARGE_PAUSE_S
 
     def zone(self, origin_folded: Labels) -> PublishedZone | None:
         """Return the zone of this name as it was published last; None if it is none of ours, or not published yet."""
@@ -129,27 +159,42 @@ class Publications:
         return self._steps(works, now_unix)
 
     def _steps(self, works: ZoneWorks, now_unix: int) -> Iterator[tuple[Labels, ...]]:
-        for origin in works.gone():
+        for origin in works.gone((*self._zones, *self._tried_again_at)):
             self._forget(origin)
+        self.left_out = works.left_out
         for _ in works.prepare():
             yield ()
         for work in works.works():
+            if self._waits(work.origin, now_unix):
+                continue
             before = self._zones.get(work.origin) or PublishedZone(work.origin, 0, (), b"", 0, {})
-            draft = ZoneDraft(before.sets, is_whole=work.is_whole)
+            draft = ZoneDraft(before, is_whole=work.is_whole)
             draft.put(self._delegations(work))
             for step in work.steps():
                 draft.put(step)
                 yield ()
-            for _ in draft.end():
-                yield ()
-            yield (work.origin,) if self._commit(work, before, draft, now_unix) else ()
+                if draft.wire_bytes > self._max_zone_bytes:
+                    self._give_up(work.origin, now_unix)
+                    break
+            else:
+                for _ in draft.end():
+                    yield ()
+                yield (work.origin,) if self._commit(work, before, draft, now_unix) else ()
 
     def _forget(self, origin: Labels) -> None:
         self._zones.pop(origin, None)
         self._delegated.pop(origin, None)
+        self._tried_again_at.pop(origin, None)
         # Should it come again, it must not have a serial that it had.
         self._floor = max(self._floor, self._counts.pop(origin, 0))
         self.serials_version += 1
+
+    def _give_up(self, origin: Labels, now_unix: int) -> None:
+        """Publish a zone no more, for now; its SOA says that there is more than any secondary has."""
+        self._forget(origin)
+        self._floor += 1
+        self.highest_serial = max(self.highest_serial, self._floor)
+        self._tried_again_at[origin] = now_unix + LARGE_PAUSE_S
 
     def _delegations(self, work: ZoneWork) -> Sets:
         """Return the names of delegations that changed, those that are gone without records."""
@@ -167,14 +212,15 @@ class Publications:
         count = max(now_unix, self._counts.get(origin, self._floor) + 1)
         serial = count & SERIAL_MASK
         soa = _packed_soa(work, attrs.evolve(edition, serial=serial))
-        wire_bytes = before.wire_bytes + _total(added) - _total(removed)
+        self._tried_again_at.pop(origin, None)
         journal = before.journal
         if before.soa:
-            journal = journal.with_next(Difference(before.soa, removed, soa, added, before.serial, serial), wire_bytes)
+            difference = Difference(before.soa, removed, soa, added, before.serial, serial)
+            journal = journal.with_next(difference, draft.wire_bytes)
         self._counts[origin] = count
         self.highest_serial = max(self.highest_serial, count)
         self.serials_version += 1
-        self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, wire_bytes, draft.sets(), journal)
+        self._zones[origin] = PublishedZone(origin, serial, edition.mname, soa, draft.wire_bytes, draft.sets(), journal)
         return True
 
 
@@ -194,7 +240,3 @@ def _packed_soa(work: ZoneWork, edition: Edition) -> bytes:
     head = ZoneHead(work.origin, work.domain, work.view, work.policy, edition)
     (soa,) = packed_records(head.soa(), work.origin)
     return soa
-
-
-def _total(records: Iterable[bytes]) -> int:
-    return sum(map(len, records))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
+from nodedns.dns.published import PublishedZone
 from nodedns.dns.zone_records import Sets
 
 __all__ = ["ZoneDraft"]
@@ -27,18 +28,20 @@ class ZoneDraft:
     """A zone in the making.
 
     Args:
-        before: The records of the state before by their names; not changed.
+        before: The state before; not changed.
         is_whole: Whether every name of the next state will be put.
 
     Attributes:
         removed: Records of the state before that are not in the next.
         added: Records of the next that are not in the state before.
+        wire_bytes: How long the records of the next are together, as far as it is made.
     """
 
-    __slots__ = ("_before", "_is_whole", "_sets", "added", "removed")
+    __slots__ = ("_before", "_is_whole", "_sets", "added", "removed", "wire_bytes")
 
-    def __init__(self, before: Mapping[bytes, Records], *, is_whole: bool) -> None:
-        self._before = before
+    def __init__(self, before: PublishedZone, *, is_whole: bool) -> None:
+        self._before = before.sets
+        self.wire_bytes = 0 if is_whole else before.wire_bytes
         self._is_whole = is_whole
         self._sets: Sets = {}
         self.removed: list[bytes] = []
@@ -53,6 +56,8 @@ class ZoneDraft:
             if old != new:
                 self._compare(old, new)
             if self._is_whole or old != new:
+                replaced = self._sets.get(key, () if self._is_whole else old)
+                self.wire_bytes += _total(new) - _total(replaced)
                 self._sets[key] = new
 
     def end(self) -> Iterator[None]:
@@ -84,3 +89,7 @@ class ZoneDraft:
         was, is_now = frozenset(old), frozenset(new)
         self.removed += [record for record in old if record not in is_now]
         self.added += [record for record in new if record not in was]
+
+
+def _total(records: Records) -> int:
+    return sum(map(len, records))

@@ -9,7 +9,7 @@ published: those that are already, then the first by address.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Final
@@ -57,10 +57,15 @@ class ZoneWorks:
     _moved_addresses: dict[Labels, list[Digits]] = attrs.field(init=False, factory=dict, repr=False)
     """The addresses that marks are of, by the zone that they lie in."""
 
-    def gone(self) -> list[Labels]:
-        """Return the origins of zones that are published and that there should not be."""
+    def gone(self, known: Iterable[Labels]) -> list[Labels]:
+        """Return those of some zones, by their origins, that there should not be."""
         served = {zone.origin for zone in chain(self.zones.forward, self._reverse)}
-        return [origin for origin in self.published if origin not in served]
+        return [origin for origin in known if origin not in served]
+
+    @property
+    def left_out(self) -> int:
+        """How many zones that follow the addresses are not published, for being too many."""
+        return len(self._prefixes) - len(self._reverse) if self.zones.reverse.listed is None else 0
 
     def prepare(self) -> Iterator[None]:
         """Look, in steps, in which zones the addresses lie that marks are of; to be gone through before ``works``."""
@@ -102,12 +107,14 @@ class ZoneWorks:
         reverse = self.zones.reverse
         if reverse.listed is not None:
             return tuple(reverse.listed.values())
-        prefixes = [
-            prefix for version, length in DERIVED_DIGITS.items() for prefix in self.view.prefixes(version, length)
-        ]
-        zones = [ReverseZone(prefix, reverse.domain, True, edition_of=reverse.edition_of) for prefix in prefixes]
+        zones = [ReverseZone(each, reverse.domain, True, edition_of=reverse.edition_of) for each in self._prefixes]
         zones.sort(key=lambda zone: zone.origin not in self.published)
         return tuple(zones[:MAX_DERIVED_ZONES])
+
+    @cached_property
+    def _prefixes(self) -> list[Digits]:
+        lengths = DERIVED_DIGITS.items()
+        return [prefix for version, length in lengths for prefix in self.view.prefixes(version, length)]
 
     @cached_property
     def _names(self) -> ZoneNames:

@@ -59,13 +59,7 @@ def service_excess(service: Service) -> str:
     return (
         _tags_excess(tags)
         or _product_excess(len(tags), len(ports))
-        or text_excess("Service.Service", (service.name,))
-        or text_excess("Service.ID", (service.id,))
-        or text_excess("Service.Address", (service.address,))
-        or text_excess("Service.SocketPath", (service.socket_path,))
-        or text_excess("Ports.Name", (port.name for port in ports))
-        or text_excess("Service.TaggedAddresses", addresses)
-        or text_excess("Service.TaggedAddresses", (each.address for each in addresses.values()))
+        or _names_excess(service)
         or pairs_excess(service.meta, "Service metadata", "metadata pair")
     )
 
@@ -115,6 +109,19 @@ def text_excess(key: str, texts: Iterable[str], most: int = MAX_NAME_CHARS) -> s
         if len(text) > most:
             return f"{key} is too long (limit: {most} characters)"
     return ""
+
+
+def _names_excess(service: Service) -> str:
+    one_each = (service.name, service.id, service.address, service.socket_path)
+    ports = [port.name for port in service.ports]
+    addresses = [*service.tagged_addresses, *[each.address for each in service.tagged_addresses.values()]]
+    # All at once first: this is asked of every service that is heard of, and the answer is nearly always no.
+    if max(map(len, (*one_each, *ports, *addresses))) <= MAX_NAME_CHARS:
+        return ""
+    keys = ("Service.Service", "Service.ID", "Service.Address", "Service.SocketPath")
+    told = [(key, (text,)) for key, text in zip(keys, one_each, strict=True)]
+    found = [text_excess(key, texts) for key, texts in (*told, ("Ports.Name", ports))]
+    return next(filter(None, found), "") or text_excess("Service.TaggedAddresses", addresses)
 
 
 def _tags_excess(tags: tuple[str, ...]) -> str:

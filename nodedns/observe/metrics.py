@@ -56,6 +56,7 @@ __all__ = [
     "DNS_STREAMS",
     "DNS_STREAMS_OPEN",
     "DNS_TRUNCATED",
+    "DNS_ZONES_UNPUBLISHED",
     "DNS_ZONE_SERIAL",
     "GOSSIP_DATAGRAMS_RECEIVED",
     "GOSSIP_DATAGRAMS_SENT",
@@ -227,6 +228,9 @@ DNS_RECURSOR_ERRORS = CounterSpec(
     "nodedns_dns_recursor_errors_total", ("reason",), "What recursors did wrong: by reason, or by the response code."
 )
 DNS_ZONE_SERIAL = GaugeSpec("nodedns_dns_zone_serial", ("zone",), "The serial of a zone as published for secondaries.")
+DNS_ZONES_UNPUBLISHED = GaugeSpec(
+    "nodedns_dns_zones_unpublished", ("reason",), "Zones that secondaries cannot have, by reason: size or number."
+)
 DNS_PUBLISH_SECONDS = HistogramSpec(
     "nodedns_dns_publish_seconds",
     (),
@@ -315,6 +319,7 @@ METRICS: tuple[Spec, ...] = (
     DNS_FORWARD_SECONDS,
     DNS_RECURSOR_ERRORS,
     DNS_ZONE_SERIAL,
+    DNS_ZONES_UNPUBLISHED,
     DNS_PUBLISH_SECONDS,
     DNS_NOTIFIES,
     DNS_NOTIFIES_WAITING,

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import attrs
+import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
@@ -16,23 +17,25 @@ from trio.testing import MockClock
 from nodedns.agent.index_ceiling import CeilingFile
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import KeptCeiling
-from nodedns.agent.transfers import FAILED_PAUSE_S, GATHER_S, MIN_SPACING_S, SERIAL_STEP, LiveTransfers
+from nodedns.agent.transfers import FAILED_PAUSE_S, GATHER_S, MIN_SPACING_S, RETRY_LOOK_S, SERIAL_STEP, LiveTransfers
 from nodedns.config.load import load
 from nodedns.config.sources import ConfigSources
 from nodedns.dns.name import Labels
 from nodedns.dns.policy import DnsPolicy
+from nodedns.dns.publications import LARGE_PAUSE_S, MAX_ZONE_BYTES
 from nodedns.dns.question import Question
 from nodedns.dns.reverse import ReverseZones
 from nodedns.dns.rrset import Answer
 from nodedns.dns.transfer_params import NO_TRANSFER, AllowedClient, NotifyTarget, TransferParams, TsigKey
 from nodedns.dns.zone import Zone
+from nodedns.dns.zone_works import MAX_DERIVED_ZONES
 from nodedns.dns.zones import Zones
 from nodedns.model.names import NodeName
 from nodedns.model.secret import Secret
 from nodedns.net.files import DataDir
-from nodedns.observe.metrics import DNS_NOTIFIES, DNS_PUBLISH_SECONDS, Metrics
+from nodedns.observe.metrics import DNS_NOTIFIES, DNS_PUBLISH_SECONDS, DNS_ZONES_UNPUBLISHED, Metrics
 from nodedns.table.address_index import Digits
-from nodedns.table.changes import ClusterKnown, ExternalNode, NodeRegistered
+from nodedns.table.changes import ClusterKnown, ExternalNode, NodeDeregistered, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.table.view import TableView
 
@@ -53,7 +56,12 @@ class Desk:
     """Transfers of a live table."""
 
     def __init__(
-        self, transfer: TransferParams = ANYBODY, kept_in: CeilingFile | None = None, *, is_known: bool = True
+        self,
+        transfer: TransferParams = ANYBODY,
+        kept_in: CeilingFile | None = None,
+        *,
+        is_known: bool = True,
+        max_zone_bytes: int = MAX_ZONE_BYTES,
     ) -> None:
         self.metrics = Metrics()
         self.table = LiveTable(NodeTable("dc1", NodeName("me"), 1, cluster_known=is_known), self.metrics)
@@ -65,6 +73,7 @@ class Desk:
             self.metrics,
             entropy=Random(1).randbytes,
             wall_clock=lambda: WALL_S + trio.current_time(),
+            max_zone_bytes=max_zone_bytes,
         )
 
     def serve(self, *prefixes: Digits, **changes: Any) -> None:
@@ -73,6 +82,12 @@ class Desk:
         edition_of = self.transfers.edition
         forward = Zone.of_domains(("consul",), edition_of=edition_of)
         self.transfers.serve(self.config, Zones(forward, ReverseZones.of_prefixes(prefixes, ZONE, edition_of)))
+
+    def serve_derived(self) -> None:
+        """Serve the domain and the reverse zones that follow the addresses."""
+        edition_of = self.transfers.edition
+        forward = Zone.of_domains(("consul",), edition_of=edition_of)
+        self.transfers.serve(self.config, Zones(forward, ReverseZones.of_prefixes(None, ZONE, edition_of)))
 
     def register(self, name: str, host: str = "10.0.0.1") -> None:
         """Take a change as the agent does."""
@@ -348,3 +363,89 @@ def test_serials_rise_over_a_restart_with_the_clock_set_back(tmp_path: Path) -> 
 
     before, after = serials
     assert before < after <= before + SERIAL_STEP + 1
+
+
+SMALL_ZONE_BYTES = 2_500
+
+
+def unpublished(desk: Desk) -> tuple[float, ...]:
+    """Return how many zones are not published for their size, and for their number."""
+    return tuple(desk.metrics.value(DNS_ZONES_UNPUBLISHED.name, reason=reason) for reason in ("size", "number"))
+
+
+def lines(caplog: pytest.LogCaptureFixture, text: str) -> list[object]:
+    """Return the fields of the log lines that say so."""
+    return [vars(record)["nodedns_fields"] for record in caplog.records if text in record.getMessage()]
+
+
+def test_a_zone_that_is_too_large_is_published_no_more_until_it_is_small_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve(Digits(4, "0a"))
+        desk.register("first")
+        await trio.sleep(1.5)
+        before = desk.serial()
+        for number in range(30):
+            desk.register(f"n{number}")
+        await trio.sleep(2)
+        assert (0, (1.0, 0.0)) == (desk.serial(), unpublished(desk))
+        told = desk.transfers.serial_of(ZONE)
+        assert told is not None
+        assert before < told
+        reverse = desk.serial(REVERSE)
+        desk.register("last", "10.0.0.9")
+        await trio.sleep(2)
+        assert (0, True) == (desk.serial(), desk.serial(REVERSE) > reverse)
+
+        for number in range(30):
+            desk.table.note(NodeDeregistered(NodeName(f"n{number}")))
+        await trio.sleep(LARGE_PAUSE_S / 2)
+        assert 0 == desk.serial()
+        await trio.sleep(LARGE_PAUSE_S / 2 + RETRY_LOOK_S)
+        assert (True, True, (0.0, 0.0)) == (desk.serial() > told, desk.has("last"), unpublished(desk))
+
+    caplog.set_level("ERROR", "nodedns")
+    play(story, lambda: Desk(max_zone_bytes=SMALL_ZONE_BYTES))
+    assert [{"zone": "consul.", "limit_bytes": SMALL_ZONE_BYTES}] == lines(caplog, "too large")
+
+
+def test_a_zone_that_stays_too_large_is_told_of_once_and_not_asked_for_at_each_change(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve()
+        for number in range(40):
+            desk.register(f"n{number}")
+        await trio.sleep(5)
+        desk.register("more")
+        await trio.sleep(3 * LARGE_PAUSE_S)
+        assert (0, 3, (1.0, 0.0)) == (desk.serial(), desk.publishings() - 1, unpublished(desk))
+
+    caplog.set_level("ERROR", "nodedns")
+    play(story, lambda: Desk(max_zone_bytes=SMALL_ZONE_BYTES))
+    assert 1 == len(lines(caplog, "too large"))
+
+
+def test_reverse_zones_beyond_those_that_are_published_are_told_of_when_their_number_changes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(desk: Desk) -> None:
+        desk.serve_derived()
+        for number in range(MAX_DERIVED_ZONES + 2):
+            desk.register(f"n{number}", f"10.{number // 256}.{number % 256}.1")
+        await trio.sleep(1.5)
+        desk.register("elsewhere", "10.9.9.9")
+        await trio.sleep(1.5)
+        desk.register("beside", "10.9.9.8")
+        await trio.sleep(1.5)
+        assert (0.0, 3.0) == unpublished(desk)
+        for number in range(3):
+            desk.table.note(NodeDeregistered(NodeName(f"n{number}")))
+        await trio.sleep(1.5)
+        assert (0.0, 0.0) == unpublished(desk)
+
+    caplog.set_level("WARNING", "nodedns")
+    play(story)
+    expected = [{"unpublished": number, "limit": MAX_DERIVED_ZONES} for number in (2, 3)]
+    assert expected == lines(caplog, "are not published")
