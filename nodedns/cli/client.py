@@ -24,6 +24,7 @@ import h11
 from nodedns import __version__
 from nodedns.cli.client_settings import ABSENT_CLIENT_FLAGS, ClientSettings, client_flags, client_settings
 from nodedns.cli.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint, parse_endpoint
+from nodedns.cli.tables import printable
 from nodedns.errors import NodednsError, shorten
 
 if TYPE_CHECKING:
@@ -371,7 +372,9 @@ def _lines(sock: socket.socket, request: h11.Request, content: bytes, begin: Cal
 
 
 def _refusal(status: int, body: bytes) -> ClientError:
-    return ClientError(f"Unexpected response code: {status} ({body.decode(errors='replace').strip()})", status)
+    # An agent tells of others in their own words, such as the name of a node.
+    said = printable(body.decode(errors="replace").strip(), kept="\n\t")
+    return ClientError(f"Unexpected response code: {status} ({said})", status)
 
 
 def _send(sock: socket.socket, request: h11.Request, content: bytes) -> h11.Connection:

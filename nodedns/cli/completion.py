@@ -6,12 +6,16 @@ they are declared. Names of nodes and services come from the agent that the comm
 ``ANSWER_S``, and where there is no answer there are no names, and nobody is told: whoever presses a key does not want
 to read an error.
 
+What a name is, whoever is in the pool decides, and bash writes it into the command line as it is. So only names that
+no shell obeys, and that are no flags, are offered; others have to be typed.
+
 Does not know the shells (``completion_scripts.py``).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +34,8 @@ ANSWER_S = 0.15
 """For the agent: with the start of the program, a key is answered within 0.3 s."""
 MAX_CANDIDATES = 1_000
 """Ours: a shell asks before it shows a hundred; more than this nobody chooses from."""
+
+_SAFE_NAME = re.compile(r"\w[\w.:@%+,/-]*")
 
 NODES, MEMBERS, SERVICES, OWN_SERVICES, SHELLS, TOOLS = (
     "nodes",
@@ -201,7 +207,8 @@ def _ask(question: tuple[str, Callable[[object], Iterator[Candidate]]], flags: _
             settings = ClientSettings(flags.given)
             address = flags.given.get("http-addr") or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
             endpoint = parse_endpoint(address, is_tls=settings.is_tls)
-            return list(read(AgentClient(endpoint, settings, connect_s=ANSWER_S).get(path)))
+            told = read(AgentClient(endpoint, settings, connect_s=ANSWER_S).get(path))
+            return [one for one in told if _SAFE_NAME.fullmatch(one.text)]
     except (_Late, NodednsError, click.ClickException, OSError, TypeError, KeyError, ValueError):
         return []  # nothing to choose from, and no line to read
 

@@ -83,6 +83,7 @@ def test_answer_until_the_end_of_the_connection_is_read() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "no HTTP from tcp"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "is no JSON: b'no'"),
         (b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nwhy\n", "Unexpected response code: 500 (why)"),
+        (b"HTTP/1.1 500 X\r\nContent-Length: 8\r\n\r\n\x1b[2Ja\nb\r", "Unexpected response code: 500 (\\x1b[2Ja\nb)"),
     ],
 )
 def test_bad_answer_is_explained(answer: bytes, part: str) -> None:

@@ -116,9 +116,24 @@ def test_script_of_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.usefixtures("unhurried")
 def test_names_cannot_break_out_of_their_line(fake_agent: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    fake_agent.answer("GET /v1/catalog/nodes", [{"Node": "a\nb\tc", "Address": "1\r2"}])
+    rows = [{"Node": "a\nb\tc", "Address": "1"}, {"Node": "a", "Address": "1\r2\x1b[31m"}]
+    fake_agent.answer("GET /v1/catalog/nodes", rows)
     assert 0 == main(["completion", "-words", "nodedns", "rtt", f"-http-addr={fake_agent.address}", ""])
-    assert "a b c\t1 2\n" == capsys.readouterr().out
+    assert "a\t1\\r2\\x1b[31m\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["$(id)", "a$(id)", "a`id`", "a;id", "a|id", "a&", "a>b", "a b", "a*", "a'", 'a"', "a\\", "a!b", "-flag", "", "~"],
+)
+def test_name_that_a_shell_or_the_command_would_obey_is_not_offered(name: str, fake_agent: Any) -> None:
+    fake_agent.answer("GET /v1/catalog/services", {name: [], "web_1.b:80/x@y": []})
+    assert ["web_1.b:80/x@y"] == texts("catalog", "nodes", f"-http-addr={fake_agent.address}", "-service", "")
+
+
+def test_name_of_any_letters_is_offered(fake_agent: Any) -> None:
+    fake_agent.answer("GET /v1/catalog/services", {"k\u00fcche": [], "9-lives": []})
+    assert ["9-lives", "k\u00fcche"] == texts("catalog", "nodes", f"-http-addr={fake_agent.address}", "-service", "")
 
 
 @pytest.mark.parametrize("shell", sorted(SCRIPTS))

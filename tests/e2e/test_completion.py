@@ -93,6 +93,20 @@ def test_tab_completes_commands_flags_values_files_and_names(shell: str, agent: 
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_tab_writes_no_name_that_the_shell_would_obey(shell: str, agent: LoneAgent, tmp_path: Path) -> None:
+    for number, name in enumerate(("evil$(touch${IFS}owned)", "worse`id`", "two words", "-http-addr=192.0.2.1")):
+        agent.http("PUT", "/v1/agent/service/register", {"Name": name, "ID": f"odd-{number}"})
+    complete, _, end = completing(shell, tmp_path, f"{agent.host}:{HTTP_PORT}")
+    try:
+        whole = "nodedns catalog nodes -service website"
+        lines = [f"nodedns catalog nodes -service {start}" for start in ("evi", "wor", "two", "-http-addr=192")]
+        assert whole == ask_until(lambda: complete("nodedns catalog nodes -service web").rstrip(), whole)
+        assert lines == [complete(line).rstrip() for line in lines]
+    finally:
+        end()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_without_an_agent_names_stay_as_they_are_and_nothing_is_said(shell: str, tmp_path: Path) -> None:
     complete, shown, end = completing(shell, tmp_path, "127.0.0.1:1")
     try:

@@ -8,10 +8,9 @@ from nodedns.cli.completion import candidates
 from nodedns.cli.completion_scripts import SCRIPTS
 from nodedns.cli.goflags import CommandError, GoCommand, bool_flag
 from nodedns.cli.groups import CommandGroup
+from nodedns.cli.tables import printable
 
 __all__ = ["completion"]
-
-_TO_SPACES = str.maketrans("\t\r\n", "   ")
 
 
 @click.command(
@@ -38,7 +37,7 @@ def completion(*, words: bool | None, args: tuple[str, ...]) -> int:
     if not isinstance(root, CommandGroup):
         raise TypeError("the command at the root has no others below it")
     for found in candidates(root, args):
-        # What an agent says must not end the line, nor be taken for another candidate.
-        text, note = (part.translate(_TO_SPACES) for part in (found.text, found.note))
-        click.echo(f"{text}\t{note}" if note or not text else text)
+        # What an agent says must not end the line, nor move the cursor of the shell that shows it.
+        note = printable(found.note)
+        click.echo(f"{found.text}\t{note}" if note or not found.text else found.text)
     return 0
