@@ -14,7 +14,8 @@ Source: Consul agent/agent.go (AddService, RemoveService, loadServices, reapServ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 import attrs
 import trio
@@ -71,6 +72,8 @@ MAX_SERVICES = 8_192
 """Registered with one agent; ours: far more programs than one machine runs."""
 MAX_CHECKS = 16_384
 """Likewise; two for each service."""
+STEP_CHANGES = 16
+"""Of what files define, taken in one step, or a service more; ours: as many as the catalog is told of in one turn."""
 MAX_RECORD_CHARS = MAX_VALUE_BYTES // 3
 """Of one service or check as JSON; ours: a check with its service's tags and an output is under what is replicated."""
 SHOWN_CHARS = 32
@@ -172,7 +175,8 @@ class LocalServices:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run checks, publish and keep, until cancelled; started once the catalog holds what is there."""
         if not self._are_kept_loaded:
-            self.reload_definitions((), ())
+            for _ in self.reload_definitions((), ()):
+                await trio.lowlevel.checkpoint()
         async with trio.open_nursery() as nursery:
             await nursery.start(self._keeper.run)
             await nursery.start(self._own_node.run)
@@ -207,36 +211,73 @@ class LocalServices:
 
     # --- configuration files -----------------------------------------------------------
 
-    def reload_definitions(self, services: Sequence[ServiceDefinition], checks: Sequence[CheckDefinition]) -> None:
+    def reload_definitions(
+        self, services: Sequence[ServiceDefinition], checks: Sequence[CheckDefinition]
+    ) -> Iterator[None]:
         """Have exactly these be what configuration files define; what HTTP registered stays, and what checks say.
 
         Args:
-            services: With their checks.
+            services: With their checks; no ID twice.
             checks: Of the node, or of a service by its ID, which may be one that HTTP registered.
+
+        Returns:
+            Steps, to be gone through before this is called again; each has some services, with all that files define of
+            them. What HTTP asks for meanwhile is done to what is there at that moment.
         """
+        gathered: list[Registration] = []
+        for changes in self._file_changes(services, checks):
+            gathered += changes
+            if len(gathered) >= STEP_CHANGES:
+                self._tell(gathered)
+                gathered = []
+                yield
+        self._tell(gathered)
+
+    def _file_changes(
+        self, services: Sequence[ServiceDefinition], checks: Sequence[CheckDefinition]
+    ) -> Iterator[list[Registration]]:
+        """Take what files define, service by service, and give what that changes."""
         wanted = {definition.service.id for definition in services}
-        gone = [key for key in self._book.services if key not in wanted and self._is_of_file(key)]
-        changes: list[Registration] = []
-        for key in gone:
-            changes += self._drop_service(key)
-        for definition in services:
-            if not self._is_of_file(definition.service.id):
-                self._keeper.store_soon(service_key(definition.service.id), None)
-            changes += self._put_service(definition, Source.FILE)
-        if not self._are_kept_loaded:
-            changes += self._load_kept_services()
-        kept = {check.id for definition in services for check in definition.checks}
+        apart: dict[str, list[CheckDefinition]] = {}
         for check in checks:
-            if self._has_service(check):
-                kept.add(check.id)
-                changes += self._put_check(check, Source.FILE)
-        for own in self._book.own_checks():
-            if own.source is Source.FILE and own.check.id not in kept:
-                changes += self._drop_check(own.check.id)
+            apart.setdefault(check.service_id, []).append(check)
+        kept = {check.id for definition in services for check in definition.checks} | {check.id for check in checks}
+        for key in [key for key in self._book.services if key not in wanted]:
+            if self._is_of_file(key):
+                yield self._drop_service(key)
+        for definition in services:
+            yield self._put_of_file(definition, apart.pop(definition.service.id, []), kept)
         if not self._are_kept_loaded:
-            changes += self._load_kept_checks()
+            yield self._load_kept_services()
+        for check in chain.from_iterable(apart.values()):
+            if self._has_service(check):
+                yield self._put_check(check, Source.FILE)
+            else:
+                kept.remove(check.id)
+        for own in self._book.own_checks():
+            yield self._drop_unless(own.check.id, kept)
+        if not self._are_kept_loaded:
             self._are_kept_loaded = True
-        self._tell(changes)
+            yield self._load_kept_checks()
+
+    def _put_of_file(
+        self, definition: ServiceDefinition, apart: Sequence[CheckDefinition], kept: Collection[str]
+    ) -> list[Registration]:
+        """Have a service be as files define it: with its own checks, those defined apart, and no others of theirs."""
+        service_id = definition.service.id
+        if not self._is_of_file(service_id):
+            self._keeper.store_soon(service_key(service_id), None)
+        changes = self._put_service(definition, Source.FILE)
+        for check in apart:
+            changes += self._put_check(check, Source.FILE)
+        for key in self._book.checks_of(service_id):
+            changes += self._drop_unless(key, kept)
+        return changes
+
+    def _drop_unless(self, check_id: str, kept: Collection[str]) -> list[Registration]:
+        own = self._book.own_check(check_id)
+        is_gone = own is not None and own.source is Source.FILE and check_id not in kept
+        return self._drop_check(check_id) if is_gone else []
 
     def _is_of_file(self, service_id: str) -> bool:
         return self._book.source_of(service_id) is Source.FILE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 
@@ -56,15 +56,16 @@ def make_local_services(
     made = LocalServices(
         params, memory.local_services, catalog, table, make_checker=make_checker, wall_clock=wall_clock
     )
-    local_services_part(made)(config)()
+    for _ in local_services_part(made)(config)() or ():
+        pass
     return made
 
 
 def local_services_part(services: LocalServices) -> Prepare:
     """Return what prepares the definitions of other files."""
 
-    def take(config: AgentConfig) -> None:
+    def take(config: AgentConfig) -> Iterator[None]:
         services.discard_output(is_on=config.discard_check_output)
-        services.reload_definitions(config.services, config.checks)
+        return services.reload_definitions(config.services, config.checks)
 
     return lambda config: partial(take, config)

@@ -6,14 +6,15 @@ configuration, does what may fail (opens files, encodes tags), and returns what 
 effective. Only when all have prepared are those called, one after the other without
 a pause between them: no query is answered by half of the rules, and where anything is
 wrong, nothing has changed. What is told by gossip, this node's meta, is known a
-moment later, here as elsewhere.
+moment later, here as elsewhere; and services and checks, of which there may be thousands, are
+taken a few at a time, before the reload counts as done.
 
 What takes a restart is named and not begun (``config/reload.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import trio
@@ -30,8 +31,9 @@ from nodedns.serf.serf import Serf
 
 __all__ = ["Commit", "Prepare", "Reloader", "access_part", "dns_part", "failed_nodes_part", "log_part", "tags_part"]
 
-Commit = Callable[[], None]
-"""Makes effective what was prepared; at once, and without fail."""
+Commit = Callable[[], Iterator[None] | None]
+"""Makes effective what was prepared; at once, and without fail. Where that takes long, what is left of it is returned
+as steps, between which others have their turn."""
 
 Prepare = Callable[[AgentConfig], Commit]
 """What a part of the agent does first with a configuration that is to be its next. Changes nothing; raises
@@ -76,9 +78,13 @@ class Reloader:
                 text = _in_one_line(problem)
                 _LOG.error("configuration not reloaded, nothing has changed", error=text)
                 raise AgentError(text) from None
-            for commit in commits:
-                commit()
+            rests = [commit() for commit in commits]
             self._config = reloaded.config
+            # From here on it is done whole, whoever asked for it and is gone.
+            with trio.CancelScope(shield=True):
+                for rest in rests:
+                    for _ in rest or ():
+                        await trio.lowlevel.checkpoint()
             _tell(reloaded)
 
     async def _read(self) -> Reloaded:

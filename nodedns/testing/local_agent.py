@@ -5,7 +5,7 @@ What happens over a restart is seen by making two of them on one file, one after
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -145,8 +145,15 @@ class LocalAgent:
     def reload(
         self, services: Sequence[Mapping[str, object]] = (), checks: Sequence[Mapping[str, object]] = ()
     ) -> None:
-        """Have configuration files define these."""
-        self.services.reload_definitions(
+        """Have configuration files define these, in one go."""
+        for _ in self.reload_steps(services, checks):
+            pass
+
+    def reload_steps(
+        self, services: Sequence[Mapping[str, object]] = (), checks: Sequence[Mapping[str, object]] = ()
+    ) -> Iterator[None]:
+        """Have configuration files define these, in steps."""
+        return self.services.reload_definitions(
             [decode_service_untrusted(body) for body in services], [decode_check_untrusted(body) for body in checks]
         )
 

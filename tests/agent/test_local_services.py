@@ -10,7 +10,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from nodedns.agent import local_services, own_node
-from nodedns.checks.decode_service import decode_service_untrusted
 from nodedns.checks.outcome import RememberedState
 from nodedns.checks.scripts import ScriptRights
 from nodedns.errors import ApiError, DataDirError
@@ -173,22 +172,60 @@ async def test_external_node_of_our_name_that_comes_unseen_is_forgotten_within_a
 async def test_many_changes_of_files_are_published_in_turns_and_each_service_with_its_check() -> None:
     agent, many, turns = LocalAgent(), 10 * own_node.PARCEL_CHANGES, 0
     bare: list[str] = []
-    definitions = [
-        decode_service_untrusted({"id": f"s{number}", "name": "s", "check": TTL | {"id": f"c{number}"}})
-        for number in range(many)
-    ]
+    services = [{"id": f"s{number}", "name": "s", "check": TTL | {"id": f"c{number}"}} for number in range(many)]
     async with agent.run():
-        agent.services.reload_definitions(definitions, ())
-        while len(agent.catalog_services) < many:
+        for _ in agent.reload_steps(services):
             turns += 1
             await trio.lowlevel.checkpoint()
             checked = {check.service_id for check in agent.catalog_checks.values()}
             bare += [key for key in agent.catalog_services if key not in checked]
-        agent.services.reload_definitions((), ())
+        await wait_all_tasks_blocked()
+        assert many == len(agent.catalog_services)
+        agent.reload()
         await wait_all_tasks_blocked()
         assert ({}, {}) == (agent.catalog_services, agent.catalog_checks)
     assert [] == bare
     assert turns >= 10
+
+
+async def test_reload_takes_a_few_services_in_a_step_each_with_all_that_files_say_of_it() -> None:
+    agent, many = LocalAgent(), 5 * local_services.STEP_CHANGES
+    before = [{"id": f"s{number}", "name": "s", "check": TTL | {"id": f"old{number}"}} for number in range(many)]
+    services = [{"id": f"s{number}", "name": "s", "check": TTL | {"id": f"own{number}"}} for number in range(many)]
+    checks = [HTTP | {"id": f"apart{number}", "service_id": f"s{number}"} for number in range(many)]
+    agent.reload(before)
+    async with agent.run():
+        begun = len(agent.checker.starts)
+        started: list[int] = []
+        for _ in agent.reload_steps(services, checks):
+            started.append(len(agent.checker.starts) - begun)
+            by_service: dict[str, list[str]] = {}
+            for check in agent.own_checks.values():
+                by_service.setdefault(check.service_id, []).append(check.id.rstrip("0123456789"))
+            assert {("old",), ("own", "apart")} >= set(map(tuple, by_service.values()))
+            await trio.lowlevel.checkpoint()
+        assert 2 * many == len(agent.checker.starts) - begun
+        steps = [after - before for before, after in zip([0, *started], started, strict=False)]
+        assert max(steps) <= local_services.STEP_CHANGES
+        await wait_all_tasks_blocked()
+        assert agent.own_checks == agent.catalog_checks
+
+
+async def test_what_http_asks_for_during_a_reload_is_done_to_what_is_there(autojump_clock: MockClock) -> None:
+    agent, many = LocalAgent(), 2 * local_services.STEP_CHANGES
+    agent.reload([{"name": f"old{number}"} for number in range(many)])
+    async with agent.run():
+        steps = agent.reload_steps([{"name": f"new{number}", "port": 1} for number in range(many)])
+        next(steps)
+        await agent.register(name=f"new{many - 1}", port=2)
+        await agent.register(name=f"old{many - 1}", port=2)
+        await agent.deregister(f"old{many - 2}")
+        for _ in steps:
+            pass
+        assert {f"new{number}" for number in range(many)} | {f"old{many - 1}"} == set(agent.own_services)
+        assert (1, 2) == (agent.own_services[f"new{many - 1}"].port, agent.own_services[f"old{many - 1}"].port)
+        await trio.sleep(2)
+        assert agent.own_services == agent.catalog_services
 
 
 async def test_fight_over_a_name_is_slow(autojump_clock: MockClock) -> None:

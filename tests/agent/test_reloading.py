@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.lowlevel
 
 from nodedns.agent.reloading import Commit, Reloader
 from nodedns.config.load import load
@@ -16,7 +17,9 @@ from nodedns.config.reload import Reloaded, reload
 from nodedns.config.schema import AgentConfig
 from nodedns.config.sources import ConfigSources
 from nodedns.errors import AgentError, ConfigError, ConfigProblem
+from nodedns.testing.turns import counted_turns
 
+STEPS = 20
 DEV = load(ConfigSources(dev=True, flags={"node": "me"}))
 
 
@@ -78,6 +81,36 @@ def test_no_part_takes_what_one_refuses(caplog: pytest.LogCaptureFixture) -> Non
     assert [[], []] == [part.taken for part in parts]
     assert reloader.config is DEV
     assert ("configuration not reloaded, nothing has changed", {"error": "it does not fit"}) == lines(caplog)[-1]
+
+
+def test_what_is_left_to_do_is_done_in_turns_before_the_reload_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nodedns")
+    part, done = Part(), 0
+
+    def steps() -> Iterator[None]:
+        nonlocal done
+        assert ["WARN"] == part.taken
+        for _ in range(STEPS):
+            done += 1
+            yield
+
+    async def story() -> None:
+        reloader = Reloader(DEV, lambda _: wanted("WARN"), [lambda _: steps, part.prepare])
+        async with counted_turns() as counter, trio.open_nursery() as nursery:
+            nursery.start_soon(reloader.reload)
+            while done < 1:
+                await trio.lowlevel.checkpoint()
+            assert "configuration reloaded" not in caplog.text
+            began, left = counter.turns, STEPS - done
+            nursery.cancel_scope.cancel()  # whoever asked for it is gone
+            while done < STEPS:
+                with trio.CancelScope(shield=True):
+                    await trio.lowlevel.checkpoint()
+            assert left - 1 <= counter.turns - began
+        assert "WARN" == reloader.config.log_level
+
+    run(story)
+    assert "configuration reloaded" in caplog.text
 
 
 def test_all_problems_are_told_in_one_line() -> None:
