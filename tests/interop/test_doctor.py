@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nodedns.testing.first_cluster import FAST_GOSSIP, ONE, TWO, FirstCluster, first_cluster
+from nodedns.testing.first_cluster import FAST_GOSSIP, FLAGS, ONE, RUNNING, TWO, FirstCluster, first_cluster
 from nodedns.testing.hosts import Host
 from nodedns.testing.loopback import DNS_PORT
 from nodedns.testing.manual_page import ManualPage
@@ -333,6 +333,45 @@ def test_agents_with_different_keys_are_told_apart_from_a_firewall(stopped: Pati
     assert "encrypted with a key that this agent does not have" in found["Says"]
     told = {finding["Hop"]: finding for finding in json.loads(joiner.out)["Findings"]}["gossip"]
     assert f"joined nobody, though TCP to {ONE}:8301 can be opened" in told["Says"]
+
+
+@pytest.mark.parametrize(
+    ("skew", "told"),
+    [
+        ("-60s", {r"that of agent-two is (59|60|61) s behind this host's": "warning"}),
+        (
+            "+2d",
+            {
+                r"[1-9]\d* registrations came from a clock that is more than a day ahead": "failed",
+                r"that of agent-two is 17(2799|2800|2801) s ahead of this host's": "failed",
+            },
+        ),
+    ],
+)
+def test_clock_of_a_peer_that_goes_wrong_is_told(stopped: Patient, skew: str, told: dict[str, str]) -> None:
+    require_program("faketime", package="faketime")
+    # That program would run the agent as a child, which outlives it; its library alone does not.
+    (library, *_) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    wrong = ("env", f"LD_PRELOAD={library}", f"FAKETIME={skew}")
+    cluster = stopped.cluster
+    cluster.configure('service { name = "web", port = 80 }', TWO)
+    cluster.start(ONE)
+    late = ("agent", *FLAGS[TWO], "-client=0.0.0.0", f"-retry-join={ONE}")
+
+    def clocks() -> dict[str, str]:
+        report = json.loads(stopped.host.nodedns("doctor", "-format=json", NAME).out)
+        return {found["Says"]: found["Verdict"] for found in report["Findings"] if found["Hop"] == "clock"}
+
+    def is_told() -> bool:
+        found = clocks()
+        return len(found) == len(told) and all(
+            any(re.fullmatch(pattern, says) and verdict == found[says] for says in found)
+            for pattern, verdict in told.items()
+        )
+
+    with stopped.dnsmasq(*RIGHT), cluster.hosts[TWO].start(*wrong, nodedns_program(), *late) as agent:
+        agent.wait_line(RUNNING)
+        poll(is_told, f"a clock that is {skew} off to be told")
 
 
 def test_udp_to_a_peer_that_a_firewall_stops_is_told_from_the_journal(stopped: Patient) -> None:

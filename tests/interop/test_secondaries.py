@@ -67,6 +67,7 @@ def assert_told_in_differences(told: Told) -> None:
     assert 0 == told.transfers("ixfr-whole")
     assert 1 <= told.transfers("axfr") <= told.lines("powerdns", "starting AXFR")
     poll(lambda: told.lines("knot", "IXFR, incoming, .* finished"), "Knot to tell of its transfer")
+    assert 0 == told.lines("bind", "check-names")
 
 
 def test_what_is_printed_for_the_agent_is_what_it_takes(tmp_path: Path) -> None:
