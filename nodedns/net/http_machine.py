@@ -103,6 +103,7 @@ class HttpMachine:
 
     def __init__(self) -> None:
         self._h11 = _fresh()
+        self._is_between = True
         self._is_ended = False
         self._is_head_asked = False
         self._is_answered = False
@@ -112,7 +113,16 @@ class HttpMachine:
         """Take bytes of the client; empty at the end of what it sends. Nothing comes after that."""
         if not self._is_ended:
             self._is_ended = not data
-            self._h11.receive_data(data)
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._is_between and data:
+            # RFC 9112 section 2.2: clients of old send a line more behind a body. Go's server lets it pass, too.
+            data = data.lstrip(b"\r\n")
+            if not data:
+                return
+            self._is_between = False
+        self._h11.receive_data(data)
 
     def next(self) -> RequestHead | bytes | Sign:
         """Return the head of a request, then the parts of its body, then ``END``, until ``start_next``.
@@ -194,17 +204,15 @@ class HttpMachine:
 
     def start_next(self) -> bool:
         """Go on to the next request; False if there can be none."""
-        if self._is_answered:
-            data, is_ended = self._h11.trailing_data
-            self._h11, self._is_answered = _fresh(), False
-            if data:
-                self._h11.receive_data(data)
-            if is_ended:
-                self._h11.receive_data(b"")
-            return True
-        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+        is_over = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+        if not (self._is_answered or is_over):
             return False
-        self._h11.start_next_cycle()
+        data, is_ended = self._h11.trailing_data
+        self._h11, self._is_answered, self._is_between, self._is_head_asked = _fresh(), False, True, False
+        if data:
+            self._take(data)
+        if is_ended:
+            self._h11.receive_data(b"")
         return True
 
 

@@ -75,6 +75,35 @@ def test_target_may_be_a_whole_url(target: bytes, path: bytes) -> None:
     assert path == head.path
 
 
+def test_what_is_no_request_is_refused_with_its_reason_behind_a_head_request_too() -> None:
+    machine = fed(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+    assert isinstance(machine.next(), RequestHead)
+    assert Sign.END is machine.next()
+    machine.answer(HELLO, b"hello")
+    assert machine.start_next()
+    with pytest.raises(ApiError):
+        machine.next()
+    assert b"hello" == machine.answer(HELLO, b"hello", is_last=True)[1]
+
+
+@pytest.mark.parametrize("between", [b"\r\n", b"\r\n\r\n\n"])
+@pytest.mark.parametrize("step", [1, 3, 1_000], ids="cut every {}".format)
+def test_blank_lines_before_a_request_are_passed_over(between: bytes, step: int) -> None:
+    data = b"PUT /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab".join([between, between])
+    data += b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+    machine = HttpMachine()
+    paths = []
+    for start in range(0, len(data), step):
+        machine.receive(data[start : start + step])
+        while (event := machine.next()) is not Sign.MORE:
+            if isinstance(event, RequestHead):
+                paths.append(event.path)
+            if event is Sign.END:
+                machine.answer(HELLO, b"hello")
+                machine.start_next()
+    assert [b"/1", b"/2"] == paths
+
+
 @pytest.mark.parametrize("size", [b"3", b"003", b"3;name=value", b"3 "], ids=["plain", "zeros", "extension", "blank"])
 def test_chunks_are_a_body(size: bytes) -> None:
     head = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
