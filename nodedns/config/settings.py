@@ -12,6 +12,7 @@ another value of the key; ``taken_over`` makes the settings that it then runs wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 import attrs
@@ -259,6 +260,7 @@ def leaves(block: attrs.AttrsInstance, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
+@cache
 def block_classes(cls: type) -> Mapping[str, type]:
     """Return the keys of ``cls`` that are blocks, each with its class."""
     hints = get_type_hints(cls)
