@@ -175,7 +175,7 @@ def _read_file(path: Path, file_format: str, read: _Read) -> None:
         read.problems.append(ConfigProblem(COMMAND_LINE, "-config-file", message))
         return
     try:
-        values = _parse(content.decode("utf-8-sig"), file_format)
+        values = _mended(_parse(content.decode("utf-8-sig"), file_format))
     except (ValueError, RecursionError) as error:
         read.problems.append(ConfigProblem(str(path), "", f"failed to parse: {error}"))
         return
@@ -191,6 +191,16 @@ def _parse(text: str, file_format: str) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("the file must hold one object")  # noqa: TRY004 - the caller's one kind of failure
     return values
+
+
+def _mended(value: Any) -> Any:  # noqa: ANN401 - whatever the file says
+    """Return what a file says, with each half of a surrogate pair as U+FFFD: escapes can spell it, no bytes can."""
+    if isinstance(value, str):
+        # HCL's escapes spell a whole pair as two characters.
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    return [_mended(each) for each in value] if isinstance(value, list) else value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -90,6 +90,12 @@ def test_json_object_that_comes_again_is_collected(tmp_path: Path) -> None:
     assert [{"a": [{"x": 1}, {"x": 2}], "b": 2}] == values_of(path)
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.hcl"])
+def test_half_of_a_surrogate_pair_is_no_text(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / name, r'{"a": ["x\ud800"], "b": {"\udc80": "\ud83d\ude00"}}')
+    assert [{"a": ["x\ufffd"], "b": {"\ufffd": "\U0001f600"}}] == values_of(file)
+
+
 def test_byte_order_mark_is_no_content(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
