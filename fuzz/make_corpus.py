@@ -30,7 +30,7 @@ from nodedns.testing.processes import run_program
 from nodedns.testing.signing import KEYS, peer_key, signed_query
 from nodedns.testing.unbound import unbound
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parent / "corpus" / "queries"
 PORT = 8600
 WAIT_S = 5.0
 HEADER_BYTES = 12

@@ -15,7 +15,17 @@ import dns.tsig
 from nodedns.dns.transfer_params import TsigAlgorithm, TsigKey
 from nodedns.model.secret import Secret
 
-__all__ = ["KEYS", "TSIG_256", "TSIG_512", "SignedQuery", "key_text", "peer_key", "signed_query", "verified"]
+__all__ = [
+    "KEYS",
+    "TSIG_256",
+    "TSIG_512",
+    "SignedQuery",
+    "key_text",
+    "peer_key",
+    "signed_query",
+    "signed_response",
+    "verified",
+]
 
 TSIG_256: Final = TsigKey(name="sec.example", secret=Secret(bytes(range(32))))
 TSIG_512: Final = TsigKey(name="sec512", algorithm=TsigAlgorithm.HMAC_SHA512, secret=Secret(bytes(range(64))))
@@ -109,8 +119,27 @@ def signed_query(
     rdata, _ = dns.tsig.sign(bare, key, empty.tsig[0], time_signed)  # type: ignore[no-untyped-call]
     mac: bytes = rdata.mac[:mac_bytes]
     rdata = rdata.replace(mac=mac)
-    record = (key.name.to_wire() or b"") + b"\0\xfa\0\xff\0\0\0\0"
-    content = rdata.to_wire()
-    count = int.from_bytes(bare[10:12], "big") + 1
-    wire = bare[:10] + count.to_bytes(2, "big") + bare[12:] + record + len(content).to_bytes(2, "big") + content
-    return SignedQuery(wire, mac, key, now_s)
+    return SignedQuery(_with_record(bare, key, rdata.to_wire()), mac, key, now_s)
+
+
+def signed_response(wire: bytes, key: TsigKey, now_s: int, *, request_mac: bytes) -> bytes:
+    """Return any message with a TSIG record at its end, signed for the request that had this MAC.
+
+    Args:
+        wire: 12 bytes at least; what stands behind them is not read. It counts fewer than 65,535 additional records.
+        key: What to sign it with.
+        now_s: Seconds since 1970 that the record says.
+        request_mac: Of the request.
+    """
+    made = peer_key(key)
+    empty = dns.message.Message()
+    empty.use_tsig(made, original_id=int.from_bytes(wire[:2], "big"))
+    assert empty.tsig is not None  # noqa: S101 - use_tsig made it
+    rdata, _ = dns.tsig.sign(wire, made, empty.tsig[0], now_s, request_mac)  # type: ignore[no-untyped-call]
+    return _with_record(wire, made, rdata.to_wire())
+
+
+def _with_record(wire: bytes, key: dns.tsig.Key, content: bytes) -> bytes:
+    count = int.from_bytes(wire[10:12], "big") + 1
+    record = (key.name.to_wire() or b"") + b"\0\xfa\0\xff\0\0\0\0" + len(content).to_bytes(2, "big") + content
+    return wire[:10] + count.to_bytes(2, "big") + wire[12:] + record

@@ -32,7 +32,9 @@ from nodedns.table.changes import ExternalNode, NodeRegistered
 from nodedns.table.node_table import NodeTable
 from nodedns.testing.source_tree import project_root
 
-CORPUS = [path.read_bytes() for path in sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))]
+CORPUS = [
+    path.read_bytes() for path in sorted((project_root(Path(__file__)) / "fuzz" / "corpus" / "queries").glob("*.bin"))
+]
 NODES = [NodeRegistered(ExternalNode(NodeName(name), "", "10.0.0.1", {}, {"k": "v" * 40})) for name in ("foo", "a.b.c")]
 CLIENT = Address.from_text("192.0.2.1", 5353)
 POLICIES = st.sampled_from(

@@ -11,7 +11,7 @@ from nodedns.dns.responder import QueryContext
 from nodedns.testing.dns_checks import checked_reply, checked_stream, sample_context
 from nodedns.testing.source_tree import project_root
 
-CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))
+CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus" / "queries").glob("*.bin"))
 PROGRAMS = {"dig", "kdig", "nsupdate", "dnspython", "unbound"}
 
 

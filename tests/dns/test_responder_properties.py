@@ -34,7 +34,7 @@ CONTEXTS = st.sampled_from(
     + [sample_context(transport, may_transfer=True) for transport in Transport]
 )
 STRANGER = sample_context()
-CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus").glob("*.bin"))
+CORPUS = sorted((project_root(Path(__file__)) / "fuzz" / "corpus" / "queries").glob("*.bin"))
 LABELS = st.one_of(
     st.sampled_from([b"foo", b"dual", b"google", b"node", b"consul", b"dc1", b"dc", b"ns", b"a", b"b", b"c"]),
     st.sampled_from(

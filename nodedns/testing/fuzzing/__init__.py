@@ -1,0 +1,1 @@
+"""What the fuzzers feed and what must hold of it: one file for each kind of input, listed in ``targets``."""
