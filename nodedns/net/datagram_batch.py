@@ -7,15 +7,18 @@ its query, ``send`` sends what has a reply. This decides nothing and counts noth
 ``MmsgBatch`` (``net/mmsg_batch.py``) uses recvmmsg and sendmmsg (Linux),
 ``PlainBatch`` (``net/plain_batch.py``) one call for each datagram; both pass one
 suite. Here is what both share: the protocol, its limits, and how a wildcard
-socket answers from the address that was asked (RFC 1123 section 2.3).
+socket answers from the address that was asked (RFC 1123 section 2.3) and in one
+piece (RFC 9715).
 
 Source: ip(7), ipv6(7), <sys/socket.h>.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -24,15 +27,19 @@ from nodedns.net.transport import SocketAddress
 __all__ = [
     "BATCH",
     "GATHER_S",
+    "IPV6_MTU_DISCOVER",
+    "IP_MTU_DISCOVER",
     "IP_PKTINFO",
     "PKTINFO",
     "PKTINFO6",
+    "PMTUDISC_OMIT",
     "SLOT_BYTES",
     "SLOT_STARTS",
     "SLOT_STRIDE",
     "WAIT_S",
     "Ancillary",
     "DatagramBatch",
+    "ignore_path_mtu",
     "is_link_local",
     "reply_source",
     "send_one",
@@ -54,6 +61,10 @@ SLOT_STARTS: Final = tuple(range(0, BATCH * SLOT_STRIDE, SLOT_STRIDE))
 """Where each slot begins."""
 
 IP_PKTINFO: Final = getattr(socket, "IP_PKTINFO", 8)  # Linux's number; Python has no name for it before 3.14
+# Linux's numbers; Python has no names for them.
+IP_MTU_DISCOVER: Final = 10
+IPV6_MTU_DISCOVER: Final = 23
+PMTUDISC_OMIT: Final = 5
 PKTINFO: Final = struct.Struct("=I4s4s")
 """in_pktinfo: interface index, local address to answer from, destination of the packet."""
 PKTINFO6: Final = struct.Struct("=16sI")
@@ -118,6 +129,23 @@ class DatagramBatch(Protocol):
             An error for each datagram that was not taken.
         """
         ...
+
+
+def ignore_path_mtu(sock: socket.socket) -> None:
+    """Have what ``sock`` sends leave in one piece, whatever ICMP says of the way to a client.
+
+    Anybody can send a forged "fragmentation needed"; the system then cuts replies for ten minutes, and pieces of
+    them can be replaced on the way (RFC 9715). NSD, Knot, unbound and BIND do the same.
+    """
+    if sys.platform != "linux":
+        return
+    levels = [(socket.IPPROTO_IP, IP_MTU_DISCOVER)]  # a socket of IPv6 may carry IPv4 as well
+    if sock.family == socket.AF_INET6:
+        levels.append((socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER))
+    for level, option in levels:
+        # Kernels before 3.15 have none of it, and answer as they always have.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(level, option, PMTUDISC_OMIT)
 
 
 def tells_destination(sock: socket.socket) -> bool:

@@ -32,6 +32,7 @@ from nodedns.net.datagram_batch import (
     WAIT_S,
     Ancillary,
     DatagramBatch,
+    ignore_path_mtu,
     is_link_local,
     reply_source,
     send_one,
@@ -68,6 +69,7 @@ _TIMER_SLACK_NS: Final = 1  # Linux's default of 50,000 would make three waits o
 
 def make_batch(sock: socket.socket) -> DatagramBatch:
     """Return the fastest batch that this system has for a bound, non-blocking UDP socket."""
+    ignore_path_mtu(sock)
     library = ctypes.CDLL(None, use_errno=True)
     if hasattr(library, "recvmmsg") and hasattr(library, "sendmmsg"):
         return MmsgBatch(sock, library)

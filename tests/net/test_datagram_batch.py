@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES, DatagramBatch
+from nodedns.net.datagram_batch import (
+    BATCH,
+    GATHER_S,
+    IP_MTU_DISCOVER,
+    IPV6_MTU_DISCOVER,
+    PMTUDISC_OMIT,
+    SLOT_BYTES,
+    DatagramBatch,
+)
 from nodedns.net.mmsg_batch import MmsgBatch, make_batch
 from nodedns.net.plain_batch import PlainBatch
 from nodedns.testing.processes import DEADLINE_S
@@ -163,3 +171,11 @@ def test_gathering_takes_its_time_whatever_is_there(make: Make, server: socket.s
         batch.gather()
         assert time.perf_counter() - began >= GATHER_S
         assert [5] == batch.receive()
+
+
+def test_path_mtu_that_anybody_can_claim_makes_no_fragments(server: socket.socket) -> None:
+    make_batch(server)
+    options = [(socket.IPPROTO_IP, IP_MTU_DISCOVER)]
+    if server.family == socket.AF_INET6:
+        options.append((socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER))
+    assert {PMTUDISC_OMIT} == {server.getsockopt(level, option) for level, option in options}
