@@ -34,8 +34,11 @@ class Draft:
     warnings: list[str] = attrs.field(factory=list)
 
     def problem(self, path: str, message: str) -> None:
-        """Report that the key at ``path`` breaks a rule; its source is looked up."""
-        self.problems.append(problem_at(self.origins.get(path, DEFAULT), path, message))
+        """Report that the key at ``path``, or entry of a map there, breaks a rule; its source is looked up."""
+        key = path
+        while key and key not in self.origins:
+            key = key.rpartition(".")[0]  # a map is one key
+        self.problems.append(problem_at(self.origins.get(key, DEFAULT), path, message))
 
     @property
     def server(self) -> bool:

@@ -357,6 +357,15 @@ def test_wrong_keys_of_services_in_dns_are_told(files: Files, block: dict[str, o
         files.load()
 
 
+def test_wrong_entry_of_a_map_is_told_with_its_file(files: Files) -> None:
+    file = files.add({"dns_config": {"service_ttl": {"v1.db": "-1s"}}})
+    with pytest.raises(ConfigError) as raised:
+        files.load()
+    assert [(str(file), "dns_config.service_ttl.v1.db")] == [
+        (problem.source, problem.path) for problem in raised.value.problems
+    ]
+
+
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
