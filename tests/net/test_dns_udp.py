@@ -146,7 +146,7 @@ def test_batch_is_bounded_and_stops_at_an_empty_socket() -> None:
                 assert 3 == server.answer_turn(remote_log, nursery, turn_s=0)
                 assert 0 == server.answer_turn(remote_log, nursery, turn_s=0)
 
-    trio.run(main)
+    trio.run(main, clock=trio.testing.MockClock())
 
 
 def test_queries_that_take_long_are_answered_in_turns() -> None:
