@@ -155,9 +155,10 @@ class SshPair:
             "--user=root",
             "--pid-file=",
             "--bind-interfaces",
+            "--log-facility=-",
         )
         world = (f"--listen-address={TWO}", "--except-interface=lo", f"--address=/{name}/{address}", "--address=/#/")
-        self._undo.enter_context(self.two.start("dnsmasq", *flags, *world))
+        self._undo.enter_context(self.two.start("dnsmasq", *flags, *world)).wait_line("started, version")
 
     # --- agents ----------------------------------------------------------------------
 

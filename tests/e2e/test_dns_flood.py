@@ -34,5 +34,5 @@ def test_flood_is_survived(pool: FloodedPool, kind: str, seconds: float) -> None
     assert report.growth < MAX_GROWTH_BYTES
     assert [ALIVE] * SIZE == report.statuses
     assert ([], []) == (report.suspicions, report.faults)
-    # dig asks five times, and where the flood fills the socket's buffer, all of them may be lost.
+    # dig asks a few times, and where the flood fills the socket's buffer, all of them may be lost.
     assert report.answered > report.asked / 2
