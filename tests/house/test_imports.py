@@ -13,9 +13,45 @@ from nodedns.testing.source_tree import package_files, project_root
 ROOT = project_root(Path(__file__))
 OPTIONAL_ROOMS = ("nodedns.testing", "nodedns.__main__")
 IMPORT_EACH_FIRST = """
-import importlib, sys
-failed = []
+import builtins, importlib, sys
+
+really_import = builtins.__import__
+edges = {}
+
+
+def parents(name):
+    return {name[:at] for at, letter in enumerate(name) if letter == "."}
+
+
+def noting_import(name, globals=None, locals=None, fromlist=(), level=0):
+    found = really_import(name, globals, locals, fromlist, level)
+    importer = (globals or {}).get("__name__", "")
+    whole = importlib.util.resolve_name("." * level + name, (globals or {}).get("__package__")) if level else name
+    if importer.partition(".")[0] == whole.partition(".")[0] == "nodedns":
+        told = {whole, *(f"{whole}.{part}" for part in fromlist or () if f"{whole}.{part}" in sys.modules)}
+        above = set().union(*map(parents, told)) - parents(importer)
+        edges.setdefault(importer, set()).update((told | above) - {importer})
+    return found
+
+
+def in_circles(edges):
+    left = set(edges)
+    while True:
+        imported = set().union(*(edges[name] for name in left))
+        kept = {name for name in left if name in imported and edges[name] & left}
+        if kept == left:
+            return sorted(left)
+        left = kept
+
+
+builtins.__import__ = noting_import
 for module in sys.argv[1:]:
+    importlib.import_module(module)
+builtins.__import__ = really_import
+
+# What is in no circle, and does import, can be imported first: it never meets a module that is not ready.
+failed = []
+for module in in_circles(edges):
     for name in [name for name in sys.modules if name.partition(".")[0] == "nodedns"]:
         del sys.modules[name]
     try:
