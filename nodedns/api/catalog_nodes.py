@@ -38,13 +38,18 @@ def get_nodes(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
 def get_node(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/catalog/node/NAME``; null for a name that is not there."""
     wanted = _wanted_services(request, name)
-    return answer(request, ctx, partial(_read_node, name, wanted), part=node_part(name))
+    return answer(request, ctx, partial(_read_node, _name_here(request, name), wanted), part=node_part(name))
 
 
 def get_node_services(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
     """Answer ``GET /v1/catalog/node-services/NAME``, where the services are a list."""
     wanted = _wanted_services(request, name)
-    return answer(request, ctx, partial(_read_node_services, name, wanted), part=node_part(name))
+    return answer(request, ctx, partial(_read_node_services, _name_here(request, name), wanted), part=node_part(name))
+
+
+def _name_here(request: Request, name: str) -> str:
+    # Nothing is imported from any peer, so what a peer is said to have is nowhere.
+    return "" if request.parameters.first("peer") else name
 
 
 def _wanted_services(request: Request, name: str) -> Predicate | None:

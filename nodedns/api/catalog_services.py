@@ -21,7 +21,7 @@ from nodedns.errors import ApiError
 from nodedns.table.parts import INSTANCES, SERVICES, service_part
 from nodedns.table.service_rows import Instance
 
-__all__ = ["get_connect", "get_service", "get_services", "node_of", "refuse_no_service_name"]
+__all__ = ["get_connect", "get_gateway_services", "get_service", "get_services", "node_of", "refuse_no_service_name"]
 
 
 def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response | Wait:
@@ -30,7 +30,7 @@ def get_services(request: Request, _rest: str, ctx: ApiContext) -> Response | Wa
     ``node-meta`` and ``filter`` keep instances, and so the names of those that are left and their tags.
     """
     narrowing = Narrowing.of(request, SERVICE_NODE_FIELDS)
-    if narrowing.meta or narrowing.wanted:
+    if narrowing.meta or narrowing.wanted or narrowing.is_of_peer:
         return answer(request, ctx, partial(_read_narrowed_services, narrowing), part=INSTANCES)
     return answer(request, ctx, _read_services, part=SERVICES)
 
@@ -43,8 +43,15 @@ def get_service(request: Request, name: str, ctx: ApiContext) -> Response | Wait
 
 
 def get_connect(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
-    """Answer ``GET /v1/catalog/connect/NAME`` and ``/v1/health/connect/NAME``, which list nothing here."""
+    """Answer ``GET`` of ``/v1/catalog/connect/``, ``/v1/health/connect/`` and ``/v1/health/ingress/NAME``: nothing."""
     refuse_no_service_name(name)
+    return answer(request, ctx, _read_nothing, part=service_part(name))
+
+
+def get_gateway_services(request: Request, name: str, ctx: ApiContext) -> Response | Wait:
+    """Answer ``GET /v1/catalog/gateway-services/NAME``: no gateway is there, so none serves anything."""
+    if not name:
+        raise ApiError(400, "Missing gateway name")
     return answer(request, ctx, _read_nothing, part=service_part(name))
 
 

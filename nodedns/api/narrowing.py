@@ -1,7 +1,8 @@
 """``Narrowing``: which items of a list a client asks for, and in which order.
 
 ``node-meta=key:value`` and ``tag=`` may be repeated, and all must match; ``near=NODE`` lists the nearest first;
-``filter=`` is tried last, on what is shown. Tags match in any letter case, as in DNS.
+``filter=`` is tried last, on what is shown. Tags match in any letter case, as in DNS. ``peer=`` leaves nothing, since
+nothing is imported from any peer.
 
 Source: Consul agent/http.go (parseMetaFilter, parseSource), agent/consul/state/catalog.go.
 """
@@ -37,12 +38,14 @@ class Narrowing:
         near: The node from which distances count; empty for the order of names.
         tags: Folded tags that an instance has.
         wanted: Fits what is shown of an item; None if all are wanted.
+        is_of_peer: Whether only what a peer exports is asked for.
     """
 
     meta: Mapping[str, str]
     near: str
     tags: tuple[str, ...]
     wanted: Predicate | None
+    is_of_peer: bool = False
 
     @classmethod
     def of(cls, request: Request, fields: Fields) -> Narrowing:
@@ -62,11 +65,12 @@ class Narrowing:
             near=parameters.first("near"),
             tags=tuple(map(fold, parameters.every("tag"))),
             wanted=filter_of(request, fields),
+            is_of_peer=bool(parameters.first("peer")),
         )
 
     def has_node(self, row: NodeRow) -> bool:
         """Whether the meta of a node is as asked for."""
-        return self.meta.items() <= row.meta.items()
+        return not self.is_of_peer and self.meta.items() <= row.meta.items()
 
     def has_instance(self, instance: Instance) -> bool:
         """Whether the node and the tags of an instance are as asked for."""
@@ -82,6 +86,8 @@ class Narrowing:
         shape: Callable[[_Item], Mapping[str, Json]],
     ) -> Slices:
         """Return what is shown of ``items``, in the order asked for, those that the filter keeps; see ``sliced``."""
+        if self.is_of_peer:
+            items = ()
         # mypy takes None for an item here.
         listed: Iterator[_Item | None] = nearest_first(items, self.near, ctx, cast("Callable[[object], str]", node_of))
         return sliced(listed, shape, self.wanted)

@@ -43,6 +43,7 @@ from nodedns.api.blocking import Wait
 from nodedns.api.context import ApiContext
 from nodedns.api.encode import empty_response, error_response, text_response
 from nodedns.api.request import Request, Response
+from nodedns.api.tenancy import refuse_other_tenants
 from nodedns.errors import ApiError
 
 __all__ = ["ROUTES", "Handler", "Outcome", "Route", "handle"]
@@ -109,6 +110,7 @@ ROUTES = (
     Route("/v1/catalog/connect/", _GET, catalog_services.get_connect),
     Route("/v1/catalog/datacenters", _GET, catalog_nodes.get_datacenters),
     Route("/v1/catalog/deregister", _PUT, registration.deregister),
+    Route("/v1/catalog/gateway-services/", _GET, catalog_services.get_gateway_services),
     Route("/v1/catalog/node/", _GET, catalog_nodes.get_node),
     Route("/v1/catalog/node-services/", _GET, catalog_nodes.get_node_services),
     Route("/v1/catalog/nodes", _GET, catalog_nodes.get_nodes),
@@ -125,6 +127,7 @@ ROUTES = (
     Route("/v1/event/list", _GET, events.get_list),
     Route("/v1/health/checks/", _GET, health.get_checks),
     Route("/v1/health/connect/", _GET, catalog_services.get_connect),
+    Route("/v1/health/ingress/", _GET, catalog_services.get_connect),
     Route("/v1/health/node/", _GET, health.get_node),
     Route("/v1/health/service/", _GET, health.get_service),
     Route("/v1/health/state/", _GET, health.get_state),
@@ -158,6 +161,7 @@ def handle(request: Request, ctx: ApiContext) -> Outcome:
         return error_response(error).with_headers(allowed)
     try:
         check_access(request, route.methods[request.method], ctx.access)
+        refuse_other_tenants(request)
         return route.handler(request, rest, ctx)
     except ApiError as error:
         return error_response(error)

@@ -138,12 +138,23 @@ def test_instances_are_those_asked_for(get: Get, agent: TableAgent, name: str, q
     assert ids == [instance["ServiceID"] for instance in found]
 
 
-@pytest.mark.parametrize("path", ["/v1/catalog/service/none", "/v1/catalog/connect/web", "/v1/health/connect/web"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/catalog/service/none",
+        "/v1/catalog/connect/web",
+        "/v1/catalog/gateway-services/web",
+        "/v1/health/connect/web",
+        "/v1/health/ingress/web",
+    ],
+)
 def test_nothing_is_an_empty_list(get: Get, agent: TableAgent, path: str) -> None:
     assert [] == get(agent.api_context(), path)
 
 
-@pytest.mark.parametrize("path", ["catalog/service", "catalog/connect", "health/connect", "health/checks"])
+@pytest.mark.parametrize(
+    "path", ["catalog/service", "catalog/connect", "health/connect", "health/ingress", "health/checks"]
+)
 def test_service_without_a_name_is_missing(ask: Ask, agent: TableAgent, path: str) -> None:
     response = ask(agent.api_context(), f"/v1/{path}/")
     assert isinstance(response, Response)
