@@ -7,16 +7,20 @@ Run ``python -m bench.replication``; a minute or two of one core (``--sizes 50``
 from __future__ import annotations
 
 import argparse
+import gc
 import platform
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.replica.params import ReplicaParams
 from nodedns.replica.replicator import Replicator
+from nodedns.replica.wire import encode_behind
 from nodedns.table.changes import ExternalNode, NodeRegistered, ServiceRegistered
 from nodedns.testing.replica_pool import Link, ReplicaAgent, ReplicaPool
 
@@ -138,6 +142,7 @@ def large_figures() -> None:
     begun = time.perf_counter()
     records = list(one.snapshot_records())
     print(f"  snapshot: {sum(map(len, records)) / 2**20:.1f} MiB in {time.perf_counter() - begun:.2f} s")
+    census_figures(one)
     tracemalloc.start()
     other = Replicator(ReplicaParams(), bytes(range(16)), Random("other"))  # noqa: S311
     begun = time.perf_counter()
@@ -148,6 +153,33 @@ def large_figures() -> None:
     mebibytes = tracemalloc.get_traced_memory()[0] / 2**20
     print(f"  restored in {time.perf_counter() - begun:.2f} s (traced), {mebibytes:.0f} MiB")
     tracemalloc.stop()
+
+
+def census_figures(teller: Replicator) -> None:
+    """Print the longest step of who tells all that it holds, and of who takes it in, in CPU time."""
+    taker = Replicator(ReplicaParams(), bytes(range(1, 17)), Random("taker"))  # noqa: S311
+    taker.start(0.0, 10**12)
+    names = {"teller": NodeName("taker"), "taker": NodeName("teller")}
+    sides = {"teller": teller, "taker": taker}
+    longest = dict.fromkeys(sides, 0.0)
+
+    def timed(side: str, step: Callable[[], object]) -> None:
+        begun = time.thread_time()
+        step()
+        sides[side].take_changed()
+        longest[side] = max(longest[side], time.thread_time() - begun)
+
+    gc.collect()
+    gc.freeze()  # a full look at all that the bench itself holds is not their work
+    taker.receive(encode_behind(), NodeName("teller"), 0.0, 10**12)
+    while not taker.statistics().censuses_taken:
+        for side, other in (("taker", "teller"), ("teller", "taker")):
+            for message in sides[side].messages_to_send():
+                timed(other, partial(sides[other].receive, message.payload, names[other], 0.0, 10**12))
+        if taker.next_deadline() == 0.0:
+            timed("taker", lambda: taker.handle_timer(0.0, 10**12))
+    print(f"  census: longest step of the teller {longest['teller'] * 1e3:.0f} ms", end="")
+    print(f", of the taker {longest['taker'] * 1e3:.0f} ms")
 
 
 def main() -> None:

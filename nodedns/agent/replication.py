@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from random import Random
@@ -46,7 +46,7 @@ from nodedns.observe.metrics import (
     REPLICA_TOMBSTONES,
     Metrics,
 )
-from nodedns.replica.entry import Entry, Key, Kind, target_of
+from nodedns.replica.entry import Entry, Key, Kind, change_of
 from nodedns.replica.messages import Outgoing
 from nodedns.replica.params import MAX_ENTRIES, ReplicaParams
 from nodedns.replica.records import encode_intent
@@ -112,7 +112,7 @@ class Replication:
         self._coming = 0
         self._unowned_since: dict[str, float] = {}
         # By what they are about, so that what comes later takes the place of what waits.
-        self._for_table: dict[Key, Registration] = {}
+        self._for_table: dict[Key, Entry] = {}
         self._sweep_at = math.inf
         self._wakes_at = math.inf
         self._deadline_moved = trio.Event()
@@ -315,12 +315,12 @@ class Replication:
     # --- draining ----------------------------------------------------------------
 
     def _drain(self, *, is_ours: bool = False) -> None:
-        changes = self._replicator.take_changes()
+        changed = self._replicator.take_changed()
         log = self._memory.registrations
         for record in self._replicator.take_records():
             if log is not None:
                 log.note(record)
-        self._take_in(changes, is_ours=is_ours)
+        self._take_in(changed, is_ours=is_ours)
         messages = self._replicator.messages_to_send()
         for message in messages:
             self._send(message)
@@ -328,21 +328,22 @@ class Replication:
             self._wake()
         self._look_at_deadline()
 
-    def _take_in(self, changes: Sequence[Registration], *, is_ours: bool) -> None:
+    def _take_in(self, changed: Mapping[Key, Entry], *, is_ours: bool) -> None:
         """Have the table know: what we write at once, because it was promised, and many changes of others in turns."""
-        for change in changes:
-            self._for_table.pop(target_of(change)[0], None)
-        if is_ours or len(changes) <= TABLE_CHANGES:
-            if changes:
-                self._table.apply(changes)
+        if self._for_table:
+            for key in changed:
+                self._for_table.pop(key, None)
+        if is_ours or len(changed) <= TABLE_CHANGES:
+            if changed:
+                self._table.apply([change_of(entry) for entry in changed.values()])
             return
-        self._for_table.update((target_of(change)[0], change) for change in changes)
+        self._for_table |= changed
         self._deadline_moved.set()
 
     def _take_in_some(self) -> None:
         some = list(islice(self._for_table, TABLE_CHANGES))
         if some:
-            self._table.apply([self._for_table.pop(key) for key in some])
+            self._table.apply([change_of(self._for_table.pop(key)) for key in some])
 
     def _send(self, message: Outgoing) -> None:
         now = trio.current_time()

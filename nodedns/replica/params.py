@@ -88,3 +88,5 @@ class ReplicaParams:
     """Entries of a node that is gone are deleted within this time, by whoever comes first."""
     census_s: float = 10.0
     """How long a census may pause before it is given up."""
+    slice_entries: int = 1_024
+    """Entries of a census taken in between two turns of others; ours: three milliseconds."""

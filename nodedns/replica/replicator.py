@@ -14,13 +14,13 @@ Control for Anti-Entropy Protocols" (Scuttlebutt), 2008; docs/replication.rst.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
 from nodedns.errors import LocalProtocolError, WireError
 from nodedns.model.names import NodeName, fold
-from nodedns.replica.census import census_parts
+from nodedns.replica.census import CensusTaking, census_parts
 from nodedns.replica.clock import COUNTER_BITS, MAX_VERSION, HybridClock
 from nodedns.replica.conversation import Conversation
 from nodedns.replica.early import EarlyRanges
@@ -37,7 +37,7 @@ from nodedns.replica.entry import (
     target_of,
 )
 from nodedns.replica.exchange import range_pieces
-from nodedns.replica.messages import Census, Delta, Digest, Outgoing, Range, Rumours
+from nodedns.replica.messages import Census, CensusPart, Delta, Digest, Outgoing, Range, Rumours
 from nodedns.replica.outbox import Outbox
 from nodedns.replica.params import (
     DATAGRAM_BYTES,
@@ -70,6 +70,10 @@ __all__ = ["Replicator"]
 RUMOUR_BYTES = DATAGRAM_BYTES - 100  # entries of one rumour, so that with its head it fits a datagram
 _Target = tuple[Key, NodeName, Value | None]
 _NEVER = float("inf")
+MAX_HELD = 64
+"""Messages that wait for a census to be taken in; with more, that is done at once. Ours: what comes in that time."""
+HELD_A_SLICE = 4
+"""Of these taken in a slice; ours: four chunks take as long as a digest's answer may be."""
 
 
 class Replicator:
@@ -101,6 +105,9 @@ class Replicator:
         self._peers: tuple[NodeName, ...] = ()
         self._records: list[bytes] = []
         self._leaving: dict[str, tuple[float, NodeName]] = {}
+        self._census: Iterator[int] | None = None
+        self._census_at = _NEVER
+        self._held: deque[tuple[bytes, NodeName]] = deque()
         self._told_at = self._tick_at = self._exchange_at = self._gap_at = self._collect_at = _NEVER
 
     # --- starting -------------------------------------------------------------------------------------
@@ -117,7 +124,8 @@ class Replicator:
                     self._state.apply(told, MAX_VERSION)
                     self._fulfil(told.entries)
             case CensusRecord(messages):
-                self._state.commit_census(part for message in messages for part in message.parts)
+                for _ in self._state.commit_census(part for message in messages for part in message.parts):
+                    pass
             case Intent(change):
                 self._intents.append(change)
 
@@ -176,6 +184,7 @@ class Replicator:
         Returns:
             How many were written.
         """
+        self._finish_census()
         targets = [target for target in map(target_of, changes) if not self._is_so(*target)]
         self._write(targets, now, wall_ms)
         return len(targets)
@@ -189,6 +198,7 @@ class Replicator:
     def _write(self, targets: Sequence[_Target], now: float, wall_ms: int) -> None:
         if not targets:
             return
+        self._finish_census()
         self._disown_future(now, wall_ms)
         self._require_room(targets)
         origin = self._run_for(len(targets), wall_ms)
@@ -255,9 +265,20 @@ class Replicator:
     def receive(self, payload: bytes, source: NodeName, now: float, wall_ms: int) -> WireError | None:
         """Take a message from a peer. Drain after calling.
 
+        One that comes while a census is taken in waits until that is done.
+
         Returns:
-            What is wrong with it; None where it was taken.
+            What is wrong with it; None where it was taken, or waits.
         """
+        if self._census is None and not self._held:
+            return self._receive(payload, source, now, wall_ms)
+        self._held.append((payload, source))
+        while len(self._held) > MAX_HELD:
+            self._finish_census()
+            self._receive(*self._held.popleft(), now, wall_ms)
+        return None
+
+    def _receive(self, payload: bytes, source: NodeName, now: float, wall_ms: int) -> WireError | None:
         try:
             message = decode_message_untrusted(payload, self._state.known)
         except WireError as problem:
@@ -339,10 +360,35 @@ class Replicator:
         for part in parts:
             self._look_at_claim(part.origin, part.upto, wall_ms)
             self._look_at_limits(part.entries)
-        self._counts["census_drops"] += self._state.commit_census(parts)
+        self._census, self._census_at = self._commit(taken, parts), now
+        self._go_on_with_census()
+
+    def _commit(self, taken: CensusTaking, parts: Sequence[CensusPart]) -> Iterator[int]:
+        self._counts["census_drops"] += yield from self._state.commit_census(parts)
         self._counts["censuses_taken"] += 1
         self._clock.witness(taken.furthest())
         self._records.append(encode_census_record([part.raw for part in taken.messages]))
+
+    def _go_on_with_census(self) -> None:
+        """Take in as much of a census as a slice has."""
+        left = self._params.slice_entries
+        while self._census is not None and left > 0:
+            step = next(self._census, None)
+            if step is None:
+                self._census = None
+            else:
+                left -= step
+
+    def _finish_census(self) -> None:
+        """Take in the rest of a census at once, where something is asked or written that must not find half of it."""
+        while self._census is not None:
+            self._go_on_with_census()
+
+    def _take_held(self, now: float, wall_ms: int) -> None:
+        """Take what came while a census was taken in, a few messages at a time."""
+        for _ in range(min(HELD_A_SLICE, len(self._held))):
+            if self._census is None:
+                self._receive(*self._held.popleft(), now, wall_ms)
 
     def _plan_tick(self, now: float) -> None:
         if self._peers and len(self._rumours) and self._tick_at == _NEVER:
@@ -352,12 +398,18 @@ class Replicator:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timer`` is to be called next, in monotonic seconds; None: not before something happens."""
+        if self._census is not None or self._held:
+            return self._census_at
         leaving = min((when for when, _ in self._leaving.values()), default=_NEVER)
         deadline = min(self._tick_at, self._exchange_at, self._gap_at, self._collect_at, leaving)
         return None if deadline == _NEVER else deadline
 
     def handle_timer(self, now: float, wall_ms: int) -> None:
-        """Do what is due. Drain after calling."""
+        """Do what is due; a slice of work where there is a census to be taken in. Drain after calling."""
+        if self._census is not None or self._held:
+            self._go_on_with_census()
+            self._take_held(now, wall_ms)
+            return
         self._forget_due(now, wall_ms)
         if self._collect_at <= now:
             self._collect_at = now + self._params.collect_s
@@ -412,7 +464,14 @@ class Replicator:
 
         What is gone comes first (checks, services, nodes), then what is there (nodes, services, checks).
         """
-        return self._state.take_changes()
+        return [change_of(entry) for entry in self.take_changed().values()]
+
+    def take_changed(self) -> dict[Key, Entry]:
+        """Return the same as entries, for whoever makes changes of them later; nothing as long as half a census is in.
+
+        What is gone is an entry without a value.
+        """
+        return {} if self._census is not None else self._state.take_changed()
 
     def take_records(self) -> list[bytes]:
         """Return what to add to the file, in order. The first call after ``start`` has what that wrote."""
@@ -424,6 +483,7 @@ class Replicator:
 
         What they say is fixed now; they are made as they are taken. Intents that are not written yet are not in them.
         """
+        self._finish_census()
         parts = census_parts(self._state, {})
         return (encode_census_record([encode_census(0, 0, [part], is_last=False)]) for part in parts)
 
@@ -436,23 +496,28 @@ class Replicator:
 
     def entry(self, key: Key) -> Entry | None:
         """Return what is known of one thing, a tombstone too; None: nothing."""
+        self._finish_census()
         return self._state.get(key)
 
     def entries_of(self, node: NodeName) -> tuple[Entry, ...]:
         """Return what is registered under a node's name, however spelled."""
+        self._finish_census()
         return tuple(entry for entry in self._state.of_node(node) if entry.value is not None)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all that is registered."""
+        self._finish_census()
         return tuple(entry for entry in self._state.entries() if entry.value is not None)
 
     @property
     def fingerprint(self) -> tuple[int, int]:
         """Two numbers that are the same on two agents that know and hold the same."""
+        self._finish_census()
         return (self._state.digest_hash, self._state.content_hash)
 
     def lines(self) -> dict[Origin, int]:
         """Return the digest: up to which version each origin is known."""
+        self._finish_census()
         return dict(self._state.lines())
 
     @property

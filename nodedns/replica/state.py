@@ -12,10 +12,10 @@ from __future__ import annotations
 import enum
 import functools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from nodedns.model.names import fold
-from nodedns.replica.entry import Entry, Key, Kind, Origin, Registration, change_of
+from nodedns.replica.entry import Entry, Key, Kind, Origin
 from nodedns.replica.messages import ALL_BUCKETS, BUCKETS, CensusPart, Range
 from nodedns.replica.params import MAX_ENTRIES, MAX_STREAM_ENTRIES, MAX_STREAMS
 from nodedns.replica.stream import Stream, line_hash
@@ -250,12 +250,13 @@ class ReplicaState:
 
     # --- a census -------------------------------------------------------------------------------------
 
-    def commit_census(self, parts: Iterable[CensusPart]) -> int:
+    def commit_census(self, parts: Iterable[CensusPart]) -> Generator[int, None, int]:
         """Take in a whole state: what it does not list, and its teller must have seen, is gone.
 
         Returns:
-            How many entries were dropped. All at once, because a part alone would have what another
-            part supersedes or deletes be there again.
+            Steps, which give about how many entries each looked at, and return how many were dropped. What is held
+            counts, and changed, once all have been gone through, for a part alone would have what another part
+            supersedes or deletes be there again.
         """
         told = list(parts)
         dropped = 0
@@ -264,12 +265,15 @@ class ReplicaState:
             if stream is None:
                 continue
             listed = {*part.kept, *(entry.version for entry in part.entries)}
-            for entry in stream.between(part.after, min(part.upto, stream.known)):
+            held = stream.between(part.after, min(part.upto, stream.known))
+            for entry in held:
                 if entry.version not in listed:
                     self._drop(entry)
                     dropped += 1
+            yield 1 + len(listed) + len(held)
         for part in told:
             self._take_part(part)
+            yield 1 + len(part.entries)
         return dropped
 
     def _take_part(self, part: CensusPart) -> None:
@@ -291,23 +295,23 @@ class ReplicaState:
 
     # --- what changed ---------------------------------------------------------------------------------
 
-    def take_changes(self) -> list[Registration]:
-        """Return what is other than at the last call: what is gone first, then nodes, services and checks."""
-        gone: list[Entry] = []
-        come: list[Entry] = []
+    def take_changed(self) -> dict[Key, Entry]:
+        """Return what is other than at the last call, by key: what is gone first, then nodes, services and checks.
+
+        What is gone is an entry without a value under the name that it had.
+        """
+        gone: dict[int, dict[Key, Entry]] = {kind: {} for kind in Kind}
+        come: dict[int, dict[Key, Entry]] = {kind: {} for kind in Kind}
+        entries = self._entries
         for key, before in self._touched.items():
-            now = self._entries.get(key)
+            now = entries.get(key)
             if now is None or now.value is None:
                 if before is not None and before.value is not None:
-                    gone.append(before)
+                    gone[key[0]][key] = Entry(key, before.node, before.version, before.origin, None)
             elif before is None or before.value != now.value or before.node != now.node:
-                come.append(now)
+                come[key[0]][key] = now
         self._touched.clear()
-        gone.sort(key=lambda entry: -entry.key[0])
-        come.sort(key=lambda entry: entry.key[0])
-        return [*(_removal_of(entry) for entry in gone), *map(change_of, come)]
-
-
-def _removal_of(entry: Entry) -> Registration:
-    kind, _, item_id = entry.key
-    return change_of(Entry((Kind(kind), "", item_id), entry.node, entry.version, entry.origin, None))
+        changed: dict[Key, Entry] = {}
+        for found in (*(gone[kind] for kind in sorted(Kind, reverse=True)), *(come[kind] for kind in sorted(Kind))):
+            changed |= found
+        return changed

@@ -13,7 +13,7 @@ from nodedns.testing.replica_pool import Link, ReplicaAgent, ReplicaPool
 
 HOUR_S = 3_600.0
 DAY_MS = 86_400_000
-QUICK = ReplicaParams(tombstone_s=30.0, collect_s=5.0)
+QUICK = ReplicaParams(tombstone_s=30.0, collect_s=5.0, slice_entries=2)
 
 
 def service(name: str, port: int = 80, node: str = "n0") -> ServiceRegistered:

@@ -10,8 +10,10 @@ from nodedns.errors import LocalProtocolError, TooBig, WireError
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
 from nodedns.replica.entry import Registration
+from nodedns.replica.messages import ALL_BUCKETS, Delta
 from nodedns.replica.params import MAX_VALUE_BYTES, ReplicaParams
-from nodedns.replica.replicator import Replicator
+from nodedns.replica.replicator import MAX_HELD, Replicator
+from nodedns.replica.wire import decode_message_untrusted, encode_behind, encode_digest, encode_fingerprint
 from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered, ServiceDeregistered, ServiceRegistered
 
 WALL_MS = 1_800_000_000_000
@@ -131,3 +133,86 @@ def test_garbage_is_counted_and_told() -> None:
     side = Side("a")
     assert isinstance(side.replicator.receive(b"\x99garbage", NodeName("x"), 0.0, WALL_MS), WireError)
     assert 1 == side.replicator.statistics().malformed
+
+
+SLICED = 100
+
+
+class Taker:
+    """A replicator that has just heard the last of a census of ``count`` services, and takes it in by slices."""
+
+    def __init__(self, count: int) -> None:
+        self.params = ReplicaParams(slice_entries=SLICED)
+        self.teller, self.replicator = (Replicator(self.params, name * 16, Random(0)) for name in (b"t", b"r"))
+        for each in (self.teller, self.replicator):
+            each.start(0.0, WALL_MS)
+        self.teller.write([web(80, f"s{number}") for number in range(count)], 0.0, WALL_MS)
+        self.teller.take_records()
+        self.replicator.take_records()
+        for each, peer in ((self.teller, "r"), (self.replicator, "t")):
+            each.set_peers([NodeName(peer)], 1.0)
+            each.messages_to_send()
+        self.replicator.receive(encode_behind(), NodeName("t"), 1.0, WALL_MS)
+        while asks := self.replicator.messages_to_send():
+            for ask in asks:
+                self.teller.receive(ask.payload, NodeName("r"), 1.0, WALL_MS)
+            for part in self.teller.messages_to_send():
+                self.replicator.receive(part.payload, NodeName("t"), 1.0, WALL_MS)
+
+    def slice(self) -> None:
+        self.replicator.handle_timer(1.0, WALL_MS)
+
+
+def test_a_long_census_is_taken_in_by_slices_and_told_of_when_it_is_whole() -> None:
+    taker = Taker(2_000)
+    slices = 0
+    while taker.replicator.statistics().censuses_taken == 0:
+        assert ([], []) == (taker.replicator.take_changes(), taker.replicator.take_records())
+        deadline = taker.replicator.next_deadline()
+        assert deadline is not None
+        assert deadline <= 1.0
+        taker.slice()
+        slices += 1
+    assert slices >= 3
+    assert 2_000 == len(taker.replicator.take_changes())
+    assert 1 == len(taker.replicator.take_records())
+    assert taker.teller.fingerprint == taker.replicator.fingerprint
+
+
+def test_a_short_census_is_taken_in_at_once() -> None:
+    taker = Taker(10)
+    assert 10 == len(taker.replicator.take_changes())
+
+
+def test_what_peers_say_during_a_census_is_answered_after_it() -> None:
+    taker = Taker(2_000)
+    assert (
+        taker.replicator.receive(encode_digest(ALL_BUCKETS, (), wants_answer=False), NodeName("t"), 1.0, WALL_MS)
+        is None
+    )
+    taker.slice()
+    assert [] == taker.replicator.messages_to_send()
+    while taker.replicator.statistics().censuses_taken == 0:
+        taker.slice()
+    taker.slice()
+    told = [decode_message_untrusted(each.payload) for each in taker.replicator.messages_to_send()]
+    assert 100 <= sum(len(each.entries) for message in told if isinstance(message, Delta) for each in message.ranges)
+
+
+def test_more_messages_than_may_wait_have_the_census_taken_in_at_once() -> None:
+    taker = Taker(2_000)
+    for _ in range(MAX_HELD + 1):
+        assert 0 == taker.replicator.statistics().censuses_taken
+        taker.replicator.receive(encode_fingerprint(0, 0), NodeName("t"), 1.0, WALL_MS)
+    assert 1 == taker.replicator.statistics().censuses_taken
+    assert 1 == len(taker.replicator.messages_to_send())
+
+
+@pytest.mark.parametrize("is_ensured", [False, True])
+def test_what_is_written_during_a_census_finds_it_whole(is_ensured: bool) -> None:
+    taker = Taker(2_000)
+    write = taker.replicator.ensure if is_ensured else taker.replicator.write
+    write([web(80, "s7"), web(81, "s8")], 1.0, WALL_MS)
+    assert 1 == taker.replicator.statistics().censuses_taken
+    assert (1 if is_ensured else 2) == taker.replicator.statistics().written
+    assert 2_000 == len(taker.replicator.take_changes())

@@ -25,7 +25,7 @@ from nodedns.testing.replica_pool import Link, ReplicaAgent, ReplicaPool
 
 SIZE = 4
 TOMBSTONE_S = 20.0
-QUICK = ReplicaParams(tombstone_s=TOMBSTONE_S, collect_s=3.0)
+QUICK = ReplicaParams(tombstone_s=TOMBSTONE_S, collect_s=3.0, slice_entries=1)
 NAMES = [NodeName("Camera"), NodeName("camera")]
 
 numbers = st.integers(0, SIZE - 1)
