@@ -14,18 +14,16 @@ from functools import partial
 from random import Random
 
 import attrs
+from zone import member
 
 from nodedns.dns.policy import DnsPolicy
 from nodedns.dns.question import Transport
 from nodedns.dns.responder import QueryContext, respond
 from nodedns.dns.zone import Zone
 from nodedns.dns.zones import Zones
-from nodedns.model.address import Address
-from nodedns.model.member import MemberStatus, SerfMember, Versions
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.table.changes import MemberUpserted, ServiceRegistered
-from nodedns.table.member_facts import tags_for
+from nodedns.table.changes import ServiceRegistered
 from nodedns.table.node_table import NodeTable
 
 CALLS = 2_000
@@ -38,23 +36,10 @@ def query(name: str, rtype: int = 1) -> bytes:
     return struct.pack("!6H", 4711, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", rtype, 1)
 
 
-def member(number: int) -> SerfMember:
-    tags = tags_for(
-        version="0.1.0",
-        datacenter="dc1",
-        node_id="",
-        is_server=number == 0,
-        dns_port=8600,
-        meta={"rack": str(number % 40)},
-    )
-    address = Address.from_text(f"10.0.{number // 250}.{number % 250 + 1}", 8301)
-    return SerfMember(NodeName(f"node-{number}"), address, tags, MemberStatus.ALIVE, Versions(b""))
-
-
 def main() -> None:
     nodes = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
     table = NodeTable("dc1", NodeName("node-0"), 1)
-    table.apply([MemberUpserted(member(number)) for number in range(nodes)])
+    table.apply([member(number) for number in range(nodes)])
     bare = DnsPolicy(enable_additional_node_meta_txt=False)
     rng = Random(0)  # noqa: S311 - a seed, not a secret
     context = QueryContext(None, Transport.UDP, table.view, Zones((Zone.of_domain("consul"),)), bare, rng)
@@ -77,7 +62,7 @@ def instance(number: int, tags: tuple[str, ...] = ("v1",)) -> ServiceRegistered:
 def large() -> None:
     """Print what a service with an instance on each of many nodes takes, after one of them has changed."""
     table = NodeTable("dc1", NodeName("node-0"), 1)
-    table.apply([MemberUpserted(member(number)) for number in range(INSTANCES)])
+    table.apply([member(number) for number in range(INSTANCES)])
     table.apply([instance(number) for number in range(INSTANCES)])
     rng = Random(0)  # noqa: S311 - a seed, not a secret
     zones = Zones((Zone.of_domain("consul"),))
