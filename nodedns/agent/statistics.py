@@ -11,7 +11,9 @@ import attrs
 
 from nodedns import __version__
 from nodedns.api.context import Json
+from nodedns.api.status import server_addresses
 from nodedns.config.schema import AgentConfig
+from nodedns.model.names import fold
 from nodedns.observe.metrics import DNS_DROPPED, DNS_LIMITED, GOSSIP_DROPPED, Metrics
 from nodedns.serf.statistics import SerfStatistics
 from nodedns.table.view import TableView
@@ -62,6 +64,7 @@ def agent_statistics(
         "nodes": str(len(view.nodes())),
     }
     if config.server:
+        cluster |= _leadership(config, view)
         cluster["bootstrap"] = _flag(config.bootstrap)
         cluster["bootstrap_expect"] = str(config.bootstrap_expect)
     return {
@@ -83,6 +86,13 @@ def agent_statistics(
         "serf_lan": {name: _text(value) for name, value in attrs.asdict(serf).items()},
         "serving": {name: str(value) for name, value in serving.items()},
     }
+
+
+def _leadership(config: AgentConfig, view: TableView) -> dict[str, str]:
+    # Nobody leads; scripts for Consul look here all the same, so it is what /v1/status/leader names.
+    addresses = server_addresses(view)
+    is_ours = bool(addresses) and fold(view.servers()[0].name) == fold(config.node_name)
+    return {"leader": _flag(is_ours), "leader_addr": addresses[0] if addresses else ""}
 
 
 def debug_config(config: AgentConfig) -> dict[str, Json]:

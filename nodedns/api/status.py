@@ -14,8 +14,9 @@ from nodedns.api.context import ApiContext
 from nodedns.api.encode import json_response
 from nodedns.api.request import Request, Response
 from nodedns.errors import ApiError
+from nodedns.table.view import TableView
 
-__all__ = ["get_leader", "get_peers"]
+__all__ = ["get_leader", "get_peers", "server_addresses"]
 
 
 def get_leader(request: Request, _rest: str, ctx: ApiContext) -> Response:
@@ -29,11 +30,15 @@ def get_peers(request: Request, _rest: str, ctx: ApiContext) -> Response:
     return json_response(_servers(request, ctx), request, ctx)
 
 
+def server_addresses(view: TableView) -> list[str]:
+    """Return address and port of each alive server by name, the leader first; none before the cluster is known."""
+    members = (view.member(row.name) for row in view.servers())
+    return [str(member.address) for member in members if member is not None] if view.cluster_known else []
+
+
 def _servers(request: Request, ctx: ApiContext) -> list[str]:
     parse_options(request, ctx.query_times)
     refuse_unless_local(request, ctx)
-    members = (ctx.view.member(row.name) for row in ctx.view.servers())
-    servers = [str(member.address) for member in members if member is not None]
-    if not (servers or ctx.facts.is_server):
+    if not (ctx.view.servers() or ctx.facts.is_server):
         raise ApiError(500, "No known Consul servers")
-    return servers if ctx.view.cluster_known else []
+    return server_addresses(ctx.view)

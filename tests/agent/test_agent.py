@@ -246,6 +246,21 @@ def test_self_tells_configuration_and_figures() -> None:
     play(story, config("agent-one"))
 
 
+def test_figures_of_servers_name_the_leader_that_status_names() -> None:
+    async def story(one: Running, two: Running) -> None:
+        await two.agent.join((one.gossip,))
+        await two.agent.table.wait_member("agent-one")
+        await one.agent.table.wait_member("agent-two")
+        for running, is_ours in ((one, "true"), (two, "false")):
+            _, answer = await running.api("GET", "/v1/agent/self")
+            _, leader = await running.api("GET", "/v1/status/leader")
+            figures = answer["Stats"]["consul"]
+            assert (is_ours, leader) == (figures["leader"], figures["leader_addr"])
+            assert leader
+
+    play(story, config("agent-one", server=True), config("agent-two", server=True))
+
+
 def test_node_meta_that_does_not_fit_into_gossip_stops_the_start() -> None:
     async def main() -> None:
         with prepared(config("agent-one", node_meta={"k": "v" * 500})):
