@@ -17,7 +17,7 @@ from collections.abc import Callable
 from nodedns.api.context import QueryLogState
 from nodedns.dns.decode import HEADER_BYTES
 from nodedns.dns.name import presentation
-from nodedns.dns.question import Transport
+from nodedns.dns.question import RRClass, Transport
 from nodedns.dns.responder import Drop, Reply
 from nodedns.dns.type_names import type_text
 from nodedns.model.address import Address
@@ -40,6 +40,7 @@ _FLAGS = (
     (0x0010, "cd"),
 )
 _NOT_READ = "-"
+_CLASSES = {3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}  # RFC 6895 section 3.2
 
 _QUERIES = logger("dns.query")
 
@@ -111,6 +112,7 @@ class QueryLog:
             client=client,
             transport=transport.value,
             name=presentation(wire[HEADER_BYTES:]) if is_read else _NOT_READ,
+            **(_other_class(wire) if is_read else {}),
             type=_NOT_READ if outcome.qtype is None else type_text(outcome.qtype),
             rcode=outcome.rcode.name,
             flags=_flags_text(outcome.wire),
@@ -136,6 +138,15 @@ class QueryLog:
     def _held_back(self) -> dict[str, int]:
         held, self._held = self._held, 0
         return {"suppressed": held} if held else {}
+
+
+def _other_class(wire: bytes) -> dict[str, str]:
+    """Return the class of a query that was read, unless it is IN, without which a refusal would be a riddle."""
+    offset = HEADER_BYTES
+    while wire[offset]:
+        offset += 1 + wire[offset]
+    number = int.from_bytes(wire[offset + 3 : offset + 5], "big")
+    return {} if number == RRClass.IN else {"class": _CLASSES.get(number) or f"CLASS{number}"}
 
 
 def _flags_text(wire: bytes) -> str:

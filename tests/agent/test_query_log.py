@@ -105,6 +105,15 @@ def test_a_type_without_a_name_is_told_by_its_number(desk: Desk) -> None:
     assert "type=TYPE65280" in desk.lines()[1]
 
 
+@pytest.mark.parametrize(("number", "told"), [(3, "CH"), (4, "HS"), (254, "NONE"), (255, "ANY"), (666, "CLASS666")])
+def test_a_class_other_than_in_is_told(desk: Desk, number: int, told: str) -> None:
+    desk.log.switch(is_on=True)
+
+    desk.ask(query(b"version", b"bind")[:-2] + number.to_bytes(2, "big") + b"an OPT record")
+
+    assert f"name=version.bind. class={told} type=AAAA" in desk.lines()[1]
+
+
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=3))
 def test_no_name_breaks_its_line(labels: list[bytes]) -> None:
     with log_lines("info") as stream:
