@@ -38,6 +38,7 @@ from nodedns.observe.metrics import (
     REPLICA_BYTES_RECEIVED,
     REPLICA_BYTES_SENT,
     REPLICA_ENTRIES,
+    REPLICA_MEMORY,
     REPLICA_MESSAGES_RECEIVED,
     REPLICA_MESSAGES_SENT,
     REPLICA_PEERS,
@@ -48,7 +49,7 @@ from nodedns.observe.metrics import (
 )
 from nodedns.replica.entry import Entry, Key, Kind, change_of
 from nodedns.replica.messages import Outgoing
-from nodedns.replica.params import MAX_ENTRIES, ReplicaParams
+from nodedns.replica.params import MAX_ENTRIES, MAX_MEMORY_BYTES, ReplicaParams
 from nodedns.replica.records import encode_intent
 from nodedns.replica.replicator import Replicator
 from nodedns.serf.events import MemberChanged, MemberChangeKind, PeerMessage, SerfEvent
@@ -82,6 +83,7 @@ class Replication:
         datacenter: Members of another one are no peers.
         rng: Decides whom to talk to.
         wall_clock: Seconds since 1970.
+        max_memory_bytes: What all registrations may take, about.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Replication:
         datacenter: str,
         rng: Random,
         wall_clock: Callable[[], float],
+        max_memory_bytes: int = MAX_MEMORY_BYTES,
     ) -> None:
         self._memory = memory
         self._table = table
@@ -105,7 +108,9 @@ class Replication:
         self._local_name = table.view.local_name
         self._wall_clock = wall_clock
         self._remote = RemoteLog(_LOG, trio.current_time)
-        self._replicator = Replicator(ReplicaParams(), uuid.UUID(memory.node_id).bytes, rng)
+        self._max_memory_bytes = max_memory_bytes
+        node_id = uuid.UUID(memory.node_id).bytes
+        self._replicator = Replicator(ReplicaParams(), node_id, rng, max_memory_bytes=max_memory_bytes)
         self._peers: dict[NodeName, None] = {}
         self._are_peers_new = False
         self._heard_at: float | None = None
@@ -137,6 +142,7 @@ class Replication:
     def _expose(self) -> None:
         self._metrics.set_by(REPLICA_PEERS, lambda: len(self._peers))
         self._metrics.set_by(REPLICA_ENTRIES, lambda: self._replicator.entry_count)
+        self._metrics.set_by(REPLICA_MEMORY, lambda: self._replicator.memory_bytes)
         self._metrics.set_by(REPLICA_TOMBSTONES, lambda: self._replicator.statistics().tombstones)
         self._metrics.set_by(REPLICA_SILENCE, self._heard_s)
         for reason in REFUSALS:
@@ -159,6 +165,9 @@ class Replication:
         entry = self._replicator.entry(key)
         return entry is not None and entry.value is not None
 
+    def _is_new(self, change: Registration) -> bool:
+        return self._replicator.entry(target_of(change)[0]) is None
+
     @property
     def is_writing(self) -> bool:
         """Whether something is on its way to the disk that does not count yet."""
@@ -180,6 +189,10 @@ class Replication:
         wanted = self._replicator.entry_count + coming
         if wanted > MAX_ENTRIES:
             raise TooBig("the pool's registrations", wanted, MAX_ENTRIES)
+        if self._replicator.is_heavy and any(self._is_new(change) for change in intents):
+            raise TooBig(
+                "the memory of the pool's registrations", self._replicator.memory_bytes, self._max_memory_bytes
+            )
         log = self._memory.registrations
         if log is None:
             self.write_soon(changes_of())
@@ -216,13 +229,15 @@ class Replication:
         if message.sender not in self._peers:
             return  # of another datacenter, or gone this moment
         self._heard_at = now
-        refused_before = self._replicator.refused_ahead
+        refused_before, full_before = self._replicator.refused_ahead, self._replicator.refused_full
         problem = self._replicator.receive(message.payload, message.sender, now, self._wall_ms())
         if self._replicator.refused_ahead > refused_before:
             self._remote.warning(
                 "registrations are dated more than a day ahead of our clock and not taken; are all clocks right?",
                 message.sender,
             )
+        if self._replicator.refused_full > full_before:
+            self._remote.warning("registrations are more than an agent holds and not taken", message.sender)
         beyond = self._replicator.take_beyond()
         if beyond is not None:
             self._remote.warning(

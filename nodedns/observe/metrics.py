@@ -77,6 +77,7 @@ __all__ = [
     "REPLICA_BYTES_RECEIVED",
     "REPLICA_BYTES_SENT",
     "REPLICA_ENTRIES",
+    "REPLICA_MEMORY",
     "REPLICA_MESSAGES_RECEIVED",
     "REPLICA_MESSAGES_SENT",
     "REPLICA_PEERS",
@@ -173,6 +174,7 @@ REPLICA_BYTES_SENT = CounterSpec("nodedns_replica_sent_bytes_total", (), "Their 
 REPLICA_BYTES_RECEIVED = CounterSpec("nodedns_replica_received_bytes_total", (), "Their bytes received, unpacked.")
 REPLICA_PEERS = GaugeSpec("nodedns_replica_peers", (), "Agents with which registrations are replicated.")
 REPLICA_ENTRIES = GaugeSpec("nodedns_replica_entries", (), "Nodes, services and checks kept, tombstones included.")
+REPLICA_MEMORY = GaugeSpec("nodedns_replica_memory_bytes", (), "About how much memory these take.")
 REPLICA_TOMBSTONES = GaugeSpec("nodedns_replica_tombstones", (), "Deregistrations remembered.")
 REPLICA_REFUSED = GaugeSpec(
     "nodedns_replica_refused", ("reason",), "Messages and entries refused or not passed on since the start, by reason."
@@ -296,6 +298,7 @@ METRICS: tuple[Spec, ...] = (
     REPLICA_BYTES_RECEIVED,
     REPLICA_PEERS,
     REPLICA_ENTRIES,
+    REPLICA_MEMORY,
     REPLICA_TOMBSTONES,
     REPLICA_REFUSED,
     REPLICA_SILENCE,

@@ -16,6 +16,7 @@ __all__ = [
     "MAX_EARLY_RANGES",
     "MAX_ENTRIES",
     "MAX_ID_BYTES",
+    "MAX_MEMORY_BYTES",
     "MAX_MESSAGE_BYTES",
     "MAX_OUTGOING",
     "MAX_RANGE_ENTRIES",
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_VALUE_BYTES",
     "REPLY_BYTES",
     "RUMOUR_BYTES_A_TICK",
+    "SMALL_BYTES",
     "ReplicaParams",
 ]
 
@@ -42,6 +44,11 @@ MAX_ID_BYTES = 1_024
 """The name of a node, the ID of a service or check; ours: four times what DNS could carry."""
 MAX_ENTRIES = 262_144
 """Entries in all, tombstones included; ours: five times the largest pool that was measured."""
+MAX_MEMORY_BYTES = 536_870_912
+"""All entries, as ``weight_of`` has it; ours: twice ``MAX_ENTRIES`` at the 1 KiB that those of a real pool take. By
+number alone, 16 GiB could be."""
+SMALL_BYTES = 8_192
+"""An entry up to this weight may take the place of another in a replica that is full; ours: a check with its output."""
 MAX_STREAM_ENTRIES = 131_072
 """Entries of one origin; ours: half of all."""
 MAX_STREAMS = 65_536

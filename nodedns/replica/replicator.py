@@ -42,6 +42,7 @@ from nodedns.replica.outbox import Outbox
 from nodedns.replica.params import (
     DATAGRAM_BYTES,
     MAX_ENTRIES,
+    MAX_MEMORY_BYTES,
     MAX_RUMOURS,
     MAX_STREAM_ENTRIES,
     RUMOUR_BYTES_A_TICK,
@@ -83,16 +84,19 @@ class Replicator:
         params: Knobs.
         node_id: Our node ID, 16 bytes.
         rng: Decides whom we talk to.
+        max_memory_bytes: Above this, no more entries are taken.
     """
 
-    def __init__(self, params: ReplicaParams, node_id: bytes, rng: Random) -> None:
+    def __init__(
+        self, params: ReplicaParams, node_id: bytes, rng: Random, *, max_memory_bytes: int = MAX_MEMORY_BYTES
+    ) -> None:
         if len(node_id) != NODE_ID_BYTES:
             raise LocalProtocolError(f"a node ID of {len(node_id)} bytes")
         self._params = params
         self._node_id = node_id
         self._rng = rng
         self._clock = HybridClock(round(params.ahead_s * 1000))
-        self._state = ReplicaState()
+        self._state = ReplicaState(max_memory_bytes)
         self._outbox = Outbox()
         self._counts: Counter[str] = Counter()
         self._conversation = Conversation(params, rng, self._state, self._outbox, self._counts)
@@ -121,10 +125,11 @@ class Replicator:
         match decode_record(record):
             case RangesRecord(ranges):
                 for told in ranges:
-                    self._state.apply(told, MAX_VERSION)
+                    self._state.apply(told, MAX_VERSION, is_owed=True)
                     self._fulfil(told.entries)
             case CensusRecord(messages):
-                for _ in self._state.commit_census(part for message in messages for part in message.parts):
+                parts = [part for message in messages for part in message.parts]
+                for _ in self._state.commit_census(parts, is_owed=True):
                     pass
             case Intent(change):
                 self._intents.append(change)
@@ -207,7 +212,7 @@ class Replicator:
         after, upto = self._own_version, entries[-1].version
         pieces = list(range_pieces(origin, after, upto, encoded, RUMOUR_BYTES))
         self._state.admit(origin)
-        self._state.apply(Range(origin, after, upto, tuple(entries), b""), MAX_VERSION)
+        self._state.apply(Range(origin, after, upto, tuple(entries), b""), MAX_VERSION, is_owed=True)
         self._own_version = upto
         self._counts["written"] += len(entries)
         self._records.append(encode_ranges_record([raw for _, raw in pieces]))
@@ -494,6 +499,16 @@ class Replicator:
         """How many things are known, tombstones included."""
         return len(self._state)
 
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory these take."""
+        return self._state.memory_bytes
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether that is as much as may be, so that others take nothing new, and nobody should write it."""
+        return self._state.is_heavy
+
     def entry(self, key: Key) -> Entry | None:
         """Return what is known of one thing, a tombstone too; None: nothing."""
         self._finish_census()
@@ -525,6 +540,11 @@ class Replicator:
         """How many ranges were cut short because a version was too far ahead of our clock."""
         return self._counts[Outcome.FUTURE.value]
 
+    @property
+    def refused_full(self) -> int:
+        """How many ranges were cut short because a limit was reached."""
+        return self._counts[Outcome.FULL.value]
+
     def take_beyond(self) -> Entry | None:
         """Return the last entry heard since the last call that is beyond a limit, and counts as a deletion for it."""
         entry, self._last_beyond = self._last_beyond, None
@@ -535,6 +555,7 @@ class Replicator:
         counts = self._counts
         return ReplicaStatistics(
             entries=self.entry_count,
+            memory_bytes=self.memory_bytes,
             tombstones=self._state.tombstones,
             streams=self._state.streams,
             rumours=len(self._rumours),
@@ -543,7 +564,7 @@ class Replicator:
             ranges=counts["ranges"],
             gaps=counts["gaps"],
             future=self.refused_ahead,
-            full=counts[Outcome.FULL.value],
+            full=self.refused_full,
             beyond=counts["beyond"],
             malformed=counts["malformed"],
             exchanges=counts["exchanges"],

@@ -17,8 +17,9 @@ from collections.abc import Generator, Iterable, Iterator
 from nodedns.model.names import fold
 from nodedns.replica.entry import Entry, Key, Kind, Origin
 from nodedns.replica.messages import ALL_BUCKETS, BUCKETS, CensusPart, Range
-from nodedns.replica.params import MAX_ENTRIES, MAX_STREAM_ENTRIES, MAX_STREAMS
+from nodedns.replica.params import MAX_ENTRIES, MAX_MEMORY_BYTES, MAX_STREAM_ENTRIES, MAX_STREAMS, SMALL_BYTES
 from nodedns.replica.stream import Stream, line_hash
+from nodedns.replica.weight import weight_of
 
 __all__ = ["Outcome", "ReplicaState"]
 
@@ -34,9 +35,15 @@ class Outcome(enum.Enum):
 
 
 class ReplicaState:
-    """What one agent holds."""
+    """What one agent holds.
 
-    def __init__(self) -> None:
+    Args:
+        max_memory_bytes: Above this it takes no more.
+    """
+
+    def __init__(self, max_memory_bytes: int = MAX_MEMORY_BYTES) -> None:
+        self._max_memory_bytes = max_memory_bytes
+        self._memory_bytes = 0
         self._entries: dict[Key, Entry] = {}
         self._streams: dict[Origin, Stream] = {}
         self._by_node: dict[str, dict[Key, None]] = {}
@@ -47,6 +54,16 @@ class ReplicaState:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory the entries take."""
+        return self._memory_bytes
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether they take as much as they may, so that there is no room for what is new."""
+        return self._memory_bytes >= self._max_memory_bytes
 
     @property
     def tombstones(self) -> int:
@@ -110,12 +127,13 @@ class ReplicaState:
 
     # --- taking in ------------------------------------------------------------------------------------
 
-    def apply(self, told: Range, furthest: int) -> Outcome:
+    def apply(self, told: Range, furthest: int, *, is_owed: bool = False) -> Outcome:
         """Take in a range, as far as it can be.
 
         Args:
             told: The range.
             furthest: The highest version that is believed.
+            is_owed: Whether it was written or held here before, so that it is taken however much memory that takes.
 
         Returns:
             What became of it. Where it is refused, what stands before the part that is refused is taken in.
@@ -135,6 +153,8 @@ class ReplicaState:
             if entry.version <= known:
                 continue
             refusal = self._refusal(entry, stream, furthest)
+            if refusal is None and self.is_heavy and not is_owed and self._is_heavier(entry):
+                refusal = Outcome.FULL
             if refusal is not None:
                 upto, outcome = entry.version - 1, refusal
                 break
@@ -151,6 +171,13 @@ class ReplicaState:
         if (is_new and len(self._entries) >= MAX_ENTRIES) or len(stream) >= MAX_STREAM_ENTRIES:
             return Outcome.FULL
         return None
+
+    def _is_heavier(self, entry: Entry) -> bool:
+        """Whether it takes more than it may once there is no room: what is small may replace, anything may delete."""
+        if entry.value is None:
+            return False
+        held = self._entries.get(entry.key)
+        return held is None or weight_of(entry.value) > max(weight_of(held.value), SMALL_BYTES)
 
     def _advance(self, stream: Stream, known: int) -> None:
         if known == stream.known:
@@ -176,6 +203,7 @@ class ReplicaState:
         stream.add(entry)
 
     def _count(self, entry: Entry, by: int) -> None:
+        self._memory_bytes += by * weight_of(entry.value)
         if entry.value is None:
             self._tombstones += by
         else:
@@ -250,8 +278,12 @@ class ReplicaState:
 
     # --- a census -------------------------------------------------------------------------------------
 
-    def commit_census(self, parts: Iterable[CensusPart]) -> Generator[int, None, int]:
+    def commit_census(self, parts: Iterable[CensusPart], *, is_owed: bool = False) -> Generator[int, None, int]:
         """Take in a whole state: what it does not list, and its teller must have seen, is gone.
+
+        Args:
+            parts: The state.
+            is_owed: As ``apply`` has it.
 
         Returns:
             Steps, which give about how many entries each looked at, and return how many were dropped. What is held
@@ -272,11 +304,11 @@ class ReplicaState:
                     dropped += 1
             yield 1 + len(listed) + len(held)
         for part in told:
-            self._take_part(part)
+            self._take_part(part, is_owed=is_owed)
             yield 1 + len(part.entries)
         return dropped
 
-    def _take_part(self, part: CensusPart) -> None:
+    def _take_part(self, part: CensusPart, *, is_owed: bool) -> None:
         stream = self._streams.get(part.origin)
         if stream is None:
             if len(self._streams) >= MAX_STREAMS:
@@ -287,7 +319,7 @@ class ReplicaState:
             return
         for entry in part.entries:
             if entry.version > stream.known:
-                if len(self._entries) >= MAX_ENTRIES:
+                if len(self._entries) >= MAX_ENTRIES or (self.is_heavy and not is_owed):
                     return
                 self._put(entry, stream)
         self._advance(stream, part.upto)

@@ -13,6 +13,7 @@ class ReplicaStatistics:
 
     Attributes:
         entries: Held now, tombstones included.
+        memory_bytes: About how much memory they take.
         tombstones: Held now.
         streams: Origins known now.
         rumours: Waiting to be told now.
@@ -37,6 +38,7 @@ class ReplicaStatistics:
     """
 
     entries: int
+    memory_bytes: int
     tombstones: int
     streams: int
     rumours: int

@@ -25,9 +25,9 @@ from nodedns.errors import DataDirError, TooBig
 from nodedns.model.check import Check, CheckStatus
 from nodedns.model.names import NodeName
 from nodedns.model.service import Service
-from nodedns.observe.metrics import REPLICA_REFUSED, Metrics
+from nodedns.observe.metrics import REPLICA_MEMORY, REPLICA_REFUSED, Metrics
 from nodedns.replica.entry import ORIGIN_BYTES, Entry, Kind, Origin
-from nodedns.replica.params import MAX_MESSAGE_BYTES, ReplicaParams
+from nodedns.replica.params import MAX_MEMORY_BYTES, MAX_MESSAGE_BYTES, ReplicaParams
 from nodedns.replica.replicator import Replicator
 from nodedns.replica.wire import encode_delta, encode_entry, encode_range
 from nodedns.serf.events import MemberChanged, MemberChangeKind, PeerMessage
@@ -70,7 +70,12 @@ class Kept:
 
 
 @contextmanager
-def opened(folder: Path | None, wall_clock: Callable[[], float] = lambda: WALL_S) -> Iterator[Kept]:
+def opened(
+    folder: Path | None,
+    wall_clock: Callable[[], float] = lambda: WALL_S,
+    *,
+    max_memory_bytes: int = MAX_MEMORY_BYTES,
+) -> Iterator[Kept]:
     config: AgentConfig = attrs.evolve(load(ConfigSources(dev=True, flags={"node": "one"})), data_dir=folder)
     metrics = Metrics()
     rng = Random("one")
@@ -78,7 +83,15 @@ def opened(folder: Path | None, wall_clock: Callable[[], float] = lambda: WALL_S
         table = LiveTable(NodeTable(config.datacenter, NodeName("one"), first_index=1), metrics)
         serf = make_serf(config, memory, PORT, rng=rng, entropy=rng.randbytes)
         replication = Replication(
-            memory, table, serf, lambda: None, metrics, datacenter=config.datacenter, rng=rng, wall_clock=wall_clock
+            memory,
+            table,
+            serf,
+            lambda: None,
+            metrics,
+            datacenter=config.datacenter,
+            rng=rng,
+            wall_clock=wall_clock,
+            max_memory_bytes=max_memory_bytes,
         )
         yield Kept(Registrations(replication), replication, table, metrics)
 
@@ -313,6 +326,26 @@ def test_registration_beyond_a_limit_is_warned_of_and_counted(caplog: pytest.Log
             "why": "Service.Tags cannot contain more than 256 tags",
         }
     ] == [vars(record)["nodedns_fields"] for record in caplog.records if "beyond a limit" in record.getMessage()]
+
+
+async def test_nothing_new_is_registered_once_registrations_take_all_the_memory_they_may(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "nodedns")
+    moved = NodeRegistered(attrs.evolve(NODE.node, address="10.0.0.10"))
+    peer = agent_member("two", "10.0.0.2")
+    with opened(None, max_memory_bytes=500) as kept:
+        await kept.registrations.apply([NODE])
+        with pytest.raises(TooBig, match="the memory of the pool's registrations is "):
+            await kept.registrations.apply([WEB])
+        await kept.registrations.apply([moved])
+        kept.replication.note(MemberChanged(MemberChangeKind.JOIN, peer))
+        for payload in rumours_of([WEB], wall_ms=round(WALL_S * 1000)):
+            kept.replication.note(PeerMessage(peer.name, payload, peer.address))
+
+        assert (["10.0.0.10"], []) == (kept.nodes(), kept.services())
+        assert 500 < kept.metrics.value(REPLICA_MEMORY.name) < 2_000
+        assert 1 == len([record for record in caplog.records if "more than an agent holds" in record.getMessage()])
 
 
 def test_longest_message_of_a_replica_fits_into_a_stream() -> None:
