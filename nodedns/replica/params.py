@@ -13,6 +13,7 @@ __all__ = [
     "DATAGRAM_BYTES",
     "MAX_CENSUSES",
     "MAX_CENSUS_BYTES",
+    "MAX_EARLY_BYTES",
     "MAX_EARLY_RANGES",
     "MAX_ENTRIES",
     "MAX_ID_BYTES",
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_OUTGOING",
     "MAX_RANGE_ENTRIES",
     "MAX_RUMOURS",
+    "MAX_RUMOUR_BYTES",
     "MAX_STREAMS",
     "MAX_STREAM_ENTRIES",
     "MAX_VALUE_BYTES",
@@ -57,10 +59,14 @@ MAX_RANGE_ENTRIES = 16_384
 """Entries in one range; ours: ``CHUNK_BYTES`` of the shortest there could be."""
 MAX_RUMOURS = 4_096
 """Rumours waiting, memberlist's size of a handoff queue times four; what is dropped goes by digest."""
+MAX_RUMOUR_BYTES = 16_777_216
+"""Their bytes; ours: ``MAX_RUMOURS`` of 4 KiB each. By number alone, 400 MiB could be."""
 RUMOUR_BYTES_A_TICK = 16 * DATAGRAM_BYTES
 """Rumours told to one peer in one tick; ours: 16 packets."""
 MAX_EARLY_RANGES = 1_024
 """Ranges kept until what stands before them arrives; ours: what a second of many writes may reorder."""
+MAX_EARLY_BYTES = 8_388_608
+"""Their bytes; ours: ``MAX_EARLY_RANGES`` of 8 KiB each."""
 MAX_CENSUSES = 2
 """Whole states being told at a time; each keeps a list of all entries. Ours."""
 MAX_CENSUS_BYTES = 134_217_728

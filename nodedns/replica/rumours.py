@@ -18,6 +18,7 @@ from collections import deque
 import attrs
 
 from nodedns.replica.entry import Origin
+from nodedns.replica.params import MAX_RUMOUR_BYTES
 
 __all__ = ["RumourQueue", "times_to_tell"]
 
@@ -40,11 +41,14 @@ class RumourQueue:
     Args:
         mult: See ``times_to_tell``.
         max_rumours: Past it, those told most are dropped.
+        max_bytes: Of all together; likewise.
     """
 
-    def __init__(self, mult: int, max_rumours: int) -> None:
+    def __init__(self, mult: int, max_rumours: int, max_bytes: int = MAX_RUMOUR_BYTES) -> None:
         self._mult = mult
         self._max = max_rumours
+        self._max_bytes = max_bytes
+        self._bytes = 0
         # A rumour stands in the tier of the times it had been told when it was put there.
         self._tiers: dict[int, deque[_Rumour]] = {}
         self._waiting: dict[tuple[Origin, int], _Rumour] = {}
@@ -63,10 +67,10 @@ class RumourQueue:
         if (origin, upto) in self._waiting:
             return
         self._add(_Rumour((origin, upto), raw))
-        if len(self._waiting) > self._max:
+        while len(self._waiting) > self._max or self._bytes > self._max_bytes:
             most = max(times for times, tier in self._tiers.items() if tier)
             # Of those told as often the last: others hang on what came first.
-            del self._waiting[self._tiers[most].pop().subject]
+            self._remove(self._tiers[most].pop())
             self._dropped += 1
 
     def heard(self, origin: Origin, upto: int) -> None:
@@ -90,7 +94,7 @@ class RumourQueue:
             tier = self._tiers[tier_times]
             while tier and (left >= len(tier[0].raw) or not taken):
                 rumour = tier.popleft()
-                del self._waiting[rumour.subject]
+                self._remove(rumour)
                 if rumour.times >= enough:
                     continue
                 if rumour.times == tier_times:
@@ -109,3 +113,8 @@ class RumourQueue:
     def _add(self, rumour: _Rumour) -> None:
         self._tiers.setdefault(rumour.times, deque()).append(rumour)
         self._waiting[rumour.subject] = rumour
+        self._bytes += len(rumour.raw)
+
+    def _remove(self, rumour: _Rumour) -> None:
+        del self._waiting[rumour.subject]
+        self._bytes -= len(rumour.raw)

@@ -70,3 +70,14 @@ def test_past_the_limit_those_told_most_are_dropped_and_counted() -> None:
     queue.queue(ORIGIN, 2, b"three")
     assert [b"two", b"three"] == queue.take(100, 1, 5)
     assert 1 == queue.dropped
+
+
+def test_those_told_most_are_dropped_past_so_many_bytes() -> None:
+    queue = RumourQueue(4, 100, max_bytes=100)
+    for number in range(3):
+        queue.queue(ORIGIN, number, bytes((number,)) * 40)
+    assert (2, 1) == (len(queue), queue.dropped)
+    assert [bytes((number,)) * 40 for number in range(2)] == queue.take(100, 1, 5)
+    queue.queue(ORIGIN, 9, b"z" * 100)
+    assert [b"z" * 100] == queue.take(100, 3, 5)
+    assert (1, 3) == (len(queue), queue.dropped)
