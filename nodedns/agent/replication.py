@@ -47,7 +47,7 @@ from nodedns.observe.metrics import (
     REPLICA_TOMBSTONES,
     Metrics,
 )
-from nodedns.replica.entry import Entry, Key, Kind, change_of
+from nodedns.replica.entry import Entry, Key, Kind, change_of, target_of
 from nodedns.replica.messages import Outgoing
 from nodedns.replica.params import MAX_ENTRIES, MAX_MEMORY_BYTES, ReplicaParams
 from nodedns.replica.records import encode_intent

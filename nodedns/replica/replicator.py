@@ -56,14 +56,13 @@ from nodedns.replica.records import (
     encode_census_record,
     encode_ranges_record,
 )
-from nodedns.replica.rumours import RumourQueue
+from nodedns.replica.rumours import RumourQueue, rumour_packets
 from nodedns.replica.state import Outcome, ReplicaState
 from nodedns.replica.statistics import ReplicaStatistics
 from nodedns.replica.wire import (
     decode_message_untrusted,
     encode_census,
     encode_own_entry,
-    encode_rumours,
 )
 
 __all__ = ["Replicator"]
@@ -433,7 +432,7 @@ class Replicator:
         self._tick_at, self._told_at = _NEVER, now
         listeners = self._rng.sample(self._peers, min(self._params.fanout, len(self._peers)))
         raws = self._rumours.take(RUMOUR_BYTES_A_TICK, len(listeners), len(self._peers))
-        for payload in _packets(raws):
+        for payload in rumour_packets(raws):
             for peer in listeners:
                 self._outbox.send(peer, payload)
         self._plan_tick(now)
@@ -582,17 +581,3 @@ class Replicator:
 
 def _version_before(wall_ms: int, age_s: float) -> int:
     return max(0, wall_ms - round(age_s * 1000)) << COUNTER_BITS
-
-
-def _packets(raws: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield messages with as many rumours each as fit into a datagram, or one."""
-    packet: list[bytes] = []
-    size = 0
-    for raw in raws:
-        if packet and size + len(raw) > DATAGRAM_BYTES - 8:
-            yield encode_rumours(packet)
-            packet, size = [], 0
-        packet.append(raw)
-        size += len(raw)
-    if packet:
-        yield encode_rumours(packet)

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from nodedns.replica.entry import Origin
-from nodedns.replica.params import MAX_RUMOUR_BYTES
+from nodedns.replica.params import DATAGRAM_BYTES, MAX_RUMOUR_BYTES
+from nodedns.replica.wire import encode_rumours
 
-__all__ = ["RumourQueue", "times_to_tell"]
+__all__ = ["RumourQueue", "rumour_packets", "times_to_tell"]
 
 
 def times_to_tell(mult: int, peers: int) -> int:
@@ -118,3 +120,17 @@ class RumourQueue:
     def _remove(self, rumour: _Rumour) -> None:
         del self._waiting[rumour.subject]
         self._bytes -= len(rumour.raw)
+
+
+def rumour_packets(raws: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield messages with as many rumours each, given as encoded ranges, as fit into a datagram, or one."""
+    packet: list[bytes] = []
+    size = 0
+    for raw in raws:
+        if packet and size + len(raw) > DATAGRAM_BYTES - 8:
+            yield encode_rumours(packet)
+            packet, size = [], 0
+        packet.append(raw)
+        size += len(raw)
+    if packet:
+        yield encode_rumours(packet)
