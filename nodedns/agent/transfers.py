@@ -1,7 +1,8 @@
 """``LiveTransfers``: the zones of a running agent as secondaries get them: published as the table changes, and told of.
 
 Strategy: after a quiet second the first change is published at once, together with what comes within
-a moment; under load there is one publishing a second. Publishing is a walk in short steps, with all
+a moment; under load there is one publishing a second, and fewer where one takes long: it rests for twice the time that
+it worked. Publishing is a walk in short steps, with all
 other tasks having a turn after each, so no query waits for it. Each zone that has a new serial is
 told to the secondaries (``Notifier``).
 
@@ -41,12 +42,25 @@ from nodedns.observe.metrics import DNS_PUBLISH_SECONDS, DNS_ZONE_SERIAL, DNS_ZO
 from nodedns.table.node_row import RowChange
 from nodedns.table.service_rows import ServiceChange
 
-__all__ = ["FAILED_PAUSE_S", "GATHER_S", "MIN_SPACING_S", "RETRY_LOOK_S", "SERIAL_STEP", "LiveTransfers"]
+__all__ = [
+    "FAILED_PAUSE_S",
+    "GATHER_S",
+    "MAX_REST_S",
+    "MIN_SPACING_S",
+    "REST_SHARE",
+    "RETRY_LOOK_S",
+    "SERIAL_STEP",
+    "LiveTransfers",
+]
 
 GATHER_S: Final = 0.05
 """From a change to its publishing, after quiet; ours: a join and its registrations come within that."""
 MIN_SPACING_S: Final = 1.0
 """Between two publishings. A serial is a second; NSD takes a zone in once a second (``xfrd-reload-timeout``)."""
+REST_SHARE: Final = 2.0
+"""Rest after a publishing, in times of what it worked; ours: what changes all the time takes a third of a core."""
+MAX_REST_S: Final = 10.0
+"""The longest rest; ours: what secondaries say is never much older than that."""
 RETRY_LOOK_S: Final = 60.0
 """Between two looks whether a zone that was too large is to be tried again; ours: a tenth of the pause."""
 FAILED_PAUSE_S: Final = 60.0
@@ -162,14 +176,16 @@ class LiveTransfers:
         """Publish and tell, for ever."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._notifier.run)
-            last_at = trio.current_time() - MIN_SPACING_S
+            not_before = trio.current_time()
             while True:
                 await self._wait_due()
-                await trio.sleep_until(max(trio.current_time() + GATHER_S, last_at + MIN_SPACING_S))
+                await trio.sleep_until(max(trio.current_time() + GATHER_S, not_before))
                 await self._wait_second()
-                last_at = trio.current_time()
+                not_before = trio.current_time() + MIN_SPACING_S
                 try:
-                    await self._publish()
+                    worked_s = await self._publish()
+                    rest_s = min(worked_s * REST_SHARE, MAX_REST_S)
+                    not_before = max(not_before, trio.current_time() + rest_s)
                 except Exception as error:
                     # What others register must not end the agent; secondaries keep what they have.
                     _DNS.exception("the zones could not be published, and are tried again in a minute", error)
@@ -213,25 +229,30 @@ class LiveTransfers:
             nursery.start_soon(first_of, lambda: self._table.wait_changed(index))
             nursery.start_soon(first_of, self._served_anew.wait)
 
-    async def _publish(self) -> None:
+    async def _publish(self) -> float:
+        """Publish, and return for how many seconds nobody else had a turn."""
         publications, served = self._publications, self._served
         if publications is None or served is None or self._ceiling is None:
-            return  # turned off in the meantime
+            return 0.0  # turned off in the meantime
         self._is_stale = False
         zones, policy = served
         before = publications.origins
-        started = trio.current_time()
+        started = turn = trio.current_time()
+        worked_s = 0.0
         for origins in publications.publish(zones, self._table.view, policy, int(self._wall_clock())):
             if publications is not self._publications:
-                return
+                return worked_s
             for origin in origins:
                 self._tell(publications, origin, is_first=origin not in before)
+            worked_s += trio.current_time() - turn
             await trio.lowlevel.checkpoint()
+            turn = trio.current_time()
         self._metrics.observe(DNS_PUBLISH_SECONDS, trio.current_time() - started)
         self._forget(frozenset(before) - frozenset(publications.origins))
         self._tell_unpublished(publications.too_large, publications.left_out)
         if self._ceiling.is_near(publications.highest_serial):
             await trio.to_thread.run_sync(self._ceiling.note, publications.highest_serial)
+        return worked_s
 
     def _tell(self, publications: Publications, origin: Labels, *, is_first: bool) -> None:
         zone = publications.zone(origin)

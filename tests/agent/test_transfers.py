@@ -17,7 +17,14 @@ from trio.testing import MockClock
 from nodedns.agent.index_ceiling import CeilingFile
 from nodedns.agent.live_table import LiveTable
 from nodedns.agent.memory import KeptCeiling
-from nodedns.agent.transfers import FAILED_PAUSE_S, GATHER_S, MIN_SPACING_S, RETRY_LOOK_S, SERIAL_STEP, LiveTransfers
+from nodedns.agent.transfers import (
+    FAILED_PAUSE_S,
+    GATHER_S,
+    MIN_SPACING_S,
+    RETRY_LOOK_S,
+    SERIAL_STEP,
+    LiveTransfers,
+)
 from nodedns.config.load import load
 from nodedns.config.sources import ConfigSources
 from nodedns.dns.name import Labels
@@ -172,6 +179,45 @@ def test_a_fault_in_a_zone_ends_nothing_and_is_tried_again() -> None:
         assert desk.has("b")
 
     play(story)
+
+
+class SlowZone:
+    """A zone of which each question takes a while."""
+
+    def __init__(self, zone: Zone, clock: MockClock, answer_s: float) -> None:
+        self._zone = zone
+        self._clock = clock
+        self._answer_s = answer_s
+        self.origin = zone.origin
+
+    def answer(self, question: Question, view: TableView, policy: DnsPolicy) -> Answer:
+        self._clock.jump(self._answer_s)
+        return self._zone.answer(question, view, policy)
+
+
+@pytest.mark.parametrize("answer_s", [0.001, 0.2, 20.0])
+def test_publishing_rests_for_longer_than_it_works_but_not_for_ever(answer_s: float) -> None:
+    desk_clock = MockClock(autojump_threshold=0.002)
+
+    async def main() -> None:
+        desk = Desk()
+        (zone,) = Zone.of_domains(("consul",), edition_of=desk.transfers.edition)
+        desk.transfers.serve(desk.config, Zones((SlowZone(zone, desk_clock, answer_s),)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.transfers.run)
+            while not desk.publishings():  # noqa: ASYNC110 - a metric has no event
+                await trio.sleep(0.01)
+            done_at, total = trio.current_time(), f"{DNS_PUBLISH_SECONDS.name}_sum"
+            worked_s = desk.metrics.value(total)
+            desk.register("a")
+            while desk.publishings() < 2:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            rested_s = trio.current_time() - (desk.metrics.value(total) - worked_s) - done_at
+            assert min(2.0 * worked_s, 10.0) <= rested_s + 0.01
+            assert rested_s <= min(2.0 * worked_s, 10.0) + 2 * MIN_SPACING_S
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=desk_clock)
 
 
 def test_nothing_is_published_where_nobody_may_have_it() -> None:
