@@ -66,6 +66,20 @@ def test_an_alias_does_not_count_itself() -> None:
     assert PASSING is alias_outcome(AliasKind("web1"), "foo", found, "self").status
 
 
+@pytest.mark.parametrize("kind", [AliasKind("web1"), AliasKind(node="foo")])
+def test_an_alias_does_not_count_the_other_aliases_of_the_node(kind: AliasKind) -> None:
+    # Each would go on repeating the other after what they stand for is well again.
+    found = foo_with(Check("follows db", "follows db", CRITICAL, type="alias"), of_web("a", PASSING))
+
+    assert PASSING is alias_outcome(kind, "foo", found, "").status
+
+
+def test_an_alias_counts_an_alias_that_the_service_has() -> None:
+    found = foo_with(Check("a", "a", CRITICAL, service_id="web1", service_name="web", type="alias"))
+
+    assert CRITICAL is alias_outcome(AliasKind("web1"), "foo", found, "").status
+
+
 def test_an_alias_of_what_is_not_there_is_critical() -> None:
     gone = "Service gone could not be found on node foo"
 
