@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.hosts import Host, host_pair
+from nodedns.testing.loopback import HTTP_PORT, MEMBERS, members_of
 from nodedns.testing.processes import Process, nodedns_program, poll
 
 __all__ = ["FAST_GOSSIP", "FLAGS", "ONE", "RUNNING", "TWO", "FirstCluster", "first_cluster"]
@@ -83,8 +84,8 @@ class FirstCluster:
         return [line.split() for line in printed.splitlines()]
 
     def statuses(self, address: str) -> dict[str, str]:
-        """Return the members by name, with their status, as a host sees them."""
-        return {row[0]: row[2] for row in self.members(address)[1:]}
+        """Return the members by name, with their status, as a host sees them; none where no agent answers."""
+        return members_of(self.hosts[address].run("curl", "-s", f"http://127.0.0.1:{HTTP_PORT}{MEMBERS}").out)
 
     def wait_statuses(self, address: str, wanted: dict[str, str]) -> None:
         """Wait until a host sees the members so."""

@@ -16,14 +16,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import SystemRandom
 
+from nodedns.model.member import MemberStatus
 from nodedns.testing.dig import DigAnswer
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, run_program
 
-__all__ = ["DNS_PORT", "GOSSIP_PORT", "HTTP_PORT", "LoneAgent", "ask_http", "free_hosts", "free_port", "lone_agent"]
+__all__ = [
+    "DNS_PORT",
+    "GOSSIP_PORT",
+    "HTTP_PORT",
+    "MEMBERS",
+    "LoneAgent",
+    "ask_http",
+    "free_hosts",
+    "free_port",
+    "lone_agent",
+    "members_of",
+]
 
 GOSSIP_PORT = 8301
 DNS_PORT = 8600
 HTTP_PORT = 8500
+MEMBERS = "/v1/agent/members"
 
 
 def free_hosts(*ports: int) -> Iterator[str]:
@@ -67,6 +80,11 @@ def ask_http(host: str, method: str, path: str, body: object = None) -> tuple[in
         return response.status, response.read().decode()
     finally:
         connection.close()
+
+
+def members_of(text: str) -> dict[str, str]:
+    """Return the members by name, with their status in words, of what an agent lists over HTTP; none of nothing."""
+    return {row["Name"]: MemberStatus(row["Status"]).word for row in json.loads(text or "[]")}
 
 
 class LoneAgent:
@@ -116,9 +134,8 @@ class LoneAgent:
                 raise AssertionError(f"{node} is not registered: {answer}")
 
     def statuses(self) -> dict[str, str]:
-        """Return the members by name, with their status, as ``nodedns members`` prints them."""
-        rows = [line.split() for line in self.command("members").out.splitlines()[1:]]
-        return {row[0]: row[2] for row in rows}
+        """Return the members by name, with their status in words."""
+        return members_of(self.http("GET", MEMBERS)[1])
 
     def figures(self) -> dict[str, str]:
         """Return what ``nodedns info`` prints, as ``group.name``."""

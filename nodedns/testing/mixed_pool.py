@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nodedns.model.member import MemberStatus
 from nodedns.testing.dig import DigAnswer
-from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, ask_http, free_hosts
+from nodedns.testing.loopback import DNS_PORT, HTTP_PORT, MEMBERS, ask_http, free_hosts, members_of
 from nodedns.testing.processes import DEADLINE_S, Finished, Process, nodedns_program, poll, run_program
 
 __all__ = [
@@ -84,13 +83,11 @@ class NodednsMember:
 
     def statuses(self) -> dict[str, str]:
         """Return everybody's status, as it sees it."""
-        listed = json.loads(self.command("members", "-format=json").out or "[]")
-        return {row["Name"]: MemberStatus(row["Status"]).word for row in listed}
+        return members_of(self.http("GET", MEMBERS)[1])
 
     def tags(self) -> dict[str, dict[str, str]]:
         """Return everybody's tags, as it sees them."""
-        listed = json.loads(self.command("members", "-format=json").out or "[]")
-        return {row["Name"]: row["Tags"] for row in listed}
+        return {row["Name"]: row["Tags"] for row in json.loads(self.http("GET", MEMBERS)[1])}
 
     def dig(self, *arguments: str) -> DigAnswer:
         """Ask it with ``dig``."""
