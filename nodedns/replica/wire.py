@@ -113,11 +113,11 @@ def encode_own_entry(entry: Entry) -> bytes:
             raise TooBig(f"the name {shorten(text)}", size, MAX_ID_BYTES)
     try:
         # What others would refuse must not stand in our stream: they would hear nothing behind it.
-        (told,) = decode_ranges_untrusted(join_ranges([encode_range(entry.origin, 0, entry.version, [encoded])]))
+        told = _decode(encoded, "replica entry", lambda unpacker, _: _read_entry(entry.origin, unpacker.unpack()))
     except WireError as problem:
         raise LocalProtocolError(f"{entry.key} would be refused: {problem}") from problem
-    if told.entries[0].excess:
-        raise LocalProtocolError(f"{entry.key} is beyond a limit: {told.entries[0].excess}")
+    if told.excess:
+        raise LocalProtocolError(f"{entry.key} is beyond a limit: {told.excess}")
     return encoded
 
 
