@@ -26,9 +26,12 @@ from nodedns.errors import NodednsError
 
 __all__ = ["RECORDS", "Change", "DropInError", "DropIns", "Wanted", "unified_diff"]
 
-RECORDS = "/var/lib/nodedns/resolver-config"
+RECORDS = "/var/lib/nodedns-resolver-config"
+"""Not below the agent's own directory: who may write there could have us write anything anywhere, as root."""
 FILE_MODE = 0o644
 """Programs that read their configuration without being root must be able to."""
+RECORD_MODE = 0o600
+"""What stood in files before is in it, and some of them may be for few to read."""
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Above any configuration file; a record of it is kept."""
 
@@ -255,7 +258,7 @@ class DropIns:
         }
         record = {"Tool": self._tool, "Files": files, "Directories": self._made, "Undo": self._undo}
         content = json.dumps(record, indent=4).encode() + b"\n"
-        self._guarded(lambda: _replace(self._record_path, content), self._record_path)
+        self._guarded(lambda: _replace(self._record_path, content, RECORD_MODE), self._record_path)
 
     def _guarded(self, act: Any, path: Path) -> None:  # noqa: ANN401 - what it returns is of no interest
         try:
@@ -275,9 +278,9 @@ def unified_diff(change: Change) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, new_mode: int = FILE_MODE) -> None:
     beside = _beside(path)
-    mode = path.stat().st_mode & 0o7777 if path.exists() else FILE_MODE
+    mode = path.stat().st_mode & 0o7777 if path.exists() else new_mode
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -7,6 +7,10 @@ acknowledged is sent again, after a second, then after twice as long each time,
 up to a minute; and so on for as long as the secondary is listed, so that one which was
 down hears of the zone within a minute of its return.
 
+The first notice that a secondary acknowledges is sent to it once more, two seconds later. Before an agent has
+published a zone it has none to give, and a BIND whose attempt just failed says of a NOTIFY that it is queued, and
+forgets it.
+
 Any response that fits the request acknowledges it, one with an error code too: it
 says that the secondary heard and that saying it again will not help. Where the secondary has a key, the
 response must be signed with it. The SOA record is in the answer section, for servers that
@@ -48,6 +52,7 @@ MIN_SPACING_S: Final = 1.0
 ``xfrd-reload-timeout``). BIND's ``notify-delay`` is 5 s."""
 FIRST_RETRY_S: Final = 1.0  # NSD and Knot wait 3 s each time
 MAX_RETRY_S: Final = 60.0  # RFC 1996 section 3.6 has a minute each time, and five times; NSD and BIND then give up
+SURE_AFTER_S: Final = 2.0  # BIND forgets what it hears within half a second after an attempt (``serial-query-rate``)
 MAX_BATCH: Final = 128  # NSD's XFRD_MAX_UDP_NOTIFY: sockets that it notifies through at once
 MAX_REMEMBERED_MACS: Final = 4  # ours: a response may belong to an earlier datagram of the same errand
 SILENT_AFTER: Final = 5  # datagrams without an answer until a human is told; RFC 1996 section 3.6
@@ -143,10 +148,12 @@ class _Errand:
     """One secondary, one zone.
 
     Attributes:
-        due_at: When to send next; None once acknowledged.
+        due_at: When to send next; None once all is said.
         last_at: When it was sent last; None if never.
         attempts: Datagrams sent with this serial.
         unanswered: Datagrams sent since the last response.
+        awaits_response: Whether what was sent last is not acknowledged.
+        is_sure: Whether some notice of this zone was acknowledged, and another one sent since or still to be sent.
         told: Verdict and code of the last response.
     """
 
@@ -159,6 +166,8 @@ class _Errand:
     last_at: float | None = None
     attempts: int = 0
     unanswered: int = 0
+    awaits_response: bool = False
+    is_sure: bool = False
     told: tuple[Verdict, int] | None = None
     macs: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=MAX_REMEMBERED_MACS))
 
@@ -218,6 +227,7 @@ class NotifyDesk:
         errand.message = head + packed_name(origin) + _QUESTION_TAIL + soa
         errand.due_at = now if errand.last_at is None else max(now, errand.last_at + MIN_SPACING_S)
         errand.attempts = 0
+        errand.awaits_response = False
         errand.macs.clear()
 
     def _fresh_id(self, address: Address) -> int:
@@ -257,6 +267,7 @@ class NotifyDesk:
             errand.macs.append(mac)
         errand.attempts += 1
         errand.unanswered += 1
+        errand.awaits_response = True
         errand.last_at = now
         errand.due_at = now + min(FIRST_RETRY_S * 2.0 ** min(errand.attempts - 1, 30), MAX_RETRY_S)
         return Notification(errand.recipient.address, data, is_repeated=errand.attempts > 1)
@@ -276,7 +287,7 @@ class NotifyDesk:
         query_id, flags, *_ = HEADER.unpack_from(data)
         errand = self._by_query.get((source, query_id))
         is_response = flags & _FLAG_QR and flags & _OPCODE_MASK == _OPCODE_NOTIFY
-        if errand is None or errand.due_at is None or not errand.attempts or not is_response:
+        if errand is None or not errand.awaits_response or not is_response:
             return Heard(Verdict.STRAY)
         return self._heard(errand, data, flags & _RCODE_MASK, wall_s)
 
@@ -286,14 +297,20 @@ class NotifyDesk:
             verdict = Verdict.UNSIGNED
         else:
             verdict = Verdict.ACKNOWLEDGED if rcode == Rcode.NOERROR else Verdict.REFUSED
-            errand.due_at = None
-            errand.unanswered = 0
+            self._acknowledge(errand, is_once_more=verdict is Verdict.ACKNOWLEDGED and not errand.is_sure)
         is_news = errand.told != (verdict, rcode)
         errand.told = verdict, rcode
         return Heard(verdict, errand.origin, errand.serial, rcode, is_news)
+
+    def _acknowledge(self, errand: _Errand, *, is_once_more: bool) -> None:
+        errand.awaits_response = False
+        errand.unanswered = 0
+        errand.due_at = errand.last_at + SURE_AFTER_S if is_once_more and errand.last_at is not None else None
+        errand.is_sure = errand.is_sure or is_once_more
 
     def statistics(self) -> NotifyStatistics:
         """Return how things stand."""
         errands = self._errands.values()
         silent = [errand.recipient.address for errand in errands if errand.unanswered >= SILENT_AFTER]
-        return NotifyStatistics(sum(errand.due_at is not None for errand in errands), tuple(dict.fromkeys(silent)))
+        waiting = sum(errand.awaits_response or not errand.attempts for errand in errands)
+        return NotifyStatistics(waiting, tuple(dict.fromkeys(silent)))

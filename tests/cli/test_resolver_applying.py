@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nodedns.testing.source_tree import project_root
+
 Shell = Callable[..., tuple[int, str, str]]
 
 WORDS = ("-dns-addr=127.0.0.1:8600", "-no-reverse")
-RECORDS = "var/lib/nodedns/resolver-config"
+RECORDS = "var/lib/nodedns-resolver-config"
 
 
 class System:
@@ -239,6 +242,15 @@ def test_what_a_killed_write_left_is_taken_away_too(system: System) -> None:
 
     assert 0 == system.undo("-yes")[0]
     assert before == system.state
+
+
+def test_record_is_for_root_alone_and_not_in_the_directory_of_the_agents_user(system: System) -> None:
+    system.apply("-yes")
+    unit = (project_root(Path(__file__)) / "packaging/systemd/nodedns.service").read_text()
+    (of_agent,) = re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)
+
+    assert not (system.root / "var/lib" / of_agent).exists()
+    assert 0o600 == (system.root / RECORDS / "unbound.json").stat().st_mode & 0o777
 
 
 def test_record_that_makes_no_sense_is_said_to_be_so(system: System) -> None:

@@ -60,6 +60,17 @@ def published(serial: int = 7) -> tuple[NotifyDesk, bytes]:
     return desk, only.data
 
 
+def acquainted() -> tuple[NotifyDesk, bytes]:
+    """A desk whose only secondary has acknowledged both first notices, and has been sent a third, and that."""
+    desk, data = published(5)
+    desk.receive_untrusted(response_to(data), ONE, WALL_S)
+    (again,) = desk.datagrams_to_send(2.0, WALL_S)
+    desk.receive_untrusted(response_to(again.data), ONE, WALL_S)
+    desk.publish(ZONE, 7, soa(7), 10.0)
+    (only,) = desk.datagrams_to_send(10.0, WALL_S)
+    return desk, only.data
+
+
 def test_a_notice_asks_for_the_soa_and_has_it_in_its_answer() -> None:
     _, data = published()
     message = dns.message.from_wire(data)
@@ -107,11 +118,40 @@ def test_what_is_not_acknowledged_is_sent_again_ever_less_often_and_without_end(
 
 
 def test_an_acknowledgement_ends_the_errand() -> None:
-    desk, data = published()
+    desk, data = acquainted()
 
-    assert Heard(Verdict.ACKNOWLEDGED, ZONE, 7, 0, is_news=True) == desk.receive_untrusted(
-        response_to(data), ONE, WALL_S
-    )
+    assert Heard(Verdict.ACKNOWLEDGED, ZONE, 7, 0) == desk.receive_untrusted(response_to(data), ONE, WALL_S)
+    assert desk.next_deadline() is None
+
+
+def test_the_first_notice_that_is_acknowledged_is_sent_once_more() -> None:
+    desk, data = published()
+    heard = desk.receive_untrusted(response_to(data), ONE, WALL_S)
+
+    assert Heard(Verdict.ACKNOWLEDGED, ZONE, 7, 0, is_news=True) == heard
+    assert (2.0, NotifyStatistics(waiting=0, silent=())) == (desk.next_deadline(), desk.statistics())
+    (again,) = desk.datagrams_to_send(2.0, WALL_S)
+    assert (data, True) == (again.data, again.is_repeated)
+    assert 4.0 == desk.next_deadline()
+
+    assert Verdict.ACKNOWLEDGED is desk.receive_untrusted(response_to(data), ONE, WALL_S).verdict
+    assert desk.next_deadline() is None
+
+
+def test_a_change_takes_the_place_of_the_first_notice_sent_once_more() -> None:
+    desk, data = published()
+    desk.receive_untrusted(response_to(data), ONE, WALL_S)
+    desk.publish(ZONE, 8, soa(8), 1.5)
+    (changed,) = desk.datagrams_to_send(1.5, WALL_S)
+    desk.receive_untrusted(response_to(changed.data), ONE, WALL_S)
+
+    assert desk.next_deadline() is None
+
+
+def test_a_notice_that_was_refused_is_not_sent_once_more() -> None:
+    desk, data = published()
+    desk.receive_untrusted(response_to(data, dns.rcode.REFUSED), ONE, WALL_S)
+
     assert desk.next_deadline() is None
 
 
@@ -213,9 +253,9 @@ def test_a_recipient_that_is_added_is_told_of_all_zones_and_one_that_is_gone_of_
 
 
 def test_a_recipient_that_stays_is_not_told_again() -> None:
-    desk, data = published()
+    desk, data = acquainted()
     desk.receive_untrusted(response_to(data), ONE, WALL_S)
-    desk.update_recipients([Recipient(ONE), Recipient(ONE)], 5.0)
+    desk.update_recipients([Recipient(ONE), Recipient(ONE)], 15.0)
 
     assert desk.next_deadline() is None
 
