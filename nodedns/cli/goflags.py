@@ -19,7 +19,17 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["CommandError", "GoCommand", "GoOption", "bool_flag", "int_flag", "list_flag", "text_flag", "to_click_args"]
+__all__ = [
+    "CommandError",
+    "GoCommand",
+    "GoOption",
+    "bool_flag",
+    "int_flag",
+    "list_flag",
+    "refuse_late_flags",
+    "text_flag",
+    "to_click_args",
+]
 
 HELP_COLUMNS = 100
 HELP_NAMES = ("h", "help")
@@ -44,6 +54,21 @@ class CommandError(click.ClickException):
         self.show_help = show_help
         self.status = status
         self.ctx = click.get_current_context(silent=True)
+
+
+def refuse_late_flags(args: Sequence[str], *, status: int = 1) -> None:
+    """Refuse a flag behind an argument, where Go's rules make another argument of it.
+
+    Args:
+        args: The arguments, none of which may begin with a dash but the first.
+        status: What the process exits with.
+
+    Raises:
+        CommandError: There is one.
+    """
+    for late in args[1:]:
+        if late.startswith("-"):
+            raise CommandError(f"{late} stands behind {args[0]}: flags come first", show_help=True, status=status)
 
 
 class GoBool(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.2

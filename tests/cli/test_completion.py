@@ -75,6 +75,19 @@ def test_values_follow_an_equals_sign_or_stand_alone() -> None:
     assert [] == texts("members", "-nonsense=")
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("agent -log-level=w", "warn"),
+        ("monitor -log-level=w", "warn"),
+        ("watch -state=c", "critical"),
+        ("resolver-config -style=static", "static-stub"),
+    ],
+)
+def test_values_of_which_there_are_few_are_offered(line: str, value: str) -> None:
+    assert [f"{line.rpartition('=')[0].split()[1]}={value}"] == texts(*line.split())
+
+
 def test_flags_end_with_the_first_argument() -> None:
     assert [] == texts("validate", "one", "-")[1:]
     assert [] == texts("members", "--", "-")

@@ -145,7 +145,17 @@ def test_clock_of_a_peer_is_read_and_it_is_not_given_our_token(told: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "says"), [(("-format=xml",), "-format takes text or json"), (("a", "b"), "At most one name")]
+    ("words", "says"),
+    [
+        (("-format=xml",), "-format takes text or json"),
+        (("a", "b"), "At most one name"),
+        (("a", "-format=json"), "-format=json stands behind a: flags come first"),
+        (("",), "'' is no name that DNS can spell"),
+        (("a..b",), "'a..b' is no name that DNS can spell"),
+        (("x" * 64,), "is no name that DNS can spell"),
+        (("10.0.0.2",), "10.0.0.2 is an address"),
+        (("fd00::2",), "fd00::2 is an address"),
+    ],
 )
 def test_command_line_that_makes_no_sense_is_no_fault_of_the_host(
     shell: Shell, words: tuple[str, ...], says: str

@@ -161,6 +161,7 @@ def test_ipv6_is_written_as_each_tool_wants_it(shell: Shell, tool: str, line: st
     ("words", "problem"),
     [
         ((), "One tool must be named: bind, "),
+        (("unbound", "-apply"), "-apply stands behind unbound: flags come first"),
         (("a", "b"), "One tool must be named: bind, "),
         (("djbdns",), 'No tool is called "djbdns"; there are bind, '),
         (("-format=xml", LOCAL, "bind"), '-format takes text or json, not "xml".'),

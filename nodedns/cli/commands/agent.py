@@ -91,7 +91,7 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     int_flag("http-port", "port", "Port of the HTTP API; -1 turns it off. Default: 8500."),
     int_flag("https-port", "port", "Port of the HTTP API over TLS, with tls.https in a file. Default: off."),
     bool_flag("log-json", "Write each log line as one JSON object."),
-    text_flag("log-level", "level", "trace, debug, info, warn or error. Default: info."),
+    text_flag("log-level", "trace|debug|info|warn|error", "The lowest level to log. Default: info."),
     text_flag("max-query-time", "duration", "How long a blocking query waits at most. Default: 600s."),
     text_flag("node", "name", "Name of this node; must be unique in the cluster. Default: the host's name."),
     text_flag("node-id", "uuid", "UUID of this node. Default: made once and kept in the data directory."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import sys
 from collections.abc import Sequence
@@ -10,8 +11,10 @@ from pathlib import Path
 import click
 
 from nodedns.cli.client import ABSENT_CLIENT_FLAGS, client_flags
-from nodedns.cli.goflags import CommandError, GoCommand, list_flag, text_flag
+from nodedns.cli.goflags import CommandError, GoCommand, list_flag, refuse_late_flags, text_flag
 from nodedns.cli.tables import printable
+from nodedns.errors import shorten
+from nodedns.model.names import MAX_LABEL_BYTES
 
 __all__ = ["doctor"]
 
@@ -95,8 +98,30 @@ def doctor(
 def _refuse(format_name: str | None, args: Sequence[str]) -> None:
     if format_name is not None and format_name not in FORMATS:
         raise CommandError(f'-format takes text or json, not "{format_name}".', show_help=True, status=2)
+    refuse_late_flags(args, status=2)
     if len(args) > 1:
         raise CommandError("At most one name may be given.", show_help=True, status=2)
+    for name in args:
+        if _is_address(name):
+            raise CommandError(
+                f"{printable(name)} is an address; give a node's name (nodedns members lists them).", status=2
+            )
+        if not _can_be_spelt(name):
+            rule = f"a name has parts of 1 to {MAX_LABEL_BYTES} bytes with dots between them"
+            raise CommandError(f"{printable(shorten(name))} is no name that DNS can spell: {rule}.", status=2)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _can_be_spelt(name: str) -> bool:
+    labels = name.removesuffix(".").split(".")
+    return all(0 < len(label.encode(errors="replace")) <= MAX_LABEL_BYTES for label in labels)
 
 
 def _show(text: str) -> None:

@@ -22,7 +22,7 @@ ENDED = "Remote side ended the monitor! This usually means that the remote side 
     writes none. It ends with Ctrl-C. Lines that come faster than they are read are dropped, and counted.""",
 )
 @bool_flag("log-json", "Each line is one JSON object.")
-@text_flag("log-level", "level", "trace, debug, info, warn or error. Default: info.")
+@text_flag("log-level", "trace|debug|info|warn|error", "The lowest level to show. Default: info.")
 @client_flags
 @click.argument("args", nargs=-1)
 def monitor(*, log_json: bool | None, log_level: str | None, http_addr: str | None, args: tuple[str, ...]) -> int:

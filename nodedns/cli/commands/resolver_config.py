@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nodedns.cli.client import ABSENT_CLIENT_FLAGS, AgentClient, ClientError, client_flags, misshapen
-from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, int_flag, list_flag, text_flag
+from nodedns.cli.goflags import CommandError, GoCommand, bool_flag, int_flag, list_flag, refuse_late_flags, text_flag
 
 if TYPE_CHECKING:
     from nodedns.cli.resolvers.agent_facts import Given
@@ -38,7 +38,11 @@ APPLYING = ("yes", "reload", "force")
 )
 @bool_flag("list", "Print the programs that there is a recipe for.")
 @bool_flag("search", "Let a node's name alone be enough, such as agent-two: node.DOMAIN becomes a search domain.")
-@text_flag("style", "name", "Which of a tool's ways. unbound: stub (the default), forward; bind: forward, static-stub.")
+@text_flag(
+    "style",
+    "stub|forward|static-stub",
+    "Which of a tool's ways. unbound: stub (the default), forward; bind: forward (the default), static-stub.",
+)
 @int_flag(
     "tool-version",
     "number",
@@ -95,6 +99,7 @@ def resolver_config(*, http_addr: str | None, args: tuple[str, ...], **flags: An
 
 
 def _tool_name(args: tuple[str, ...], names: tuple[str, ...]) -> str:
+    refuse_late_flags(args)
     if len(args) != 1:
         raise CommandError(f"One tool must be named: {', '.join(names)}", show_help=True)
     if args[0] not in names:

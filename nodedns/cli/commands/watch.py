@@ -50,7 +50,7 @@ NO_KV = "there is no key-value store."
 @text_flag("service", "name", "With -type=service: the service, which must be given; with checks: only its checks.")
 @bool_flag("shell", "Run the handler by a shell. Default: true.")
 @bool_flag("stale", "Accepted for Consul's sake: every agent answers from its own memory, with or without it.")
-@text_flag("state", "status", "With -type=checks: only those in this state: passing, warning or critical.")
+@text_flag("state", "passing|warning|critical", "With -type=checks: only those in this state.")
 @list_flag("tag", "tag", "With -type=service: only instances with this tag. May be repeated: all must be there.")
 @text_flag("type", "|".join(TYPES), "What to watch; must be given.")
 @client_flags
