@@ -541,6 +541,15 @@ def test_exit_status_says_whether_something_is_broken(fault: str, status: int) -
     assert status == exit_status(judge(FAULTS[fault][0]))
 
 
+def test_nameservers_are_not_blamed_for_tcp_while_the_agent_is_not_heard_over_it() -> None:
+    facts = attrs.evolve(nameserver(tcp=SILENT), agent=own_dns(tcp=SILENT).agent)
+    blamed = [finding.hop for finding in judge(facts) if finding.verdict is F]
+    (seen,) = [finding for finding in judge(facts) if finding.hop == NS]
+
+    assert [OWN] == blamed
+    assert (Verdict.SKIPPED, True) == (seen.verdict, "once the agent's own DNS answers over TCP" in seen.says)
+
+
 def test_nameservers_are_not_blamed_while_the_agent_is_stopped() -> None:
     findings = judge(attrs.evolve(lost(udp=SERVFAIL, tcp=SERVFAIL, unchecked=SERVFAIL), agent=STOPPED))
 

@@ -162,6 +162,7 @@ def _finds(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
         )
     return (
         _slow(hop, server, facts)
+        or _tcp_unjudgeable(hop, server, facts)
         or _transport(hop, server)
         or ok(hop, f"finds {facts.subject.name}: {said.outcome}{_named(server)}")
     )
@@ -175,6 +176,17 @@ def _slow(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
         Verdict.WARNING,
         f"finds {facts.subject.name} only when asked again: its first answer takes longer than {WAIT_S:g} s",
         f"see in its log whom it asks before the agent; {configure(server, facts.host, facts.subject.domain)}",
+    )
+
+
+def _tcp_unjudgeable(hop: str, server: ServerFacts, facts: Facts) -> Finding | None:
+    # What it passes on by the way the question came in gets no further than the agent lets it.
+    if not server.tcp.error or not facts.agent.dns or any(not own.tcp.error for own in facts.agent.dns):
+        return None
+    return skipped(
+        hop,
+        f"finds {facts.subject.name} over UDP and not over TCP ({server.tcp.error}); whose fault that is shows once "
+        "the agent's own DNS answers over TCP",
     )
 
 
