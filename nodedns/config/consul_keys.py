@@ -31,6 +31,7 @@ OLD_TLS = "it is the older name of a key of the same name in tls.https or tls.de
 NO_UI = "there is no web interface."
 NO_WAN = "there is one pool of members, the LAN's."
 NOT_SETTABLE = "what it changes is fixed."
+SOCKET_DIRECTORY = "who may use a Unix socket is what the permissions of its directory say."
 
 _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_ACL: ("acl_datacenter", "acl_down_policy", "acl_enable_key_list_policy", "acl_enforce_version_8", "acl_ttl",
@@ -52,7 +53,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
                 "limits.rpc_max_conns_per_client", "limits.rpc_rate", "limits.txn_max_req_len",
                 "http_config.max_header_bytes", "http_config.use_cache",
                 "performance", "rpc", "cache",
-                "discovery_max_stale", "use_streaming_backend", "unix_sockets", "enable_debug",
+                "discovery_max_stale", "use_streaming_backend", "enable_debug",
                 "peering", "experiments", "locality", "default_intention_policy", "xds", "ports.server"),
     NO_LOG_FILES: ("log_file", "log_rotate_bytes", "log_rotate_duration", "log_rotate_max_files", "enable_syslog",
                    "syslog_facility"),
@@ -71,6 +72,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     NO_OWN_CA: ("auto_config", "auto_encrypt"),
     OLD_TLS: ("ca_file", "ca_path", "cert_file", "key_file", "tls_cipher_suites", "tls_min_version",
               "verify_incoming", "verify_incoming_https"),
+    SOCKET_DIRECTORY: ("unix_sockets",),
     NO_UI: ("ui", "ui_config", "ui_dir", "ui_content_path"),
     NO_WAN: ("advertise_addr_wan", "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6", "gossip_wan",
              "reconnect_timeout_wan", "retry_interval_wan", "retry_join_wan", "retry_max_wan", "start_join_wan",

@@ -580,6 +580,10 @@ def test_all_problems_come_at_once(files: Files) -> None:
 # Consul's keys
 
 
+def test_rights_of_a_unix_socket_are_said_to_be_those_of_its_directory() -> None:
+    assert "permissions of its directory" in ABSENT_KEYS["unix_sockets"]
+
+
 @pytest.mark.parametrize("key", sorted(ABSENT_KEYS))
 def test_key_of_consul_that_is_not_there_is_named_as_that(files: Files, key: str) -> None:
     values: Any = 1
