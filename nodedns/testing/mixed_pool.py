@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = [
     "NodednsMember",
     "SerfMember",
     "ask_until",
+    "is_of_an_end",
     "mixed_pool",
 ]
 
@@ -48,6 +49,8 @@ CONFLICT = re.compile("conflict", re.IGNORECASE)  # two agents of one name: it i
 UNREACHED = re.compile(r"failed: dial tcp .*: connect: connection refused")
 # Serf's own command had what it wanted and closed before an answer, an ack or an event; no member sent anything.
 HUNG_UP = re.compile(r"agent\.ipc: Failed to stream ")
+# A member that a test has ended may have been in the middle of an exchange.
+BROKEN_OFF = re.compile(r"connection reset by peer|broken pipe|EOF|i/o timeout")
 
 
 class NodednsMember:
@@ -255,7 +258,9 @@ class MixedPool:
 
     def complaints(self) -> list[str]:
         """Return what any ``serf`` of the pool holds against what it received."""
-        return [line for member in self._members if isinstance(member, SerfMember) for line in member.complaints()]
+        ended = [(each.name, each.host) for each in self._members if not each.process.is_running]
+        lines = [line for member in self._members if isinstance(member, SerfMember) for line in member.complaints()]
+        return [line for line in lines if not is_of_an_end(line, ended)]
 
     def close(self) -> None:
         """End every member."""
@@ -270,6 +275,18 @@ def ask_until(ask: Callable[[], T], wanted: T) -> T:
         if answer == wanted:
             break
     return answer
+
+
+def is_of_an_end(line: str, ended: Iterable[tuple[str, str]]) -> bool:
+    """Whether a line tells of an exchange with a member that broke off because the member ended.
+
+    Args:
+        line: Of a log of ``serf``.
+        ended: Names and addresses of the members that a test has ended.
+    """
+    return BROKEN_OFF.search(line) is not None and any(
+        f" {name} " in line or f"{host}:" in line for name, host in ended
+    )
 
 
 @contextmanager
