@@ -144,11 +144,12 @@ def endpoint_of(instance: Instance, leads_back: Callable[[Labels], bool]) -> End
 def remembered_endpoint(instance: Instance, leads_back: Callable[[Labels], bool], key: object) -> Endpoint:
     """Return the same, kept with the instance under ``key``, which tells apart what ``leads_back`` goes by."""
     known = instance.made.get(key)
-    if isinstance(known, Endpoint):
-        return known
+    if isinstance(known, tuple):
+        return Endpoint(instance, *known)
     endpoint = endpoint_of(instance, leads_back)
     if len(instance.made) < MAX_REMEMBERED:
-        instance.made[key] = endpoint
+        # Not the endpoint, which has the instance: only the garbage collector would find both again.
+        instance.made[key] = endpoint.ipv4, endpoint.ipv6, endpoint.alias, endpoint.is_own
     return endpoint
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import attrs
 
 from nodedns.dns.codec import encode_answer
@@ -123,3 +126,20 @@ def test_zone_takes_those_steps_too() -> None:
     )
     # web.service, and _web._tcp.service, take four steps more each.
     assert few + 8 <= many
+
+
+def test_instance_that_was_asked_for_is_gone_with_the_last_view_of_it() -> None:
+    table = table_of(MANY_INSTANCES + 1)
+    group = table.view.service_folded("web")
+    assert group is not None
+    instance = weakref.ref(group.members["n5", "web"])
+    del group
+    srv_answer(table.view)
+    gc.collect()
+    gc.disable()
+    try:
+        table.apply([ServiceRegistered(NodeName("n5"), Service("web", "web", port=81))])
+        table.apply([ServiceRegistered(NodeName("n5"), Service("web", "web", port=82))])
+        assert instance() is None
+    finally:
+        gc.enable()
