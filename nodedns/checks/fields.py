@@ -117,7 +117,7 @@ class Fields:
                 raise DefinitionError(reason, name, f"Request decode failed: {error}") from None
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 2**63:
             raise _misfit(name, 'a duration such as "10s"', value)
-        return value / 1e9
+        return int(value) / 1e9  # Go has no parts of a nanosecond, and neither has what is written to the disk
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of strings."""

@@ -6,6 +6,7 @@ import pytest
 
 from nodedns.checks.decode_check import decode_check_untrusted, decode_checks_untrusted
 from nodedns.checks.definition import CheckDefinition, check_warnings
+from nodedns.checks.encode import encode_check
 from nodedns.checks.kinds import (
     AliasKind,
     GrpcKind,
@@ -32,6 +33,12 @@ def refusal(**keys: object) -> DefinitionError:
     with pytest.raises(DefinitionError) as refused:
         check(**keys)
     return refused.value
+
+
+def test_number_of_nanoseconds_is_whole_so_that_it_is_the_same_when_it_is_read_again() -> None:
+    found = check(tcp="a:1", interval=1_500_000_000.9)
+    assert 1.5 == found.interval_s
+    assert found == decode_check_untrusted(encode_check(found))
 
 
 @pytest.mark.parametrize(
