@@ -7,8 +7,11 @@ the same bytes sent at once and in parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from nodedns.api.request import Request
 from nodedns.errors import ApiError
+from nodedns.net.http_answer import takes_gzip
 from nodedns.net.http_machine import MAX_HEAD_BYTES, AnswerHead, HttpMachine, RequestHead, Sign
 from nodedns.testing.fuzzing.demands import demand
 
@@ -85,6 +88,9 @@ def _check_head(head: RequestHead) -> None:
     demand(size <= MAX_HEAD_BYTES, "a head above the limit")
     demand(head.path[:1] == b"/" or head.path == b"*", "a path without its slash")
     demand(b"?" not in head.path and head.length >= 0, "a path with its query, or a body of less than nothing")
+    takes_gzip(head.headers)
+    with suppress(ApiError):
+        Request.from_wire_untrusted(head.method, head.path, head.query, head.headers, b"")
     demand(all(name == name.lower() for name in head.headers), "a header that is not found by its name")
 
 
