@@ -62,7 +62,9 @@ from nodedns.replica.statistics import ReplicaStatistics
 from nodedns.replica.wire import (
     decode_message_untrusted,
     encode_census,
+    encode_entry,
     encode_own_entry,
+    encode_range,
 )
 
 __all__ = ["Replicator"]
@@ -320,12 +322,20 @@ class Replicator:
             while waiting is not None:
                 if not self._take_range(waiting, source, furthest, now, is_rumour=is_rumour):
                     break
-                applied.append(waiting.raw)
+                applied.append(self._as_taken(waiting))
                 waiting = self._early.take_next(waiting.origin, self._state.known(waiting.origin))
         if applied:
             self._clock.witness(min(self._state.newest_of(told.origin for told in ranges), furthest))
             self._records.append(encode_ranges_record(applied))
         return bool(applied)
+
+    def _as_taken(self, told: Range) -> bytes:
+        """Return a range encoded, as far as it was taken in: the disk refuses nothing of what it holds."""
+        known = self._state.known(told.origin)
+        if told.upto <= known:
+            return told.raw
+        taken = [encode_entry(entry) for entry in told.entries if entry.version <= known]
+        return encode_range(told.origin, told.after, known, taken)
 
     def _take_range(self, told: Range, source: NodeName, furthest: int, now: float, *, is_rumour: bool) -> bool:
         before = self._state.known(told.origin)

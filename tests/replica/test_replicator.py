@@ -17,6 +17,7 @@ from nodedns.replica.wire import decode_message_untrusted, encode_behind, encode
 from nodedns.table.changes import ExternalNode, NodeDeregistered, NodeRegistered, ServiceDeregistered, ServiceRegistered
 
 WALL_MS = 1_800_000_000_000
+DAY_MS = 86_400_000
 PRINTER = NodeName("Printer")
 
 
@@ -106,6 +107,19 @@ def test_what_is_deleted_goes_everywhere_and_stays_gone() -> None:
     settle(one, other, now=2.0, until=4.0)
     assert () == one.replicator.entries() == other.replicator.entries()
     assert [ServiceDeregistered(NodeName("n1"), "web"), NodeDeregistered(PRINTER)] == one.changes[2:]
+
+
+def test_write_that_was_refused_takes_nothing_away_after_a_restart() -> None:
+    one, hasty = Side("a"), Side("b")
+    one.write(node())
+    hasty.write(node("10.9.9.9"), wall_ms=WALL_MS + 10 * DAY_MS)
+    hasty.replicator.set_peers([one.name], 0.0)
+    hasty.replicator.handle_timer(1.0, WALL_MS + 10 * DAY_MS)
+    for message in hasty.replicator.messages_to_send():
+        one.replicator.receive(message.payload, hasty.name, 1.0, WALL_MS)
+    one.drain()
+    assert 0 < one.replicator.statistics().future
+    assert [node()] == one.changes == Side("a", records=one.records).changes
 
 
 def test_records_bring_all_back_after_a_restart() -> None:
