@@ -50,9 +50,8 @@ BATCH: Final = 64
 """Datagrams between two turns of everybody else; half a millisecond of hits, a few milliseconds of misses."""
 WAIT_S: Final = 0.001
 """Longest wait within ``receive``; a hundredth of what gossip takes for late."""
-GATHER_S: Final = 0.000_03
-"""How long ``gather`` waits: in it come as many datagrams as have just been sent a reply at a hundred thousand a second
-and more, and a client sees it as a tenth of the time that its answer takes under such a load."""
+GATHER_S: Final = 0.000_1
+"""How long ``gather`` waits; a client sees it as a third of the time that its answer takes under the load it is for."""
 SLOT_BYTES: Final = 4_096
 """Longest datagram taken whole, and longest that can be sent: the most that EDNS may be set to offer."""
 SLOT_STRIDE: Final = SLOT_BYTES + 128

@@ -25,7 +25,7 @@ from nodedns.dns.packed import KEY_AT, PackedAnswers, slipped
 from nodedns.dns.rate_limit import Verdict
 from nodedns.dns.recursion import FLAG_RA, FLAGS_LOW_AT
 from nodedns.model.address import Address
-from nodedns.net.datagram_batch import BATCH, SLOT_BYTES
+from nodedns.net.datagram_batch import BATCH, GATHER_S, SLOT_BYTES
 from nodedns.net.dns_guard import GuardedResponder, Later, Respond
 from nodedns.net.dns_limits import DnsLimits
 from nodedns.net.mmsg_batch import make_batch
@@ -46,8 +46,11 @@ MAX_PENDING = 1_024  # replies being waited for; BIND's recursive-clients is 1,0
 TURN_S = 0.004  # time between two turns of everybody else
 BUSY_QUERIES = 8
 """So many in one turn, and the next is waited for here: a wait through trio costs as much as ten answers."""
-FEW_QUERIES = 8
-"""With so many or fewer at once, the calls to receive and send cost more than the answers, so more are gathered."""
+SMALL_BATCH = BATCH // 2
+"""In a smaller one the system calls, and the ways of the single replies (``Segments``), cost more than the answers."""
+GATHERED = 14
+"""So many queries must come in ``GATHER_S`` to make gathering worth while: 140,000 a second, as clients send that have
+many under way. To others it would be a delay, and they would ask the less."""
 PORT_FLAG = "-dns-port"
 
 LONGEST_PACKED = 300  # a name of 255 bytes, header, question and an OPT record without options, and some
@@ -187,18 +190,16 @@ class UdpDnsServer:
         self._turns += 1
         packed = None if self._fast_path is None else _PackedTurn(self._fast_path)
         now = self._clock()
-        ends = now + turn_s
-        answered = batches = 0
+        began, ends = now, now + turn_s
+        answered = 0
         while True:
             # Whoever waits for a recursor is not helped by everybody waiting for more queries.
             may_wait = answered >= BUSY_QUERIES and not self._pending
             count, now = self._answer_batch(packed, remote_log, nursery, may_wait=may_wait)
             answered += count
-            batches += 1
             if not count or now >= ends:
                 break
-            # Not for a client or two that wait for each answer: nobody else asks meanwhile.
-            if may_wait and count <= FEW_QUERIES <= 2 * answered // batches:
+            if may_wait and count < SMALL_BATCH and answered * GATHER_S >= GATHERED * (now - began):
                 self._batch.gather()
         if packed is not None:
             packed.note()

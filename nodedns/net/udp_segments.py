@@ -41,7 +41,7 @@ __all__ = ["MAX_MESSAGE", "MAX_SEGMENT", "REPLIES_EACH", "SEGMENTED_FROM", "Segm
 
 SEGMENTED_FROM: Final = 16
 """Replies in a batch; fewer are no load, and are what people sniff."""
-REPLIES_EACH: Final = 4
+REPLIES_EACH: Final = 2
 """Replies for each client of a batch, on average; with fewer, sorting costs about what it saves."""
 MAX_SEGMENT: Final = 1_232
 """Longest reply that is sent so, in bytes: a segment is never fragmented, and each link takes so much (RFC 8200)."""

@@ -12,7 +12,7 @@ from nodedns.errors import BindError
 from nodedns.model.address import Address
 from nodedns.net import datagram_batch
 from nodedns.net.dns_guard import Later, Respond, servfail
-from nodedns.net.dns_udp import BUSY_QUERIES, TURN_S, UdpDnsServer, bind_dns_udp
+from nodedns.net.dns_udp import BUSY_QUERIES, GATHERED, SMALL_BATCH, TURN_S, UdpDnsServer, bind_dns_udp
 from nodedns.observe.logs import RemoteLog, logger
 from nodedns.observe.metrics import Metrics
 from nodedns.testing.processes import DEADLINE_S
@@ -268,21 +268,24 @@ def test_server_waits_for_more_queries_only_while_no_client_waits_for_others(is_
     assert (not is_later) is (True in waited)
 
 
-@pytest.mark.parametrize("at_once", [BUSY_QUERIES, 1])
-def test_after_a_small_batch_of_a_busy_turn_more_are_gathered(at_once: int) -> None:
+@pytest.mark.parametrize(("least", "batch"), [(1.1, SMALL_BATCH - 1), (1.1, SMALL_BATCH), (0.9, SMALL_BATCH - 1)])
+def test_more_are_gathered_after_a_small_batch_while_many_come(least: float, batch: int) -> None:
+    rate = least * GATHERED / datagram_batch.GATHER_S
     calls: list[str] = []
+    sent = 0
 
     async def main() -> None:
         sock = bind_dns_udp("127.0.0.1", 0)
-        server = UdpDnsServer(sock, echo, Metrics(), clock=stopped)
+        server = UdpDnsServer(sock, echo, Metrics(), clock=lambda: sent / rate)
         with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", server.local_address.port))
             receive = server._batch.receive
 
             def noting(*, may_wait: bool = False) -> list[int]:
-                asked = calls.count("receive") * at_once
-                for _ in range(at_once if asked < BUSY_QUERIES else asked == BUSY_QUERIES):
+                nonlocal sent
+                for _ in range(batch if sent <= batch else 0):
                     client.send(QUERY)
+                    sent += 1
                 calls.append("receive")
                 return receive(may_wait=may_wait)
 
@@ -290,7 +293,8 @@ def test_after_a_small_batch_of_a_busy_turn_more_are_gathered(at_once: int) -> N
             server._batch.gather = lambda: calls.append("gather")  # type: ignore[method-assign]
             async with trio.open_nursery() as nursery:
                 answered = server.answer_turn(RemoteLog(logger("dns"), trio.current_time), nursery, turn_s=60)
-                assert BUSY_QUERIES + 1 == answered
+                assert 2 * batch == answered
 
     trio.run(main)
-    assert (1 if at_once > 1 else 0) == calls.count("gather")
+    gathers = ["gather"] if least > 1 and batch < SMALL_BATCH else []
+    assert ["receive", "receive", *gathers, "receive"] == calls
