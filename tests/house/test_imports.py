@@ -13,7 +13,7 @@ from nodedns.testing.source_tree import package_files, project_root
 ROOT = project_root(Path(__file__))
 OPTIONAL_ROOMS = ("nodedns.testing", "nodedns.__main__")
 IMPORT_EACH_FIRST = """
-import builtins, importlib, sys
+import builtins, importlib, importlib.util, sys
 
 really_import = builtins.__import__
 edges = {}
