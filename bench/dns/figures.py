@@ -28,7 +28,7 @@ def write(found: Mapping[str, Any], folder: Path = FIGURES) -> None:
     (folder / KEPT.name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     rows = [[goal.what, goal.reach, goal.measured, VERDICTS[goal.is_met]] for goal in goals(samples, found["facts"])]
     _csv(folder / "dns-goals.csv", ["What", "Reach", "Measured", ""], rows)
-    for workload in GROUPS:
+    for workload in (*GROUPS, "ports"):
         if workload in samples:
             _flood_csv(samples, workload, folder / f"dns-{workload}.csv")
     if {TOGETHER, APART} <= samples.keys():

@@ -138,11 +138,13 @@ def goals(samples: Samples, facts: Mapping[str, Any]) -> list[Goal]:
     quiet_cpu = ratio(samples, "changes", "changing", "quiet", "cpu_us")
     http = ratio(samples, "registrations", "changing", "quiet", "qps")
     together = ratio(samples, TOGETHER, NODEDNS, ECHO, "median_us")
+    ports = ratio(samples, "ports", NODEDNS, NSD, "cpu_us")
     large = ratio(samples, "many", "10,000", "1,000", "cpu_us")
     return [
         _at_most(samples, ("hot", NSD, "cpu_us"), 1.0, "CPU a query, 1,000 hot names", "<= 1 x NSD's"),
         _at_most(samples, ("hot", ECHO, "cpu_us"), 1.3, "CPU a query, 1,000 hot names", "<= 1.3 x the C loop's"),
         _at_least(samples, ("hot", NSD), 1.0, "queries a second, 1,000 hot names", ">= 1 x NSD's"),
+        Goal("CPU a query, hot names from 1,000 ports", "no bar: x NSD's", cell(ports, ".2f"), None),
         _at_most(samples, ("missing", NSD, "cpu_us"), 1.3, "CPU a query, missing names", "<= 1.3 x NSD's"),
         _at_most(samples, (APART, ECHO, "median_us"), 1.5, "one in flight, a CPU for each", "<= 1.5 x the C loop's"),
         Goal("one in flight, one CPU for both", "no bar: x the C loop's", cell(together, ".2f"), None),

@@ -23,6 +23,9 @@ WITHOUT_TCP = (ECHO, "dnsmasq")
 """The loop has none, and dnsmasq closes a connection after a hundred queries."""
 PIPELINED = 100
 
+PORTS = 1_000
+"""Clients of one port each, most of which wait for nothing."""
+
 Samples = dict[str, dict[str, list[dict[str, Any]]]]
 """By workload, then by server: what was measured in each round."""
 
@@ -109,6 +112,11 @@ def hot(bench: Bench, servers: Sequence[Server], _turn: int) -> None:
         record(bench, "hot", server.name, flood(server, bench.hot, bench.seconds))
 
 
+def ports(bench: Bench, servers: Sequence[Server], _turn: int) -> None:
+    for server in servers:
+        record(bench, "ports", server.name, flood(server, bench.hot, bench.seconds, clients=PORTS))
+
+
 def missing(bench: Bench, servers: Sequence[Server], turn: int) -> None:
     count = int(bench.seconds * MISSING_A_SECOND)
     questions = write_questions(bench.folder / "missing", missing_names(count, f"missing/{turn}"))
@@ -136,6 +144,7 @@ def tcp(bench: Bench, servers: Sequence[Server], _turn: int) -> None:
 
 SHARED: dict[str, Callable[[Bench, Sequence[Server], int], None]] = {
     "hot": hot,
+    "ports": ports,
     "missing": missing,
     "flight": flight,
     "tcp": tcp,
