@@ -56,9 +56,9 @@ class Wire:
         found = [line.strip().partition(" = ") for line in lines if "dns_limited" in line]
         return {name: int(count) for name, _, count in found}
 
-    def wait_limited(self) -> None:
-        before = sum(self.limited().values())
-        poll(lambda: sum(self.limited().values()) > before, "responses are limited")
+    def wait_limited(self, count: int = 1) -> None:
+        wanted = sum(self.limited().values()) + count
+        poll(lambda: sum(self.limited().values()) >= wanted, f"{count} responses are limited")
 
 
 @attrs.frozen
@@ -102,6 +102,7 @@ def test_victim_gets_little_and_the_client_beside_it_its_answer(wire: Wire, kind
     wire.wait_limited()
 
     beside, elsewhere = wire.dig(asked), wire.dig(asked, source=ELSEWHERE)
+    wire.wait_limited(20 * RATE)  # so that the first second's worth is but a part of it
     flooded = flooding.end()
 
     assert (status, BY_TCP) == (beside.status, transport_of(beside))
